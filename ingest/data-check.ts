@@ -8,13 +8,16 @@
 
 import { readFileSync } from 'node:fs';
 import type { StreamConfig } from '../schemas/config.ts';
+import { mebi } from '../schemas/kernel/bytes.ts';
 import type { OperationalCode } from '../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
-import { limits } from '../schemas/limits.ts';
 import type { JsonSchema, SchemaCheck, SchemaViolation } from '../schemas/registry.ts';
 import { compileSchema } from '../schemas/registry.ts';
 import type { AcceptedEvent } from './event/given.ts';
 import type { Refusal } from './event/refusal.ts';
+
+/** Data that is parsed to be checked against a schema. */
+export const checkedDataMaxBytes = 8 * mebi;
 
 export interface DataCheck {
   /** What does not fit is refused, or taken with a warning. */
@@ -34,7 +37,7 @@ export function loadDataCheck({ name, validate }: StreamConfig): DataCheck | und
   return {
     mode,
     misfit({ isWrapped }, data) {
-      if (data.length > limits.checkedDataMaxBytes) return tooLarge(data.length, isWrapped);
+      if (data.length > checkedDataMaxBytes) return tooLarge(data.length, isWrapped);
       const violation = violationOf(check, data);
       if (violation === undefined) return undefined;
       const { message, pointer, schema } = violation;
@@ -55,7 +58,7 @@ function tooLarge(bytes: number, isWrapped: boolean): Refusal {
     status: 413,
     code: 'schema-data-too-large',
     message: `the data has ${bytes} bytes, and its stream checks data against a schema`,
-    expected: `at most ${limits.checkedDataMaxBytes} bytes on a stream with \`validate\``,
+    expected: `at most ${checkedDataMaxBytes} bytes on a stream with \`validate\``,
     pointer: isWrapped ? '/data' : '',
   };
 }

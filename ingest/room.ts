@@ -11,8 +11,22 @@
  * 3. A share lasts as long as somebody is in it, and is found by its name meanwhile: there is never
  *    a second one.
  */
+import { assert } from '../schemas/kernel/assert.ts';
 import { limits } from '../schemas/limits.ts';
 import type { Refusal } from './event/refusal.ts';
+
+/**
+ * Of the bytes in flight: what all senders together may hold that are not identified yet, and
+ * what one network of them; one part of so many.
+ */
+const strangersPart = 8;
+const strangerNetworkPart = 64;
+/** Shares of the bytes in flight that are kept while nobody is in them. */
+export const idleSharesKept = 256;
+assert(
+  2 * limits.strangerBodyMaxBytes <= limits.ingressInFlightMaxBytes / strangerNetworkPart,
+  'one request of a sender that is not identified yet is always admitted',
+);
 
 export class Share {
   readonly maxBytes: number;
@@ -108,7 +122,7 @@ export function createRoom(maxBytes: number, requestMaxBytes: number): Room {
   const atLeast = (part: number, one: number): number => Math.min(maxBytes, Math.max(part, one));
   const all = new Share(maxBytes, 'requests');
   const strangerBytes = 2 * limits.strangerBodyMaxBytes;
-  const strangersMaxBytes = atLeast(Math.floor(maxBytes / limits.strangersPart), strangerBytes);
+  const strangersMaxBytes = atLeast(Math.floor(maxBytes / strangersPart), strangerBytes);
   const strangers = new Share(
     strangersMaxBytes,
     'requests that do not say in their head who sends them',
@@ -119,7 +133,7 @@ export function createRoom(maxBytes: number, requestMaxBytes: number): Room {
     atLeast(Math.floor(maxBytes / 2), requestMaxBytes),
     'requests of this key',
   );
-  const networkMaxBytes = atLeast(Math.floor(maxBytes / limits.strangerNetworkPart), strangerBytes);
+  const networkMaxBytes = atLeast(Math.floor(maxBytes / strangerNetworkPart), strangerBytes);
   const networks = sharesWithin(
     strangers,
     networkMaxBytes,
@@ -147,7 +161,7 @@ function sharesWithin(
       if (found !== undefined) return found;
       const made: Share = new FairShare(maxBytes, whose, within, () => {
         // A few are kept: making one for each request would cost more.
-        if (byName.size > limits.idleSharesKept) byName.delete(name);
+        if (byName.size > idleSharesKept) byName.delete(name);
       });
       byName.set(name, made);
       return made;

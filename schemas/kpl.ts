@@ -13,7 +13,12 @@
  */
 import { createHash } from 'node:crypto';
 import { assert } from './kernel/assert.ts';
-import { limits } from './limits.ts';
+
+/**
+ * Events of one aggregated record, which are in one turn whatever its bound: more than events of
+ * 66 bytes in a record of 1 MiB.
+ */
+export const aggregateMaxRecords = 16_384;
 
 export interface AggregatedRecord {
   readonly key: string;
@@ -51,7 +56,7 @@ export function encodeAggregate(
   records: readonly { readonly key: string; readonly value: readonly Uint8Array[] }[],
 ): readonly Uint8Array[] {
   assert(
-    records.length > 0 && records.length <= limits.aggregateMaxRecords,
+    records.length > 0 && records.length <= aggregateMaxRecords,
     'an aggregate has 1 to aggregateMaxRecords records',
   );
   const pieces: Uint8Array[] = [];
@@ -120,9 +125,7 @@ export function decodeAggregate(value: Uint8Array): readonly AggregatedRecord[] 
         if (part === undefined) return false;
         parts.push(part);
       }
-      return (
-        keys.length <= limits.aggregateMaxRecords && parts.length <= limits.aggregateMaxRecords
-      );
+      return keys.length <= aggregateMaxRecords && parts.length <= aggregateMaxRecords;
     },
   );
   if (!isWhole || parts.length === 0) return undefined;

@@ -11,7 +11,7 @@
  *
  * Invariants:
  * 1. The time of a test is at most linear in the text, times the places of the pattern
- *    (`limits.patternMaxPlaces`).
+ *    (`patternMaxPlaces`).
  * 2. What is remembered is bounded, and forgotten when it is full.
  *
  * Source: K. Thompson, Regular Expression Search Algorithm, CACM 11(6), 1968; places that hold or
@@ -19,8 +19,17 @@
  */
 import type { AST } from '@eslint-community/regexpp';
 import { RegExpParser } from '@eslint-community/regexpp';
-import { limits } from './limits.ts';
+import { kibi, mebi } from './kernel/bytes.ts';
 import { hasFewWays } from './pattern-ways.ts';
+
+/**
+ * A pattern of a schema that could backtrack: its places once counted repetitions are written
+ * out, and what is remembered of them (places times states).
+ */
+const patternMaxPlaces = 10_000;
+const patternKnownMax = mebi;
+/** Characters beyond ASCII whose class is remembered. */
+const patternCharactersMax = 4 * kibi;
 
 export interface LinearPattern {
   test(text: string): boolean;
@@ -148,7 +157,7 @@ class Places implements LinearPattern {
     const point = this.#unicode && isPair(text, at) ? (text.codePointAt(at - 2) as number) : code;
     const known = this.#classOf.get(point);
     if (known !== undefined) return known;
-    if (this.#classOf.size >= limits.patternCharactersMax) this.#classOf = new Map();
+    if (this.#classOf.size >= patternCharactersMax) this.#classOf = new Map();
     const found = this.#classify(point);
     this.#classOf.set(point, found);
     return found;
@@ -173,7 +182,7 @@ class Places implements LinearPattern {
 
   #step(behind: Known, key: number, character: number, before: number): Known {
     const holds = this.#solve(behind.holds, character, this.#contextOf(before));
-    if (this.#known.size * this.#places.length >= limits.patternKnownMax) {
+    if (this.#known.size * this.#places.length >= patternKnownMax) {
       this.#known = new Map();
       this.#ends = [];
     }
@@ -227,9 +236,9 @@ class Places implements LinearPattern {
   }
 
   #add(place: Place): number {
-    if (this.#places.length >= limits.patternMaxPlaces) {
+    if (this.#places.length >= patternMaxPlaces) {
       throw new Error(
-        `the pattern is too large: written out it has more than ${limits.patternMaxPlaces} places; use smaller counts`,
+        `the pattern is too large: written out it has more than ${patternMaxPlaces} places; use smaller counts`,
       );
     }
     return this.#places.push(place) - 1;

@@ -20,7 +20,9 @@
  */
 import type { RowProblem } from './columns.ts';
 import { wellFormed } from './kernel/well-formed.ts';
-import { limits } from './limits.ts';
+
+/** A folder of a partition: NAME_MAX of the usual file systems. */
+export const folderNameMaxBytes = 255;
 
 /** What a row's folder can be named by. */
 export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
@@ -131,8 +133,8 @@ function unnameable(value: string, name: string): string | undefined {
   if (value === '') return 'is empty, which cannot be the name of a folder';
   if (value === nullFolder) return `is '${nullFolder}', which readers treat as null`;
   const bytes = Buffer.byteLength(name);
-  return bytes > limits.folderNameMaxBytes
-    ? `is too long for the name of a folder: ${bytes} bytes, at most ${limits.folderNameMaxBytes}`
+  return bytes > folderNameMaxBytes
+    ? `is too long for the name of a folder: ${bytes} bytes, at most ${folderNameMaxBytes}`
     : undefined;
 }
 

@@ -19,8 +19,16 @@ import { partitionKeyOf } from './event.ts';
 import { quoteJson } from './json-quote.ts';
 import { isFault, scanObject } from './json-scan.ts';
 import { bufferOf } from './kernel/buffer-of.ts';
+import { kibi } from './kernel/bytes.ts';
 import { limits } from './limits.ts';
 import type { IncomingRecord } from './ports/record.ts';
+
+/**
+ * What records of one stream begin with, parsed once and remembered: starts, and characters of
+ * one.
+ */
+const sharedMembersMaxEntries = 256;
+const sharedMembersMaxChars = kibi;
 
 export interface DecodedEvent {
   readonly attributes: EventAttributes;
@@ -203,8 +211,8 @@ function sharedOf(start: string): Members | undefined {
   const members = parseFlat(`${start}}`);
   if (members === undefined || Object.keys(members).join() !== sharedNames.join()) return undefined;
   if (!sharedNames.every((name) => typeof members[name] === 'string')) return undefined;
-  if (start.length <= limits.sharedMembersMaxChars) {
-    if (remembered.size >= limits.sharedMembersMaxEntries) remembered.clear();
+  if (start.length <= sharedMembersMaxChars) {
+    if (remembered.size >= sharedMembersMaxEntries) remembered.clear();
     // A copy: a part of a text keeps the whole of it.
     remembered.set(Buffer.from(start).toString(), members);
   }

@@ -2,9 +2,13 @@
  * Asks the instance that runs on a folder, over its control socket.
  */
 import { request } from 'node:http';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import { findControlSocket } from './control-place.ts';
+
+/** What a command is answered. */
+const controlAnswerMaxBytes = 64 * mebi;
 
 export interface ControlReply {
   readonly status: number;
@@ -58,10 +62,8 @@ function exchange(
         let bytes = 0;
         answer.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
-          if (bytes > limits.controlAnswerMaxBytes)
-            asked.destroy(
-              new Error(`its answer has more than ${limits.controlAnswerMaxBytes} bytes`),
-            );
+          if (bytes > controlAnswerMaxBytes)
+            asked.destroy(new Error(`its answer has more than ${controlAnswerMaxBytes} bytes`));
           else chunks.push(chunk);
         });
         answer.once('error', reject);

@@ -25,11 +25,15 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import { controlPathFile, controlSocket } from './layout.ts';
 
-const pathMaxBytes =
-  process.platform === 'darwin' ? limits.socketPathMaxBytesDarwin : limits.socketPathMaxBytes;
+/**
+ * The address of a Unix socket: `sun_path` without its final zero byte, of Linux and of macOS.
+ */
+const socketPathMaxBytes = 107;
+const socketPathMaxBytesDarwin = 103;
+
+const pathMaxBytes = process.platform === 'darwin' ? socketPathMaxBytesDarwin : socketPathMaxBytes;
 const runtimePrefix = 'sluice-';
 
 export interface ControlPlace {

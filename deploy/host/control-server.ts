@@ -9,12 +9,19 @@
 import { chmodSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { ControlAnswer } from './commands.ts';
 import { jsonAnswer } from './commands.ts';
 import type { ControlPlace } from './control-place.ts';
 import { makeControlPlace, makeRuntimePlace } from './control-place.ts';
+
+/** What a command sends, and connections at once. */
+export const controlRequestMaxBytes = mebi;
+export const controlConnectionsMax = 64;
+/** How long a command may take to arrive. */
+const controlRequestMaxMs = 5_000;
 
 export interface ControlRoutes {
   /** GET, by path. */
@@ -37,14 +44,14 @@ export interface ControlServer {
  */
 export async function serveControl(dir: string, routes: ControlRoutes): Promise<ControlServer> {
   const server = createServer(
-    { connectionsCheckingInterval: limits.controlRequestMaxMs / 5 },
+    { connectionsCheckingInterval: controlRequestMaxMs / 5 },
     (request, response) =>
       void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
   );
-  server.maxConnections = limits.controlConnectionsMax;
+  server.maxConnections = controlConnectionsMax;
   // Whoever asks nothing, or reads no answer, gives its place to others.
-  server.requestTimeout = limits.controlRequestMaxMs;
-  server.headersTimeout = limits.controlRequestMaxMs;
+  server.requestTimeout = controlRequestMaxMs;
+  server.headersTimeout = controlRequestMaxMs;
   server.setTimeout(2 * limits.controlAnswerMaxMs);
   // Some shared folders, such as those of virtual machines, hold files and no sockets.
   const place = await listenIn(server, makeControlPlace(dir)).catch(() =>
@@ -100,7 +107,7 @@ async function answerTo(
     if (request.method === 'POST' && Object.hasOwn(commands, path)) {
       const body = await readBody(request);
       if (body === undefined) {
-        const message = `a command has at most ${limits.controlRequestMaxBytes} bytes`;
+        const message = `a command has at most ${controlRequestMaxBytes} bytes`;
         return jsonAnswer(413, { code: 'command-too-large', message });
       }
       return await (commands[path] as Command)(body, gone);
@@ -123,9 +130,9 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= limits.controlRequestMaxBytes) chunks.push(chunk);
+    if (bytes <= controlRequestMaxBytes) chunks.push(chunk);
   }
-  return bytes > limits.controlRequestMaxBytes ? undefined : Buffer.concat(chunks).toString('utf8');
+  return bytes > controlRequestMaxBytes ? undefined : Buffer.concat(chunks).toString('utf8');
 }
 
 function send(response: ServerResponse, { status, contentType, body }: ControlAnswer): void {

@@ -8,14 +8,18 @@
  *
  * Invariants:
  * 1. At most one turn of a connection is under way; those that wait are bounded by
- *    `limits.httpPipelinedMax`.
+ *    `httpPipelinedMax`.
  * 2. Once the connection ends, or is to end with an answer, nothing that waits is run.
  * 3. What is said of bytes that are no request comes behind the answers to the requests before
  *    them.
  */
 import type { Duplex } from 'node:stream';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/**
+ * Requests that wait on one connection of the strict front behind the one that is being answered.
+ */
+export const httpPipelinedMax = 1_000;
 
 export interface Turn {
   /** Whether its request arrived whole. */
@@ -59,7 +63,7 @@ export function createTurns(socket: Duplex): Turns {
         return true;
       }
       socket.pause();
-      return waiting.length < limits.httpPipelinedMax && waiting.push(turn) > 0;
+      return waiting.length < httpPipelinedMax && waiting.push(turn) > 0;
     },
     fail(refuse) {
       refusal = refuse;

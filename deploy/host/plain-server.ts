@@ -13,7 +13,13 @@ import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
 import type { PlainAnswer } from '../../ingest/http/plain-answer.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/**
+ * A listener for metrics or health: connections at once, and how long a request may take to
+ * arrive.
+ */
+const plainConnectionsMax = 64;
+const plainRequestMaxMs = 5_000;
 
 export interface PlainServer {
   /** Without a path. */
@@ -36,11 +42,11 @@ export interface PlainServerOptions {
 export async function servePlain(options: PlainServerOptions): Promise<PlainServer> {
   const { host, port } = options;
   const server = createServer(
-    { headersTimeout: limits.plainRequestMaxMs, requestTimeout: limits.plainRequestMaxMs },
+    { headersTimeout: plainRequestMaxMs, requestTimeout: plainRequestMaxMs },
     (request, response) =>
       void answerTo(options, request, response).then((answer) => send(request, response, answer)),
   );
-  server.maxConnections = limits.plainConnectionsMax;
+  server.maxConnections = plainConnectionsMax;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (thrown) => reject(listenFault(thrown, options)));
     server.listen({ host, port }, resolve);

@@ -19,11 +19,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Answer } from '../../enrich/answer.ts';
 import { readingAddressBytes } from '../../enrich/graph/ask-ladybug.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Question, QuestionReply } from './question.ts';
 import { readableFiles } from './question-files.ts';
+
+/**
+ * A question: how long it may take, how often the memory of its process is looked at, and what the
+ * kernel is told as address space on top of it, as a process reserves more than it uses.
+ */
+export const questionMaxMs = 10_000;
+const questionWatchMs = 10;
+export const questionReservedBytes = 2_048 * mebi;
 
 export interface QuestionOptions {
   readonly clock: Clock;
@@ -42,7 +51,6 @@ const childFile = fileURLToPath(new URL('./question-child.js', import.meta.url))
  * (macOS) goes on without.
  */
 const bounded = 'ulimit -c 0; ulimit -f 0; ulimit -v "$0" 2>/dev/null; exec "$@"';
-const mebi = 1_024 * 1_024;
 
 /** Throws `SluiceError` `query-failed`, and what opening a database throws. */
 export async function askInChild(
@@ -59,7 +67,7 @@ export async function askInChild(
   };
   const gone = (): void => end('gone');
   signal?.addEventListener('abort', gone, { once: true });
-  const deadline = clock.setTimer(limits.questionMaxMs, () => end('time'));
+  const deadline = clock.setTimer(questionMaxMs, () => end('time'));
   const watch = watchMemory(child.pid, clock, () => end('memory'));
   try {
     if (child.pid !== undefined) onStart?.(child.pid);
@@ -109,8 +117,7 @@ export function boundedCommand(
   command: readonly string[],
   reservedBytes: number,
 ): readonly [shell: string, ...args: string[]] {
-  const addressMaxBytes =
-    limits.questionReservedBytes + limits.questionMemoryMaxBytes + reservedBytes;
+  const addressMaxBytes = questionReservedBytes + limits.questionMemoryMaxBytes + reservedBytes;
   return ['/bin/sh', '-c', bounded, String(Math.ceil(addressMaxBytes / 1_024)), ...command];
 }
 
@@ -168,7 +175,7 @@ function watchMemory(pid: number | undefined, clock: Clock, exceeded: () => void
   let timer: Timer;
   const look = (): void => {
     if (residentBytes(pid) > limits.questionMemoryMaxBytes) return exceeded();
-    timer = clock.setTimer(limits.questionWatchMs, look);
+    timer = clock.setTimer(questionWatchMs, look);
   };
   look();
   return { cancel: () => timer.cancel() };
@@ -222,7 +229,7 @@ function endingWords(
 ): readonly [message: string, fix: string] {
   switch (ending) {
     case 'time':
-      return [`the statement took more than ${limits.questionMaxMs / 1_000} s`, narrower];
+      return [`the statement took more than ${questionMaxMs / 1_000} s`, narrower];
     case 'memory':
       return [
         `the statement needed more memory than a question gets (${limits.questionMemoryMaxBytes / mebi} MiB)`,

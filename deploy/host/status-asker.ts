@@ -10,9 +10,18 @@
  *    of the author's that does not return, the last answer stands with the time since when there is
  *    none, and whoever asks next is told so at once.
  */
+import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RunningStatus } from './worker-protocol.ts';
+
+/** How long a topology's thread is waited for, and how long its answer serves others. */
+export const statusAnswerMaxMs = 2_000;
+export const statusFreshMs = 50;
+assert(
+  limits.lagWaitMs < statusAnswerMaxMs,
+  'a stream that does not say how far it is keeps no status from its answer',
+);
 
 export interface AskedStatus {
   /** The last answer; undefined before the first. */
@@ -45,10 +54,7 @@ export class StatusAsker {
   }
 
   async ask(): Promise<AskedStatus> {
-    if (
-      this.#asked === undefined &&
-      this.#clock.monotonic() - this.#answeredAtMs >= limits.statusFreshMs
-    )
+    if (this.#asked === undefined && this.#clock.monotonic() - this.#answeredAtMs >= statusFreshMs)
       this.#begin();
     if (this.#asked !== undefined && !this.#isSilent) await this.#asked.shared;
     return {
@@ -65,7 +71,7 @@ export class StatusAsker {
         timer?.cancel();
         resolve();
       };
-      timer = this.#clock.setTimer(limits.statusAnswerMaxMs, () => {
+      timer = this.#clock.setTimer(statusAnswerMaxMs, () => {
         this.#isSilent = true;
         resolve();
       });

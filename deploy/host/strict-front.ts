@@ -32,6 +32,9 @@ import type { Turn, Turns } from './front-turns.ts';
 import { createTurns } from './front-turns.ts';
 import { listenFault } from './plain-server.ts';
 
+/** How long a head may take to arrive. */
+const httpHeadMaxMs = 10_000;
+
 export interface StrictFront {
   readonly port: number;
   readonly url: string;
@@ -144,13 +147,13 @@ const keptMs = 4_000;
 
 const bounds = {
   maxHeaderSize: limits.httpHeadMaxBytes,
-  headersTimeout: limits.httpHeadMaxMs,
+  headersTimeout: httpHeadMaxMs,
   /**
    * As the ingress itself: a client that keeps its connection must not find it closed sooner here.
    */
-  keepAliveTimeout: limits.httpHeadMaxMs,
+  keepAliveTimeout: httpHeadMaxMs,
   requestTimeout: 0,
-  connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
+  connectionsCheckingInterval: httpHeadMaxMs / 4,
 };
 
 const stops: Refused = [

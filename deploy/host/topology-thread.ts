@@ -9,7 +9,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
-import { present } from '../../schemas/kernel/assert.ts';
+import { assert, present } from '../../schemas/kernel/assert.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
@@ -29,6 +29,18 @@ import type {
   WorkerInput,
 } from './worker-protocol.ts';
 import { errorOf, faultOf } from './worker-protocol.ts';
+
+/**
+ * How long a topology that is told to stop may take for its last checkpoint; then it is ended,
+ * and goes on from the one before.
+ */
+const topologyStopMaxMs = 60_000;
+/**
+ * How long a command waits for a topology to skip what it was told to: for the turn that is under
+ * way.
+ */
+const skipAnswerMaxMs = 20_000;
+assert(skipAnswerMaxMs < limits.controlAnswerMaxMs, 'a command waits for the answer to a skip');
 
 /** How long a thread that has said its last may take to end. */
 const endGraceMs = 2_000;
@@ -119,10 +131,10 @@ export class TopologyThread {
     this.#isStopping = true;
     this.post({ kind: 'stop' });
     this.#endAfter(
-      limits.topologyStopMaxMs,
+      topologyStopMaxMs,
       new SluiceError(
         'stop-timeout',
-        `it took no last checkpoint within ${limits.topologyStopMaxMs / 1_000} s`,
+        `it took no last checkpoint within ${topologyStopMaxMs / 1_000} s`,
       ),
     );
     return this.ended;
@@ -144,7 +156,7 @@ export class TopologyThread {
       new SluiceError('topology-silent', 'the topology does not answer: it may skip it still', {
         fix: 'see `sluice status`',
       });
-    return within(this.#clock, limits.skipAnswerMaxMs, done, late)
+    return within(this.#clock, skipAnswerMaxMs, done, late)
       .then((answer) => {
         if (typeof answer !== 'string') throw errorOf(answer);
         return answer;

@@ -15,14 +15,18 @@ import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Place } from './author-places.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { stampOf } from './file-stamps.ts';
 import { ancestorsOf } from './import-places.ts';
 import type { Finding } from './worker-protocol.ts';
+
+/** The type check of a topology: its time, and what is kept of what it says. */
+const topologyTypesMaxMs = 30_000;
+const topologyTypesMaxBytes = mebi;
 
 export interface TypeCheckOptions {
   readonly file: string;
@@ -202,7 +206,7 @@ function run(
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
       reject(fault);
     };
-    const seconds = limits.topologyTypesMaxMs / 1_000;
+    const seconds = topologyTypesMaxMs / 1_000;
     const late = new SluiceError(
       'types-timeout',
       `the types were not checked within ${seconds} s`,
@@ -210,14 +214,14 @@ function run(
         fix: 'simplify the types that take so long: `npx tsc --extendedDiagnostics` shows the time; save to try again',
       },
     );
-    const timer = clock.setTimer(limits.topologyTypesMaxMs, () => end(late));
+    const timer = clock.setTimer(topologyTypesMaxMs, () => end(late));
     const abort = (): void =>
       end(new SluiceError('trial-aborted', 'the type check was ended: Sluice stops'));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
-        if (text.length < limits.topologyTypesMaxBytes) text += chunk.toString();
+        if (text.length < topologyTypesMaxBytes) text += chunk.toString();
       });
     }
     const settled = (): void => {

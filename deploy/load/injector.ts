@@ -8,10 +8,12 @@
  * 2. The backlog is bounded: what does not fit is counted as not sent.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { LoadConnection, LoadRequest, OpenConnection } from './connection.ts';
 import type { Measures } from './measures.ts';
 import type { Schedule } from './schedule.ts';
+
+/** A load's requests that are due and wait for a connection. */
+const loadBacklogMax = 200_000;
 
 export interface InjectorOptions {
   readonly schedule: Schedule;
@@ -141,7 +143,7 @@ class OpenLoop implements Injector {
       const dueMs = schedule.dueMs(this.#next);
       if (dueMs === undefined || dueMs > nowMs) return;
       measures.lag(nowMs - dueMs);
-      if (this.#waiting >= limits.loadBacklogMax) this.#notSent++;
+      if (this.#waiting >= loadBacklogMax) this.#notSent++;
       else this.#backlog.push({ n: this.#next, dueMs });
       this.#next++;
     }

@@ -13,10 +13,19 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/**
+ * A copy of the graph that questions read: the least pause before the next is made, how long a
+ * question waits for one that has newer commits, the largest, and what the disk keeps free.
+ */
+export const graphCopyPauseMs = 100;
+export const graphCopyWaitMaxMs = 1_000;
+const graphCopyMaxBytes = 16 * 1_024 * mebi;
+const graphCopyFreeMinBytes = 1_024 * mebi;
 
 export interface GraphCopy {
   readonly path: string;
@@ -65,7 +74,7 @@ export function graphCopies({ path, folder, clock, copyTo }: GraphCopiesOptions)
     const [begun, holds, takenAt] = [clock.monotonic(), commits, clock.now()];
     const to = join(folder, `graph-${++made}`);
     await copyTo(to);
-    const pauseMs = Math.max(limits.graphCopyPauseMs, pauseFactor * (clock.monotonic() - begun));
+    const pauseMs = Math.max(graphCopyPauseMs, pauseFactor * (clock.monotonic() - begun));
     const copy = { path: to, takenAt, holds, readers: 0, nextFromMs: clock.monotonic() + pauseMs };
     const before = current;
     current = copy;
@@ -79,7 +88,7 @@ export function graphCopies({ path, folder, clock, copyTo }: GraphCopiesOptions)
       if (current !== undefined && current.holds >= asked) return current;
       if (making === undefined) {
         const waitMs = current === undefined ? 0 : current.nextFromMs - clock.monotonic();
-        if (current !== undefined && waitMs > limits.graphCopyWaitMaxMs) return current;
+        if (current !== undefined && waitMs > graphCopyWaitMaxMs) return current;
         making = (waitMs > 0 ? sleep(clock, waitMs).then(make) : make()).finally(() => {
           making = undefined;
         });
@@ -112,10 +121,10 @@ async function requireRoom(path: string, folder: string): Promise<void> {
   const { size } = statSync(path);
   const { bavail, bsize } = await statfs(join(folder, '..'));
   const problem =
-    size > limits.graphCopyMaxBytes
-      ? `the graph has ${inMebi(size)} MiB, and copies of up to ${inMebi(limits.graphCopyMaxBytes)} MiB are made to answer questions`
-      : bavail * bsize - size < limits.graphCopyFreeMinBytes
-        ? `a copy of the graph to answer questions would leave less than ${inMebi(limits.graphCopyFreeMinBytes)} MiB of the disk free`
+    size > graphCopyMaxBytes
+      ? `the graph has ${inMebi(size)} MiB, and copies of up to ${inMebi(graphCopyMaxBytes)} MiB are made to answer questions`
+      : bavail * bsize - size < graphCopyFreeMinBytes
+        ? `a copy of the graph to answer questions would leave less than ${inMebi(graphCopyFreeMinBytes)} MiB of the disk free`
         : undefined;
   if (problem === undefined) return;
   throw new SluiceError('graph-copy-failed', problem, {
@@ -123,4 +132,4 @@ async function requireRoom(path: string, folder: string): Promise<void> {
   });
 }
 
-const inMebi = (bytes: number): string => Math.ceil(bytes / (1_024 * 1_024)).toLocaleString('en');
+const inMebi = (bytes: number): string => Math.ceil(bytes / mebi).toLocaleString('en');

@@ -27,16 +27,26 @@ import type {
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import type { LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
+import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { lockPath } from '../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { GraphWrite } from '../../topology/index.ts';
-import { askInChild } from '../host/question-process.ts';
+import { askInChild, questionMaxMs } from '../host/question-process.ts';
 import { questionQueue } from '../host/question-queue.ts';
 import type { GraphCopies } from './graph-copies.ts';
-import { graphCopies } from './graph-copies.ts';
+import { graphCopies, graphCopyWaitMaxMs } from './graph-copies.ts';
+
+/** Questions to one instance that run, and that wait for their turn; past it they are refused. */
+const questionsRunningMax = 2;
+const questionsWaitingMax = 8;
+assert(
+  (1 + questionsWaitingMax / questionsRunningMax) * questionMaxMs + graphCopyWaitMaxMs <
+    limits.controlAnswerMaxMs,
+  'a command waits for the answer to its question',
+);
 
 export interface GraphAnswer extends Answer {
   /** RFC 3339: what was committed then was asked, and perhaps a little of what came after. */
@@ -74,7 +84,7 @@ class Owner implements GraphOwner {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #copies: GraphCopies;
-  readonly #queue = questionQueue(limits.questionsRunningMax, limits.questionsWaitingMax);
+  readonly #queue = questionQueue(questionsRunningMax, questionsWaitingMax);
   readonly #stopping = new AbortController();
   #opening: Promise<OpenGraph> | undefined;
   #closing: Promise<void> = Promise.resolve();

@@ -13,9 +13,20 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { DeliveryOutcome, DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { PackedRecord } from './pack-rows.ts';
+
+/** Tries of one call's records that fail in a row, and the pauses between them. */
+export const firehoseAttemptsMax = 10;
+const firehoseRetryBaseMs = 100;
+const firehoseRetryMaxMs = 5_000;
+/**
+ * Firehose: the pause between two calls of one sink while the stream throttles, the first and the
+ * longest; how long a look at the stream waits for that.
+ */
+const firehosePaceBaseMs = 50;
+const firehosePaceMaxMs = 5_000;
+const firehoseDescribeMaxMs = 30_000;
 
 /**
  * What is counted, in rows. `throttled`: put again later, as the stream was asked too often.
@@ -34,11 +45,11 @@ export interface DeliveryOptions {
   readonly count: (what: FirehoseCount, rows: number) => void;
 }
 
-const backoff = { baseMs: limits.firehoseRetryBaseMs, maxMs: limits.firehoseRetryMaxMs };
+const backoff = { baseMs: firehoseRetryBaseMs, maxMs: firehoseRetryMaxMs };
 const countOf = { throttled: 'throttled', failed: 'again', unknown: 'unknown' } as const;
 
 export function deliveryPace(clock: Clock): Pace {
-  return new Pace({ clock, baseMs: limits.firehosePaceBaseMs, maxMs: limits.firehosePaceMaxMs });
+  return new Pace({ clock, baseMs: firehosePaceBaseMs, maxMs: firehosePaceMaxMs });
 }
 
 /**
@@ -63,7 +74,7 @@ export async function deliverCall(
     count(countOf[outcome.why], rowsOf(again));
     if (again.length < left.length) failures = 0;
     if (outcome.why !== 'throttled') failures++;
-    if (isOver() || failures >= limits.firehoseAttemptsMax) throw outcome.error;
+    if (isOver() || failures >= firehoseAttemptsMax) throw outcome.error;
     left = again;
     await sleep(clock, backoffMs(attempt, backoff, random));
   }
@@ -83,8 +94,7 @@ export async function describeStream({
     const outcome = await stream.describe();
     if (outcome.kind === 'done') return;
     const isThrottled = outcome.kind === 'again' && outcome.why === 'throttled';
-    if (!isThrottled || clock.monotonic() - begunMs >= limits.firehoseDescribeMaxMs)
-      throw outcome.error;
+    if (!isThrottled || clock.monotonic() - begunMs >= firehoseDescribeMaxMs) throw outcome.error;
     await sleep(clock, backoffMs(attempt, backoff, random));
   }
 }

@@ -10,7 +10,20 @@
  * 2. Every row is in exactly one record, in the order it came.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
+
+/**
+ * Records and bytes of one call, counted as base64, so that every reading of the limit holds,
+ * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
+ */
+export const firehoseCallMaxRecords = 500;
+export const firehoseCallMaxBytes = 4 * mebi;
+/**
+ * Firehose: rows of one record; what takes records apart again for partitioning takes 500,
+ * https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
+ */
+export const firehoseRecordMaxRows = 500;
 
 export interface PackedRecord {
   readonly data: Buffer;
@@ -47,14 +60,11 @@ export class RowPacker {
     assert(line.length <= limits.firehoseRecordMaxBytes, 'a row that is packed fits a record');
     const fits =
       this.#lineBytes + line.length <= limits.firehoseRecordMaxBytes &&
-      this.#lines.length < limits.firehoseRecordMaxRows;
+      this.#lines.length < firehoseRecordMaxRows;
     let full: PackedCall | undefined;
     if (!fits) this.#endRecord();
     const grown = this.#bytes + wireBytes(this.#lineBytes + line.length);
-    if (
-      grown > limits.firehoseCallMaxBytes ||
-      this.#records.length >= limits.firehoseCallMaxRecords
-    )
+    if (grown > firehoseCallMaxBytes || this.#records.length >= firehoseCallMaxRecords)
       full = this.flush();
     this.#lines.push(line);
     this.#lineBytes += line.length;

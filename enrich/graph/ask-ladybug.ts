@@ -8,6 +8,8 @@
  */
 import { statSync } from 'node:fs';
 import type { Connection, QueryResult } from '@ladybugdb/core';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Answer } from '../answer.ts';
@@ -16,10 +18,15 @@ import { jsonValue } from './graph-value.ts';
 import { firstLine, openLadybugFile } from './ladybug-file.ts';
 import { readStatement } from './read-statement.ts';
 
+/** Answers of `sluice graph`: rows, and their bytes as JSON. */
+export const graphQueryMaxRows = 1_000;
+const graphQueryMaxBytes = 8 * mebi;
+assert(graphQueryMaxBytes < limits.questionOutputMaxBytes, 'an answer is told whole');
+
 const readOnlyRefusal = /read-only database/;
 const onlyAsked = 'the graph is only asked here; topologies write it';
 /** The database's least. */
-const addressMinBytes = 8 * 1_024 * 1_024;
+const addressMinBytes = 8 * mebi;
 
 /** What a file is given to be read: a power of two that holds it. */
 export function readingAddressBytes(path: string): number {
@@ -48,7 +55,7 @@ async function answerOf(result: QueryResult): Promise<Answer> {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw queryFailed(`two columns are called '${twice}'; name one of them with AS`);
-  const bounds = { maxRows: limits.graphQueryMaxRows, maxBytes: limits.graphQueryMaxBytes };
+  const bounds = { maxRows: graphQueryMaxRows, maxBytes: graphQueryMaxBytes };
   const columns = names.map((name, index) => ({ name, type: types[index] ?? '' }));
   return { columns, ...(await collectRows(rowsOf(result, names), bounds)) };
 }

@@ -10,6 +10,8 @@
  * 3. Staging never waits for the database. It may be locked, slow or away, also when the sink
  *    opens: what is staged waits for it, up to a bound.
  */
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -19,7 +21,18 @@ import { AppliedWrites } from './applied-writes.ts';
 import type { GraphDatabase } from './graph-database.ts';
 import { serial } from './serial.ts';
 import type { StagedFile, StagedWritesOptions } from './staged-writes.ts';
-import { StagedWrites } from './staged-writes.ts';
+import { graphStagedMaxBytes, StagedWrites } from './staged-writes.ts';
+
+/**
+ * Staged writes of a graph sink that wait for a database which is locked, slow or away: files,
+ * and their bytes; past either nothing is read.
+ */
+export const graphStagedMaxFiles = 5_000;
+const graphStagedBehindMaxBytes = 2_048 * mebi;
+assert(
+  graphStagedMaxBytes < graphStagedBehindMaxBytes,
+  'a checkpoint can be staged while others wait for the database',
+);
 
 export interface GraphSinkOptions extends StagedWritesOptions {
   readonly database: GraphDatabase;
@@ -70,8 +83,7 @@ class GraphSink implements Sink {
 
   get isFull(): boolean {
     return (
-      this.#staged.length >= limits.graphStagedMaxFiles ||
-      this.#writes.bytes >= limits.graphStagedBehindMaxBytes
+      this.#staged.length >= graphStagedMaxFiles || this.#writes.bytes >= graphStagedBehindMaxBytes
     );
   }
 

@@ -13,13 +13,24 @@
 import { constants } from 'node:fs';
 import { copyFile, rm, stat } from 'node:fs/promises';
 import type { Connection, LbugValue, QueryResult } from '@ladybugdb/core';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Row } from './cypher.ts';
 import type { CypherSession, RunStatement } from './graph-database.ts';
 import type { LadybugFile } from './ladybug-file.ts';
 import { firstLine, openLadybugFile } from './ladybug-file.ts';
 import { serial } from './serial.ts';
+
+/**
+ * The address space that the embedded graph reserves, of which each of its checkpoints takes some
+ * MiB until it is closed.
+ */
+const graphAddressMaxBytes = 1_024 * 1_024 * mebi;
+/**
+ * Transactions between two checkpoints of the embedded graph: until then each one leaves some 8
+ * KiB in memory for a column it updates.
+ */
+export const graphCheckpointTransactions = 256;
 
 export interface LadybugDatabase {
   readonly session: CypherSession;
@@ -33,7 +44,7 @@ export interface LadybugDatabase {
 
 /** Throws `SluiceError` `graph-native-missing`, `graph-in-use`, `graph-open-failed`. */
 export async function openLadybug(path: string): Promise<LadybugDatabase> {
-  const addressBytes = limits.graphAddressMaxBytes;
+  const addressBytes = graphAddressMaxBytes;
   return new OwnedLadybug(path, await openLadybugFile({ path, readOnly: false, addressBytes }));
 }
 
@@ -80,7 +91,7 @@ class OwnedLadybug implements LadybugDatabase {
       try {
         const result = await this.#connected(work);
         // One that fails is tried again after the next transaction.
-        if (++this.#sinceCheckpoint >= limits.graphCheckpointTransactions)
+        if (++this.#sinceCheckpoint >= graphCheckpointTransactions)
           await this.#checkpoint().catch(() => undefined);
         return result;
       } catch (cause) {

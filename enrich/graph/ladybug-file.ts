@@ -3,8 +3,17 @@
  * here, and not before.
  */
 import type { Connection, Database } from '@ladybugdb/core';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+
+/** The page cache of the embedded graph. */
+const graphBufferBytes = 256 * mebi;
+assert(
+  graphBufferBytes + limits.questionHeapMaxBytes < limits.questionMemoryMaxBytes,
+  'a question to the graph has room for its pages and answer',
+);
 
 export interface LadybugFile {
   connect(): Connection;
@@ -40,7 +49,7 @@ export async function openLadybugFile({
   });
   const database: Database = new ladybug.Database(
     path,
-    limits.graphBufferBytes,
+    graphBufferBytes,
     true,
     readOnly,
     addressBytes,

@@ -16,7 +16,6 @@
 import type { BookmarkManager, Driver, ManagedTransaction, Session } from 'neo4j-driver';
 import { auth, bookmarkManager, driver as createDriver } from 'neo4j-driver';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { GraphModel } from '../../topology/index.ts';
 import { constraintStatement } from './cypher.ts';
 import type { CypherSession, RunStatement } from './graph-database.ts';
@@ -29,6 +28,15 @@ import {
 } from './neo4j-constraints.ts';
 import { codeOf, faultOf, isOfBookmark } from './neo4j-fault.ts';
 import { serial } from './serial.ts';
+
+/**
+ * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and
+ * one transaction.
+ */
+const neo4jConnectionsMax = 4;
+const neo4jConnectMs = 5_000;
+const neo4jRetryMaxMs = 30_000;
+const neo4jTransactionMaxMs = 60_000;
 
 export interface Neo4jOptions {
   /** `bolt`, `bolt+s`, `neo4j` or `neo4j+s`. */
@@ -74,10 +82,10 @@ class BoltSession implements Neo4jSession {
     this.#url = url;
     this.#inDatabase = database === undefined ? {} : { database };
     this.#driver = createDriver(url, auth.basic(user, password), {
-      maxConnectionPoolSize: limits.neo4jConnectionsMax,
-      connectionTimeout: limits.neo4jConnectMs,
-      connectionAcquisitionTimeout: limits.neo4jConnectMs,
-      maxTransactionRetryTime: limits.neo4jRetryMaxMs,
+      maxConnectionPoolSize: neo4jConnectionsMax,
+      connectionTimeout: neo4jConnectMs,
+      connectionAcquisitionTimeout: neo4jConnectMs,
+      maxTransactionRetryTime: neo4jRetryMaxMs,
       // Integers of the model are within 2^53.
       disableLosslessIntegers: true,
       userAgent: 'sluice',
@@ -131,7 +139,7 @@ class BoltSession implements Neo4jSession {
       });
       this.#running = session;
       try {
-        return await session.executeWrite(work, { timeout: limits.neo4jTransactionMaxMs });
+        return await session.executeWrite(work, { timeout: neo4jTransactionMaxMs });
       } catch (thrown) {
         if (isOfBookmark(thrown)) this.#bookmarks = bookmarkManager();
         throw faultOf(thrown, this.#url);

@@ -8,6 +8,8 @@
  * 2. Chunks are in order of key, nodes before edges; one has at most `graphChunkMaxWrites` writes,
  *    and at most `graphChunkMaxBytes` as JSON unless it is a single write.
  */
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type {
   EdgeModel,
@@ -17,6 +19,11 @@ import type {
   NodeModel,
   PropertyValues,
 } from '../../topology/index.ts';
+
+/** Graph: writes of one transaction, and their bytes as JSON. */
+export const graphChunkMaxWrites = 2_000;
+export const graphChunkMaxBytes = 4 * mebi;
+assert(limits.graphWriteMaxBytes <= graphChunkMaxBytes, 'a chunk holds at least one write');
 
 interface Merged {
   /** Sorted by: kind, label or type, then keys. */
@@ -85,8 +92,7 @@ export class PendingWrites {
     for (const { write, props } of sorted) {
       const text = JSON.stringify({ ...write, props });
       const size = Buffer.byteLength(text) + 1;
-      if (texts.length >= limits.graphChunkMaxWrites || bytes + size > limits.graphChunkMaxBytes)
-        cut();
+      if (texts.length >= graphChunkMaxWrites || bytes + size > graphChunkMaxBytes) cut();
       texts.push(text);
       bytes += size;
     }

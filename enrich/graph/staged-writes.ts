@@ -11,6 +11,7 @@
  *    lineage, is not this run's to judge.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -18,9 +19,13 @@ import type { RunId } from '../../schemas/run-id.ts';
 import { isOfPast, runName, runPattern, runTrace } from '../../schemas/run-id.ts';
 import type { ElementBatch, GraphModel, GraphWrite, RefusedRow } from '../../topology/index.ts';
 import { fitWrites } from '../../topology/index.ts';
-import { PendingWrites } from './pending-writes.ts';
+import { graphChunkMaxBytes, PendingWrites } from './pending-writes.ts';
 import type { ChunksSum } from './staged-chunks.ts';
 import { encodeChunks, readChunks } from './staged-chunks.ts';
+
+/** Bytes of writes in memory; past it they are staged between two checkpoints. */
+export const graphStagedMaxBytes = 32 * mebi;
+assert(graphChunkMaxBytes <= graphStagedMaxBytes, 'staged writes make at least one chunk');
 
 export interface StagedWritesOptions {
   readonly model: GraphModel;
@@ -89,10 +94,7 @@ export class StagedWrites {
       if (fit.length > 0) this.#pendingElements++;
       for (const [at, size] of fit.entries())
         pending.add((writes as readonly GraphWrite[])[at] as GraphWrite, size);
-      if (
-        pending.writes >= limits.graphStagedMaxWrites ||
-        pending.bytes >= limits.graphStagedMaxBytes
-      )
+      if (pending.writes >= limits.graphStagedMaxWrites || pending.bytes >= graphStagedMaxBytes)
         await this.#spill();
     }
     return refused;

@@ -9,8 +9,17 @@
  * 3. A file of the list could be written by COPY: who uses this runs no statement but questions.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+
+/** DuckDB's own bound: most statements that need more end with its words. */
+const queryMemoryBytes = 768 * mebi;
+assert(
+  queryMemoryBytes < limits.questionMemoryMaxBytes,
+  'DuckDB meets its own bound before its process does',
+);
 
 export interface LockedDuckDb {
   readonly connection: DuckDBConnection;
@@ -20,7 +29,7 @@ export interface LockedDuckDb {
 const settings: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
   threads: '2',
-  memory_limit: `${limits.queryMemoryBytes}B`,
+  memory_limit: `${queryMemoryBytes}B`,
   temp_directory: '',
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',

@@ -4,25 +4,29 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/** Rows of one table, and their bytes. */
+export const lookupTableMaxRows = 1_000_000;
+export const lookupTableMaxBytes = 256 * mebi;
 
 /** Throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
 export function readFileTable(path: string): readonly unknown[] {
   const rows = /\.(ndjson|jsonl)(\.gz)?$/.test(path)
     ? parseLines(path, textOf(path))
     : parseArray(path, textOf(path));
-  if (rows.length <= limits.lookupTableMaxRows) return rows;
+  if (rows.length <= lookupTableMaxRows) return rows;
   throw invalid(
     path,
-    `it has ${rows.length} rows; at most ${limits.lookupTableMaxRows} are held in memory`,
+    `it has ${rows.length} rows; at most ${lookupTableMaxRows} are held in memory`,
   );
 }
 
 function textOf(path: string): string {
   let bytes: Uint8Array;
   try {
-    if (statSync(path).size > limits.lookupTableMaxBytes) throw tooLarge(path);
+    if (statSync(path).size > lookupTableMaxBytes) throw tooLarge(path);
     bytes = readFileSync(path);
   } catch (cause) {
     if (cause instanceof SluiceError) throw cause;
@@ -34,7 +38,7 @@ function textOf(path: string): string {
   }
   try {
     const plain = path.endsWith('.gz')
-      ? gunzipSync(bytes, { maxOutputLength: limits.lookupTableMaxBytes })
+      ? gunzipSync(bytes, { maxOutputLength: lookupTableMaxBytes })
       : bytes;
     return new TextDecoder('utf-8', { fatal: true }).decode(plain);
   } catch (cause) {
@@ -47,7 +51,7 @@ function textOf(path: string): string {
 function tooLarge(path: string): SluiceError {
   return invalid(
     path,
-    `it is larger than ${limits.lookupTableMaxBytes} bytes; at most so many are held in memory`,
+    `it is larger than ${lookupTableMaxBytes} bytes; at most so many are held in memory`,
   );
 }
 

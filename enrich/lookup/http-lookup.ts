@@ -13,13 +13,16 @@
  */
 
 import type { HttpLookupConfig } from '../../schemas/config.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Key, LookupFunction } from '../../topology/index.ts';
 import { retryAfter } from './retry-after.ts';
+
+/** The body of one answer to a look-up over HTTP, decoded. */
+export const lookupAnswerMaxBytes = mebi;
 
 /** All may pass. */
 class LookupFault extends SluiceError {
@@ -78,7 +81,7 @@ export function httpLookup(
     if (body === undefined)
       throw fault(
         'lookup-answer-invalid',
-        `the answer (200) is larger than ${limits.lookupAnswerMaxBytes} bytes`,
+        `the answer (200) is larger than ${lookupAnswerMaxBytes} bytes`,
       );
     try {
       return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
@@ -120,7 +123,7 @@ async function boundedBody({ body }: Response): Promise<Uint8Array | undefined> 
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > limits.lookupAnswerMaxBytes) return undefined;
+    if (bytes > lookupAnswerMaxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -5,7 +5,9 @@
 import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Cell, Column, ColumnType } from '../../schemas/columns.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/** Rows of one row group. */
+export const parquetRowGroupRows = 50_000;
 
 type PhysicalType = Omit<SchemaElement, 'name' | 'repetition_type'>;
 
@@ -49,7 +51,7 @@ export function encodeParquet(
       ),
     ],
     codec: 'SNAPPY',
-    rowGroupSize: limits.parquetRowGroupRows,
+    rowGroupSize: parquetRowGroupRows,
     createdBy: 'sluice',
   });
   return new Uint8Array(bytes);

@@ -12,11 +12,24 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cell, Column } from '../../schemas/columns.ts';
-import { limits } from '../../schemas/limits.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import { decodeCells } from './decode.ts';
 import { columnShape } from './row-log.ts';
 import type { GrowingFile, GrowingState } from './worker-protocol.ts';
+
+/**
+ * A published file of at most so many bytes, and so old, grows by what comes later for its
+ * partition; files of one table that a checkpoint keeps as such.
+ */
+export const parquetGrowMaxBytes = mebi;
+export const parquetGrowMaxMs = 3_600_000;
+export const parquetGrowingMaxFiles = 256;
+/**
+ * Rows that make a file of about so many bytes by themselves do not grow another one: it would be
+ * read and written again for nothing.
+ */
+export const parquetGrowByMaxBytes = mebi / 4;
 
 interface Growing extends GrowingFile {
   /** Where its newest content is until that is published. */
@@ -57,9 +70,9 @@ export class GrowingFiles {
     nowMs: number,
   ): Promise<Grown | undefined> {
     const file = this.#files.get(partition);
-    if (file === undefined || file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs))
+    if (file === undefined || file.bytes >= parquetGrowMaxBytes || isOld(file, nowMs))
       return undefined;
-    if (bytesOf(file, cells) >= limits.parquetGrowByMaxBytes) return undefined;
+    if (bytesOf(file, cells) >= parquetGrowByMaxBytes) return undefined;
     const staged = file.staged === undefined ? undefined : await this.#lake.read(file.staged);
     const bytes = staged ?? (await this.#lake.read(file.target));
     const before = bytes === undefined ? undefined : await decodeCells(bytes, this.#columns);
@@ -86,9 +99,8 @@ export class GrowingFiles {
   /** What a checkpoint keeps. */
   state(nowMs: number): GrowingState | undefined {
     for (const [partition, file] of this.#files)
-      if (file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs))
-        this.#files.delete(partition);
-    for (const partition of [...this.#files.keys()].slice(0, -limits.parquetGrowingMaxFiles))
+      if (file.bytes >= parquetGrowMaxBytes || isOld(file, nowMs)) this.#files.delete(partition);
+    for (const partition of [...this.#files.keys()].slice(0, -parquetGrowingMaxFiles))
       this.#files.delete(partition);
     const files = [...this.#files.values()].map(({ partition, target, rows, bytes, sinceMs }) => ({
       partition,
@@ -110,5 +122,5 @@ function bytesOf({ bytes, rows }: GrowingFile, cells: readonly (readonly Cell[])
 }
 
 function isOld({ sinceMs }: GrowingFile, nowMs: number): boolean {
-  return Math.abs(nowMs - sinceMs) >= limits.parquetGrowMaxMs;
+  return Math.abs(nowMs - sinceMs) >= parquetGrowMaxMs;
 }

@@ -8,7 +8,6 @@ import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
-import { limits } from '../../schemas/limits.ts';
 import type {
   ParquetAnswer,
   ParquetReply,
@@ -16,10 +15,16 @@ import type {
   ParquetWorkerInput,
 } from './worker-protocol.ts';
 
+/**
+ * A table: how long its end waits for what is still to be removed; the next run removes what is
+ * left.
+ */
+const lakeCloseMaxMs = 10_000;
+
 export interface ParquetThread {
   /** Answers come in the order of the requests. Rejects with a `SluiceError`. */
   ask(request: ParquetRequest): Promise<ParquetAnswer>;
-  /** What it still has to remove is removed before, within `limits.lakeCloseMaxMs`. */
+  /** What it still has to remove is removed before, within `lakeCloseMaxMs`. */
   end(): Promise<void>;
 }
 
@@ -77,7 +82,7 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
     async end() {
       if (fault === undefined) {
         worker.postMessage('end');
-        await within(systemClock, limits.lakeCloseMaxMs, ended, unanswered).catch(() => undefined);
+        await within(systemClock, lakeCloseMaxMs, ended, unanswered).catch(() => undefined);
       }
       await worker.terminate();
     },

@@ -2,12 +2,15 @@
  * A table where a job runs: Parquet files in the lake, or rows by a delivery stream, with files for
  * those that it cannot take.
  */
-import { limits } from '../../schemas/limits.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { firehoseSink } from '../firehose/firehose-sink.ts';
 import { sinkMisfits } from '../lake/table-misfits.ts';
 import { RowOrder } from '../row-order.ts';
 import type { SinkBinding } from '../sink-binding.ts';
 import { tableSink } from './table-sink.ts';
+
+/** A Parquet file is published when it has this many bytes (before compression). */
+export const parquetFileMaxBytes = 64 * mebi;
 
 export const tableBinding: SinkBinding<'table'> = {
   kind: 'table',
@@ -25,7 +28,7 @@ export const tableBinding: SinkBinding<'table'> = {
       upsert,
       topology,
       run,
-      fileMaxBytes: limits.parquetFileMaxBytes,
+      fileMaxBytes: parquetFileMaxBytes,
       fileMaxAgeMs,
       clock,
       countEarly,

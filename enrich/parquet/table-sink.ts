@@ -13,9 +13,9 @@
  * 3. What the thread has not taken yet is bounded, in rows and in bytes: `write` waits.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { fileFault } from '../../schemas/kernel/file-fault.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { PartitionOwner } from '../../schemas/partition.ts';
 import type { LakeStore } from '../../schemas/ports/lake-files.ts';
 import { openLake } from '../../schemas/ports/lake-files.ts';
@@ -36,6 +36,17 @@ import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
 import type { StagedFile, TableState } from './worker-protocol.ts';
 import { tableStateOf } from './worker-protocol.ts';
+
+/**
+ * Rows on their way to a table's writer thread, and their bytes; past either the engine waits.
+ */
+const sinkPendingMaxRows = 65_536;
+export const sinkPendingMaxBytes = 64 * mebi;
+/**
+ * Partitions (folders) of one table that have open rows; past it the oldest become files with the
+ * next checkpoint.
+ */
+const openPartitionsMax = 1_024;
 
 export interface TableSinkOptions {
   readonly lake: LakeStore;
@@ -60,7 +71,7 @@ export interface TableSinkOptions {
   readonly fileMaxAgeMs: number;
   /**
    * Open at once; past it the oldest are published with the next checkpoint. Default
-   * `limits.openPartitionsMax`.
+   * `openPartitionsMax`.
    */
   readonly partitionsMax?: number;
   readonly clock: Clock;
@@ -106,7 +117,7 @@ class TableSink implements Sink {
       run,
       columns: this.#reader.columns,
       fileMaxBytes,
-      partitionsMax: this.#options.partitionsMax ?? limits.openPartitionsMax,
+      partitionsMax: this.#options.partitionsMax ?? openPartitionsMax,
     });
     const asked = { kind: 'open', state: tableStateOf(restored) ?? null } as const;
     const { state } = await this.#worker.ask(asked);
@@ -130,10 +141,7 @@ class TableSink implements Sink {
         this.#rowsAhead -= rows;
         this.#bytesAhead -= bytes;
       });
-    if (
-      this.#rowsAhead >= limits.sinkPendingMaxRows ||
-      this.#bytesAhead >= limits.sinkPendingMaxBytes
-    )
+    if (this.#rowsAhead >= sinkPendingMaxRows || this.#bytesAhead >= sinkPendingMaxBytes)
       await taken;
     // A failure that nobody waited for is the answer to the next request.
     else taken.catch(() => undefined);

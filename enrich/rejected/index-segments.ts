@@ -21,6 +21,9 @@ import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
 
+/** Entries of one file of the index; larger ones are not merged. */
+const rejectedIndexSegmentMax = 65_536;
+
 export type IndexEntry = readonly [key: string, file: string];
 
 interface Segment {
@@ -138,8 +141,7 @@ export class IndexSegments {
 
 function mayMerge(last: Segment, merged: readonly IndexEntry[]): boolean {
   return (
-    last.entries <= 2 * merged.length &&
-    last.entries + merged.length <= limits.rejectedIndexSegmentMax
+    last.entries <= 2 * merged.length && last.entries + merged.length <= rejectedIndexSegmentMax
   );
 }
 

@@ -11,13 +11,15 @@
  *    visible.
  */
 import { basename, dirname, join, relative } from 'node:path';
-import { limits } from '../../schemas/limits.ts';
 import type { LakeFiles, StagedContent } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
 import { mayRemove } from '../lake/staged-name.ts';
 import type { RejectedRow } from './rejected-row.ts';
 import { decodeIdentities, decodeRows, encodeRows } from './rejected-row.ts';
+
+/** Partitions of it whose last file is remembered. */
+const rejectedPartitionsMax = 4_096;
 
 export class RejectedFiles {
   readonly #lake: LakeFiles;
@@ -75,7 +77,7 @@ export class RejectedFiles {
       ...(await this.#lake.names(folder)),
     ];
     const number = Math.max(1, ...names.map((name) => this.#numberOf(name)));
-    if (this.#last.size >= limits.rejectedPartitionsMax) this.#last.clear();
+    if (this.#last.size >= rejectedPartitionsMax) this.#last.clear();
     this.#last.set(partition, number);
     return number;
   }

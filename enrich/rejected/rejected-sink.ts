@@ -16,9 +16,9 @@
  *    staged between two checkpoints.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { fileFault } from '../../schemas/kernel/file-fault.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { LakeFiles, LakeStore, StagedContent } from '../../schemas/ports/lake-files.ts';
 import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
@@ -34,16 +34,26 @@ import { rejectedSchema } from './rejected-schema.ts';
 import type { Rejections } from './staged-rejections.ts';
 import { StagedRejections } from './staged-rejections.ts';
 
+/** Rejections whose `seen` is kept up to date; the oldest are let go first. */
+const rejectedIndexMax = 1_000_000;
+/**
+ * A file of the rejected table grows by rewriting until it has this many bytes (before
+ * compression); then a next one begins.
+ */
+const rejectedFileMaxBytes = 2 * mebi;
+/** Rejections in memory; past it they are staged between two checkpoints. */
+const rejectedPendingMaxBytes = 4 * mebi;
+
 export interface RejectedSinkOptions {
   readonly lake: LakeStore;
   readonly topology: string;
   readonly run: RunId;
   readonly clock: Clock;
-  /** Default `limits.rejectedFileMaxBytes`. */
+  /** Default `rejectedFileMaxBytes`. */
   readonly fileMaxBytes?: number;
-  /** Default `limits.rejectedPendingMaxBytes`. */
+  /** Default `rejectedPendingMaxBytes`. */
   readonly pendingMaxBytes?: number;
-  /** Identities whose `seen` is kept up to date. Default `limits.rejectedIndexMax`. */
+  /** Identities whose `seen` is kept up to date. Default `rejectedIndexMax`. */
   readonly indexMax?: number;
 }
 
@@ -89,15 +99,15 @@ class RejectedSink implements Sink {
       this.#staging = new StagedRejections({
         files,
         segments: new IndexSegments(lake, topology, run, clock),
-        index: new RejectedIndex(this.#options.indexMax ?? limits.rejectedIndexMax),
-        fileMaxBytes: this.#options.fileMaxBytes ?? limits.rejectedFileMaxBytes,
+        index: new RejectedIndex(this.#options.indexMax ?? rejectedIndexMax),
+        fileMaxBytes: this.#options.fileMaxBytes ?? rejectedFileMaxBytes,
         clock,
       });
     });
   }
 
   write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
-    const { clock, pendingMaxBytes = limits.rejectedPendingMaxBytes } = this.#options;
+    const { clock, pendingMaxBytes = rejectedPendingMaxBytes } = this.#options;
     return guarded(async () => {
       for (let i = 0; i < batch.length; i++) {
         const event = storable(batch.values[i] as RejectedEvent, clock.now());

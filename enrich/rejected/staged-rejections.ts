@@ -11,7 +11,6 @@
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { limits } from '../../schemas/limits.ts';
 import { partitioner } from '../../schemas/partition.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import type { IndexEntry, IndexSegments } from './index-segments.ts';
@@ -20,6 +19,9 @@ import type { RejectedIndex } from './rejected-index.ts';
 import { indexKey } from './rejected-index.ts';
 import type { PendingRejection, RejectedRow } from './rejected-row.ts';
 import { mergedRow, rejectedPartitionBy, rejectionBytes } from './rejected-row.ts';
+
+/** How long rejections are kept. */
+export const rejectedRetentionMs = 7 * 24 * 3_600_000;
 
 /** By identity. */
 export type Rejections = Map<string, PendingRejection>;
@@ -80,7 +82,7 @@ export class StagedRejections {
   async #loadIndex(): Promise<void> {
     if (this.#isIndexed) return;
     this.#isIndexed = true;
-    const oldestMs = this.#clock.now() - limits.rejectedRetentionMs - dayMs;
+    const oldestMs = this.#clock.now() - rejectedRetentionMs - dayMs;
     const oldestDate = new Date(oldestMs).toISOString().slice(0, 10);
     const kept = await this.#segments.read(oldestDate);
     const entries = kept ?? (await entriesIn(this.#files, oldestDate, this.#index.max));

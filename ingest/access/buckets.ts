@@ -8,9 +8,14 @@
  *    rid of it by bringing others in.
  */
 import type { QuotaConfig } from '../../schemas/config.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { TokenBucket } from './token-bucket.ts';
 import { createTokenBucket } from './token-bucket.ts';
+
+/**
+ * Old buckets that are looked at for each new one: those that are full go, and past the bound the
+ * one that would be full soonest.
+ */
+const bucketsLookedAt = 8;
 
 export type BucketKind = 'key' | 'stream' | 'address';
 
@@ -65,7 +70,7 @@ export class Buckets {
   #makeRoom(nowMs: number): void {
     let soonest: Bucket | undefined;
     let soonestSeconds = Number.POSITIVE_INFINITY;
-    for (let n = 0; n < limits.bucketsLookedAt; n++) {
+    for (let n = 0; n < bucketsLookedAt; n++) {
       const bucket = this.#next();
       if (bucket === undefined) break;
       const seconds = bucket.tokens.secondsToFull(nowMs);

@@ -7,7 +7,12 @@
  * key's name has no colon, so it is never a token's.
  */
 import { createHash } from 'node:crypto';
-import { limits } from '../../schemas/limits.ts';
+
+/**
+ * Characters of a token's issuer and subject that a log shows; a digest of all of them stands
+ * beside.
+ */
+const identityShownMaxChars = 40;
 
 /** `token:<host>:<subject>:<digest>`, of A-Z a-z 0-9 . _ @ - and colons; bounded. */
 export function tokenName(issuer: string, subject: string): string {
@@ -18,5 +23,5 @@ export function tokenName(issuer: string, subject: string): string {
 }
 
 function readable(text: string): string {
-  return text.slice(0, limits.identityShownMaxChars).replaceAll(/[^A-Za-z0-9._@-]/g, '_');
+  return text.slice(0, identityShownMaxChars).replaceAll(/[^A-Za-z0-9._@-]/g, '_');
 }

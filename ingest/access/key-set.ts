@@ -15,13 +15,36 @@ import { createHash, createPublicKey, KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import { createLocalJWKSet } from 'jose';
+import { assert } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
 import type { Log } from '../telemetry/log.ts';
+
+/**
+ * An issuer's key set: its size, how long fetching it may take, and how long it is left alone
+ * after a key was not found in it.
+ */
+export const jwksMaxBytes = 256 * kibi;
+export const jwksTimeoutMs = 5_000;
+export const jwksCooldownMs = 30_000;
+/**
+ * An issuer's key set is fetched again when it is this old, and used while that fails until it is
+ * that old.
+ */
+export const jwksFreshMs = 600_000;
+export const jwksMaxAgeMs = 6 * 3_600_000;
+/** Pause before a failed fetch is tried again: the shortest, and the longest. */
+export const jwksRetryBaseMs = 1_000;
+export const jwksRetryMaxMs = 60_000;
+assert(jwksFreshMs < jwksMaxAgeMs, 'a key set is fetched again before it ends');
+assert(
+  jwksCooldownMs <= jwksFreshMs,
+  'a key that is not found is looked for before the set is fetched anyway',
+);
 
 export interface KeySetPorts {
   readonly clock: Clock;
@@ -140,7 +163,7 @@ class RemoteKeySet implements KeySet {
 
   current(): LoadedKeys | undefined | Promise<LoadedKeys | undefined> {
     const isFirst = this.#inFlight === undefined;
-    const inFlight = this.#ageMs() < limits.jwksFreshMs ? undefined : this.#fetch();
+    const inFlight = this.#ageMs() < jwksFreshMs ? undefined : this.#fetch();
     const usable = this.#usable();
     if (usable !== undefined || inFlight === undefined) return usable;
     // While it is known to fail only the one that tries waits; the others are told at once.
@@ -148,7 +171,7 @@ class RemoteKeySet implements KeySet {
   }
 
   async lookAgain(set: LoadedKeys): Promise<'changed' | 'known' | 'unreachable'> {
-    if (this.#set === set && (this.#failures > 0 || this.#ageMs() >= limits.jwksCooldownMs))
+    if (this.#set === set && (this.#failures > 0 || this.#ageMs() >= jwksCooldownMs))
       await this.#fetch();
     if (this.#set !== set) return 'changed';
     return this.#failures > 0 ? 'unreachable' : 'known';
@@ -157,7 +180,7 @@ class RemoteKeySet implements KeySet {
   refuses(print: string): Refusal | undefined {
     // Connections ask as long as they are open: with nobody else sending, theirs is what keeps the
     // set fresh.
-    if (this.#ageMs() >= limits.jwksFreshMs) void this.#fetch();
+    if (this.#ageMs() >= jwksFreshMs) void this.#fetch();
     const usable = this.#usable();
     if (usable === undefined) return issuerUnreachable;
     return usable.prints.has(print) ? undefined : withdrawn;
@@ -174,7 +197,7 @@ class RemoteKeySet implements KeySet {
   }
 
   #usable(): LoadedKeys | undefined {
-    return this.#ageMs() < limits.jwksMaxAgeMs ? this.#set : undefined;
+    return this.#ageMs() < jwksMaxAgeMs ? this.#set : undefined;
   }
 
   /**
@@ -206,10 +229,10 @@ class RemoteKeySet implements KeySet {
       if (this.#closed.signal.aborted) return;
       const pauseMs = backoffMs(
         this.#failures++,
-        { baseMs: limits.jwksRetryBaseMs, maxMs: limits.jwksRetryMaxMs },
+        { baseMs: jwksRetryBaseMs, maxMs: jwksRetryMaxMs },
         random,
       );
-      const retryInMs = Math.max(limits.jwksRetryBaseMs, pauseMs);
+      const retryInMs = Math.max(jwksRetryBaseMs, pauseMs);
       this.#retryMs = clock.monotonic() + retryInMs;
       const facts = {
         issuer: this.#issuer,
@@ -237,8 +260,8 @@ async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promis
     ...(user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
   };
   const late = new AbortController();
-  const timer = clock.setTimer(limits.jwksTimeoutMs, () =>
-    late.abort(new SluiceError('jwks-late', `no answer in ${limits.jwksTimeoutMs} ms`)),
+  const timer = clock.setTimer(jwksTimeoutMs, () =>
+    late.abort(new SluiceError('jwks-late', `no answer in ${jwksTimeoutMs} ms`)),
   );
   try {
     const response = await fetch(address, {
@@ -254,11 +277,8 @@ async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promis
     let bytes = 0;
     for await (const chunk of response.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > limits.jwksMaxBytes)
-        throw new SluiceError(
-          'jwks-too-large',
-          `the answer has more than ${limits.jwksMaxBytes} bytes`,
-        );
+      if (bytes > jwksMaxBytes)
+        throw new SluiceError('jwks-too-large', `the answer has more than ${jwksMaxBytes} bytes`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString('utf8');

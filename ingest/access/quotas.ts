@@ -12,11 +12,17 @@
  * RateLimit-Policy as structured fields).
  */
 import type { QuotaConfig, SluiceConfig } from '../../schemas/config.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
 import type { Bucket, BucketKind } from './buckets.ts';
 import { Buckets } from './buckets.ts';
 import type { Grant } from './grant.ts';
+
+/**
+ * Networks of clients whose requests are counted, and identities whose events are, as long as
+ * their buckets are not full again.
+ */
+export const addressBucketsMax = 65_536;
+const keyBucketsMax = 65_536;
 
 export interface QuotaAnswer {
   readonly refused?: Refusal;
@@ -49,8 +55,8 @@ export function createQuotas(settings: QuotaSettings): Quotas {
   let addressQuota = settings.ingress.addressQuota;
   // As many as are configured: a reload adds few.
   const streams = new Buckets('stream', Number.POSITIVE_INFINITY);
-  const keys = new Buckets('key', limits.keyBucketsMax);
-  const addresses = new Buckets('address', limits.addressBucketsMax);
+  const keys = new Buckets('key', keyBucketsMax);
+  const addresses = new Buckets('address', addressBucketsMax);
 
   /** Undefined where nothing bounds them: nearly everywhere, so it must cost nothing. */
   const bucketsOf = (

@@ -1,12 +1,17 @@
 /**
  * Whatever stays longer than one turn of the event loop (a WebSocket, a long upload) is asked again
  * whether its sender is let in: at each change of the configuration, and every
- * `limits.accessRecheckMs`, as a token ends without anybody saying so.
+ * `accessRecheckMs`, as a token ends without anybody saying so.
  *
  * Invariant: no timer runs while nobody stays.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
-import { limits } from '../../schemas/limits.ts';
+
+/**
+ * How often an open WebSocket or upload is asked whether its sender is still let in; a message or
+ * line is asked at once.
+ */
+export const accessRecheckMs = 1_000;
 
 export interface Rechecks {
   /** `judge` is called until the call of what is returned. */
@@ -21,7 +26,7 @@ export function createRechecks(clock: Clock): Rechecks {
     for (const judge of [...judges]) judge();
   };
   const tick = (): void => {
-    timer = judges.size === 0 ? undefined : clock.setTimer(limits.accessRecheckMs, tick);
+    timer = judges.size === 0 ? undefined : clock.setTimer(accessRecheckMs, tick);
     run();
   };
   return {
@@ -29,7 +34,7 @@ export function createRechecks(clock: Clock): Rechecks {
       // Each stay has its own: one function may be there twice.
       const own = (): void => judge();
       judges.add(own);
-      timer ??= clock.setTimer(limits.accessRecheckMs, tick);
+      timer ??= clock.setTimer(accessRecheckMs, tick);
       return () => {
         judges.delete(own);
         if (judges.size > 0) return;

@@ -16,6 +16,8 @@ import { createHash, KeyObject } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { JwtConfig } from '../../schemas/config.ts';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
 import { isRefusal } from '../event/refusal.ts';
@@ -24,6 +26,15 @@ import { covers } from './grant.ts';
 import { tokenName } from './identity.ts';
 import type { KeySet, KeySetPorts } from './key-set.ts';
 import { fileKeySet, issuerUnreachable, printOf, remoteKeySet } from './key-set.ts';
+
+/**
+ * Tokens whose verification is remembered, a token's length, and how far its issuer's clock may
+ * be from this one.
+ */
+export const tokensRememberedMax = 10_000;
+const tokenMaxChars = 8_192;
+export const tokenSkewSeconds = 30;
+assert(tokenMaxChars + 4 * kibi <= limits.httpHeadMaxBytes, 'a head can carry the longest token');
 
 interface Issuer {
   readonly config: JwtConfig;
@@ -83,8 +94,8 @@ export class Tokens {
   }
 
   verify(token: string): Grant | Refusal | Promise<Grant | Refusal> {
-    if (token.length > limits.tokenMaxChars)
-      return invalid(`it has more than ${limits.tokenMaxChars} characters`);
+    if (token.length > tokenMaxChars)
+      return invalid(`it has more than ${tokenMaxChars} characters`);
     const digest = createHash('sha256').update(token).digest('base64');
     const before = this.#verified.get(digest);
     if (before !== undefined) {
@@ -135,7 +146,7 @@ export class Tokens {
   #renew(token: Verified, grant: Grant, madeBy: JwtConfig, nowMs: number): Grant | Refusal {
     const issuer = this.#issuers.get(String(token.payload.iss));
     if (issuer === undefined) return invalid('its issuer is no longer configured');
-    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000)
+    if (nowMs >= (Number(token.payload.exp) + tokenSkewSeconds) * 1_000)
       return invalid('it has expired');
     const withdrawn = issuer.keys.refuses(token.print);
     if (withdrawn !== undefined) return withdrawn;
@@ -147,7 +158,7 @@ export class Tokens {
 
   #remember(digest: string, grant: Grant): void {
     this.#verified.set(digest, grant);
-    if (this.#verified.size <= limits.tokensRememberedMax) return;
+    if (this.#verified.size <= tokensRememberedMax) return;
     for (const oldest of this.#verified.keys()) {
       this.#verified.delete(oldest);
       break;
@@ -184,7 +195,7 @@ async function verifyBy(
     issuer: config.issuer,
     audience: config.audience,
     requiredClaims: ['exp'],
-    clockTolerance: limits.tokenSkewSeconds,
+    clockTolerance: tokenSkewSeconds,
     currentDate: new Date(nowMs),
   };
   // A second time when the issuer may have a key that it did not have before.

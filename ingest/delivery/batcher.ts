@@ -35,6 +35,13 @@ import type { Packed, Unit, Waiting } from './packing.ts';
 import { boundsOf, pack } from './packing.ts';
 import { behindOf, hasApplied, isAgain, told, undecidedIn } from './write-outcomes.ts';
 
+/**
+ * How long an event may wait to be written; then it is refused, as its client has long given up.
+ */
+const queueMaxMs = 10_000;
+/** How far apart at most batches start, unless they are full. */
+export const batchPaceMaxMs = 10;
+
 export interface BatcherOptions {
   readonly writer: RecordWriter;
   /** `team/app` */
@@ -136,7 +143,7 @@ export class Batcher {
     )
       return 0;
     const leftMs =
-      this.#lastStartMs + Math.min(this.#lastWriteMs / writesAtOnce, limits.batchPaceMaxMs) - nowMs;
+      this.#lastStartMs + Math.min(this.#lastWriteMs / writesAtOnce, batchPaceMaxMs) - nowMs;
     return leftMs < 1 ? 0 : leftMs;
   }
 
@@ -164,7 +171,7 @@ export class Batcher {
   /** Those that waited too long are refused. */
   #withoutStale(taken: readonly Unit[], nowMs: number): readonly Unit[] {
     if (!taken.some((unit) => isStale(unit, nowMs))) return taken;
-    const message = `it waited more than ${limits.queueMaxMs} ms to be written`;
+    const message = `it waited more than ${queueMaxMs} ms to be written`;
     this.#turnAway(
       taken.filter((unit) => isStale(unit, nowMs)),
       'queue-timeout',
@@ -297,7 +304,7 @@ export class Batcher {
 
 function isStale(unit: Unit, nowMs: number): boolean {
   const [first] = unit.items;
-  return first !== undefined && nowMs - first.item.sinceMs > limits.queueMaxMs;
+  return first !== undefined && nowMs - first.item.sinceMs > queueMaxMs;
 }
 
 /** The outcomes, or `unknown` for all once the write has taken too long. */

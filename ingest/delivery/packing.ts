@@ -5,11 +5,27 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Aggregation } from '../../schemas/config.ts';
-import { encodeAggregate } from '../../schemas/kpl.ts';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
+import { aggregateMaxRecords, encodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { LaneItem, LaneUnit, TakeBounds } from './lanes.ts';
+
+/**
+ * Events of one key that leave together while an earlier one is in flight: one aggregated record.
+ */
+const unitMaxEvents = 100;
+/**
+ * Events of one aggregated record where the stream wants small ones to share it, without order,
+ * and their bytes: about two PUT payload units of Kinesis, or what makes a few of them once it is
+ * compressed.
+ */
+export const aggregateMaxEvents = 500;
+export const aggregateMaxBytes = 49 * kibi;
+export const aggregateGzipMaxBytes = 256 * kibi;
+assert(unitMaxEvents <= aggregateMaxRecords, 'what leaves together is taken apart again');
 
 /** An event that waits to be written. */
 export interface Waiting {
@@ -34,7 +50,7 @@ const compressionLevel = 1;
 const laneBounds: TakeBounds = {
   maxUnits: limits.batchMaxRecords,
   maxBytes: limits.batchMaxBytes,
-  unitMaxItems: limits.unitMaxEvents,
+  unitMaxItems: unitMaxEvents,
   unitMaxBytes: limits.unitMaxBytes,
 };
 
@@ -43,9 +59,8 @@ export function boundsOf(shares: boolean, aggregate: Aggregation): TakeBounds {
   if (!shares) return laneBounds;
   return {
     ...laneBounds,
-    unitMaxItems: limits.aggregateMaxEvents,
-    unitMaxBytes:
-      aggregate === 'kpl-gzip' ? limits.aggregateGzipMaxBytes : limits.aggregateMaxBytes,
+    unitMaxItems: aggregateMaxEvents,
+    unitMaxBytes: aggregate === 'kpl-gzip' ? aggregateGzipMaxBytes : aggregateMaxBytes,
   };
 }
 

@@ -17,12 +17,22 @@
  *    are written, about one share looked at for an entry, so that no event waits for a sweep.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
-import { limits } from '../../schemas/limits.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import type { Delivered } from './delivered.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { contentParts } from './fingerprint.ts';
 import type { Entries } from './identity-table.ts';
 import { IdentityTable } from './identity-table.ts';
+
+/**
+ * Identities are written into chunks, and released chunk by chunk. What a chunk and the share of a
+ * sender cost beside their bytes is as `test/bench/repeats.ts` measures it.
+ */
+const repeatChunkMinBytes = 512;
+export const repeatChunkMaxBytes = 64 * kibi;
+const repeatChunkOverheadBytes = 640;
+const repeatShareOverheadBytes = 256;
+assert(repeatChunkMinBytes <= repeatChunkMaxBytes, 'chunks grow');
 
 export type Settled = Exclude<Delivered, { kind: 'not-delivered' }>;
 
@@ -47,7 +57,7 @@ const textAt = positionBytesAt + 2;
 /** Entries begin at multiples of it; a reference counts in it. */
 const grainBytes = 8;
 const entryMinBytes = padded(textAt);
-const grainsPerChunk = limits.repeatChunkMaxBytes / grainBytes;
+const grainsPerChunk = repeatChunkMaxBytes / grainBytes;
 const chunksMax = Math.floor(2 ** 32 / grainsPerChunk) - 1;
 /** UTF-8 of a character of a string at most. */
 const charMaxBytes = 3;
@@ -107,7 +117,7 @@ export class RepeatWindow {
     this.#bytes = this.#table.bytes;
     this.#sweep = this.#shares.values();
     assert(
-      this.#bytes + 2 * costOf(limits.repeatChunkMaxBytes) <= options.maxBytes,
+      this.#bytes + 2 * costOf(repeatChunkMaxBytes) <= options.maxBytes,
       'the window has room for the largest chunk',
     );
   }
@@ -176,18 +186,16 @@ export class RepeatWindow {
       if (textAt + Buffer.byteLength(split) + Buffer.byteLength(position) <= room) return last;
     }
     const size = padded(textAt + Buffer.byteLength(split) + Buffer.byteLength(position));
-    assert(size <= limits.repeatChunkMaxBytes, 'a position fits a chunk');
+    assert(size <= repeatChunkMaxBytes, 'a position fits a chunk');
     return this.#grow(name, size);
   }
 
   /** A share's chunks grow with it: one of few entries costs little. */
   #grow(name: string, size: number): Chunk {
     const part = Math.ceil((this.#shares.get(name)?.bytes ?? 0) / chunksPerShare);
-    const wanted = padded(
-      Math.max(size, limits.repeatChunkMinBytes, Math.min(limits.repeatChunkMaxBytes, part)),
-    );
+    const wanted = padded(Math.max(size, repeatChunkMinBytes, Math.min(repeatChunkMaxBytes, part)));
     this.#freeSome(wanted);
-    const needed = costOf(wanted) + limits.repeatShareOverheadBytes;
+    const needed = costOf(wanted) + repeatShareOverheadBytes;
     while (
       this.#bytes + needed > this.#options.maxBytes ||
       this.#chunks.length - this.#freePlaces.length > chunksMax
@@ -249,13 +257,13 @@ export class RepeatWindow {
   #resize(share: Share, byBytes: number): void {
     if (share.bytes === 0) {
       this.#shares.set(share.name, share);
-      this.#bytes += limits.repeatShareOverheadBytes;
+      this.#bytes += repeatShareOverheadBytes;
     } else this.#leaveSeat(share);
     share.bytes += byBytes;
     this.#bytes += byBytes;
     if (share.bytes === 0) {
       this.#shares.delete(share.name);
-      this.#bytes -= limits.repeatShareOverheadBytes;
+      this.#bytes -= repeatShareOverheadBytes;
     } else share.seat = (this.#bySize[sizeClass(share.bytes)] as Share[]).push(share) - 1;
   }
 
@@ -294,7 +302,7 @@ export class RepeatWindow {
 
 /** What a chunk takes of the memory. */
 function costOf(bytes: number): number {
-  return bytes + limits.repeatChunkOverheadBytes;
+  return bytes + repeatChunkOverheadBytes;
 }
 
 function padded(bytes: number): number {

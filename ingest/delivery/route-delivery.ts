@@ -9,7 +9,6 @@
 import type { Aggregation } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import { Batcher } from './batcher.ts';
@@ -20,6 +19,16 @@ import type { Spool, SpoolOutcome } from './spool.ts';
 import type { DrainNews } from './spool-drain.ts';
 import { SpoolDrain } from './spool-drain.ts';
 import type { SpoolMemory } from './spool-memory.ts';
+
+/**
+ * A stream's path is left alone after so many failed writes in a row, for a pause that grows
+ * between these.
+ */
+const breakerFailures = 5;
+const breakerPauseBaseMs = 500;
+const breakerPauseMaxMs = 15_000;
+/** How long the file of refused events stays open after one was added. */
+const refusedIdleMs = 500;
 
 export interface RouteDeliveryOptions {
   readonly writer: RecordWriter;
@@ -172,7 +181,7 @@ function asideOf(
       try {
         return await opened.append([record]);
       } finally {
-        idle = clock.setTimer(limits.refusedIdleMs, () => void close().catch(() => undefined));
+        idle = clock.setTimer(refusedIdleMs, () => void close().catch(() => undefined));
       }
     },
     close,
@@ -183,9 +192,9 @@ function asideOf(
 function watched({ writer, stream, random, tell }: RouteDeliveryOptions): Breaker {
   const breaker = createBreaker(
     {
-      failuresToOpen: limits.breakerFailures,
-      pauseBaseMs: limits.breakerPauseBaseMs,
-      pauseMaxMs: limits.breakerPauseMaxMs,
+      failuresToOpen: breakerFailures,
+      pauseBaseMs: breakerPauseBaseMs,
+      pauseMaxMs: breakerPauseMaxMs,
     },
     random,
   );

@@ -13,6 +13,8 @@
  * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
  */
 
+import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
@@ -24,6 +26,15 @@ import type { Breaker } from './breaker.ts';
 import { weightOf } from './claim-check.ts';
 import type { Spool, SpooledRecord, SpoolOutcome } from './spool.ts';
 import type { SpoolMemory } from './spool-memory.ts';
+import { spoolsReadMaxBytes } from './spool-memory.ts';
+
+/** One read of one spool. */
+export const spoolReadMaxBytes = 32 * mebi;
+assert(
+  limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= spoolReadMaxBytes,
+  'a read has room for the largest record',
+);
+assert(spoolReadMaxBytes <= spoolsReadMaxBytes, 'one read fits the memory of all spools');
 
 export type DrainNews =
   /** What a failure, or an earlier run, had left is all in the stream. */
@@ -45,7 +56,7 @@ export interface SpoolDrainOptions {
 
 const bounds = {
   maxRecords: limits.batchMaxRecords * limits.batchesInFlightMax,
-  maxBytes: Math.min(limits.batchMaxBytes * limits.batchesInFlightMax, limits.spoolReadMaxBytes),
+  maxBytes: Math.min(limits.batchMaxBytes * limits.batchesInFlightMax, spoolReadMaxBytes),
 };
 /** A breaker that is not closed lets one write through. */
 const probeBounds = { maxRecords: 1, maxBytes: 1 };
@@ -137,7 +148,7 @@ export class SpoolDrain {
   /** Reads and delivers what there is room for; false when there was nothing. */
   async #deliverNext(): Promise<boolean> {
     const { spool, breaker, memory } = this.#options;
-    const room = await memory.room(limits.spoolReadMaxBytes);
+    const room = await memory.room(spoolReadMaxBytes);
     try {
       if (this.#stopped) return true;
       const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);

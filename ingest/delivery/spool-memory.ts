@@ -8,7 +8,19 @@
  * 2. Room that was asked for is given back in full, once.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
+
+/**
+ * All spools of a process together: records on their way to the disk, and records read to be
+ * drained.
+ */
+const spoolsPendingMaxBytes = 64 * mebi;
+export const spoolsReadMaxBytes = 96 * mebi;
+assert(
+  limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= spoolsPendingMaxBytes,
+  'the largest record alone can be spooled',
+);
 
 /** Room for one read. */
 export interface SpoolRoom {
@@ -35,8 +47,8 @@ export class SpoolMemory {
   readonly #waiting: Waiting[] = [];
 
   constructor({
-    pendingMaxBytes = limits.spoolsPendingMaxBytes,
-    readMaxBytes = limits.spoolsReadMaxBytes,
+    pendingMaxBytes = spoolsPendingMaxBytes,
+    readMaxBytes = spoolsReadMaxBytes,
   }: SpoolMemoryOptions = {}) {
     this.#pendingMaxBytes = pendingMaxBytes;
     this.#readMaxBytes = readMaxBytes;

@@ -16,6 +16,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -28,6 +29,13 @@ import type { AppendOutcome as LogOutcome } from '../segment-log/segment-log.ts'
 import { SegmentLog } from '../segment-log/segment-log.ts';
 import { SegmentReader } from '../segment-log/segment-reader.ts';
 import type { SpoolMemory } from './spool-memory.ts';
+
+/** A segment of a spool is closed at this size. */
+const spoolSegmentMaxBytes = 16 * mebi;
+assert(
+  limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= spoolSegmentMaxBytes,
+  'the largest record fits a segment of a spool',
+);
 
 export type SpoolOutcome =
   | Exclude<LogOutcome, { kind: 'refused' }>
@@ -48,7 +56,7 @@ export interface SpoolOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly maxBytes: number;
-  /** Default `limits.spoolSegmentMaxBytes`, less in a small spool. */
+  /** Default `spoolSegmentMaxBytes`, less in a small spool. */
   readonly segmentMaxBytes?: number;
   readonly openFile?: OpenLogFile;
   /** Shared by the spools of a process. */
@@ -58,14 +66,14 @@ export interface SpoolOptions {
 const drainedName = 'drained';
 const verifyBounds: ReadBounds = {
   maxRecords: Number.MAX_SAFE_INTEGER,
-  maxBytes: 4 * 1_024 * 1_024,
+  maxBytes: 4 * mebi,
 };
 /**
  * Of a spool's bound: a segment, so that a full spool frees its disk in pieces; and what a spool
  * that is empty may keep on it.
  */
 const segmentsPerSpool = 8;
-const emptyMaxBytes = 1_024 * 1_024;
+const emptyMaxBytes = mebi;
 
 /** The oldest record that waits, and since when (epoch ms). */
 interface Oldest {
@@ -244,8 +252,7 @@ async function openFolder(options: SpoolOptions): Promise<Opened> {
     dir,
     clock,
     segmentMaxBytes:
-      segmentMaxBytes ??
-      Math.min(limits.spoolSegmentMaxBytes, Math.ceil(maxBytes / segmentsPerSpool)),
+      segmentMaxBytes ?? Math.min(spoolSegmentMaxBytes, Math.ceil(maxBytes / segmentsPerSpool)),
     pendingMaxBytes: limits.logPendingMaxBytes,
     retentionMaxBytes: Number.POSITIVE_INFINITY,
     retentionMaxMs: Number.POSITIVE_INFINITY,

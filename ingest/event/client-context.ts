@@ -6,14 +6,28 @@
  * 1. A client cannot say them itself: what the stream asks for is set anew or taken away, whatever
  *    the event has under that name.
  * 2. With `hmac` or `truncated` the whole address is in no attribute.
- * 3. Text is well-formed, without control characters, and has at most `limits.contextTextMaxBytes`;
+ * 3. Text is well-formed, without control characters, and has at most `contextTextMaxBytes`;
  *    what is longer is cut off.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import type { ClientContextConfig } from '../../schemas/config.ts';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
 import { isText } from './attribute-text.ts';
+
+/** User-Agent and Referer, each, where a stream keeps them; longer ones are cut. */
+export const contextTextMaxBytes = kibi;
+assert(
+  7 * limits.attributeMaxBytes +
+    4 * limits.partitionKeyMaxChars +
+    limits.extensionsMaxBytes +
+    2 * contextTextMaxBytes +
+    2 * kibi <=
+    limits.recordHeadMaxBytes,
+  'the largest attributes, and what the ingress adds, fit the headers of a record',
+);
 
 /** What a request or a handshake shows of its client; empty text where it shows nothing. */
 export interface ClientTrace {
@@ -77,7 +91,7 @@ function addressAs(form: 'full' | 'truncated' | 'hmac', address: string, secret:
 }
 
 function textOf(header: string): string {
-  const most = limits.contextTextMaxBytes;
+  const most = contextTextMaxBytes;
   if (plain.test(header)) return header.slice(0, most);
   const bytes = Buffer.from(header, 'latin1');
   const text = isUtf8(bytes) ? bytes.toString('utf8') : header;

@@ -5,8 +5,14 @@
  */
 import type { JsonFault, ScannedObject } from '../../schemas/json-scan.ts';
 import { isFault, scanObject } from '../../schemas/json-scan.ts';
-import { limits } from '../../schemas/limits.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import type { Refusal } from './refusal.ts';
+
+/**
+ * Members of an object in which the ingress looks for attributes: an envelope, a CloudEvent, a
+ * Segment message.
+ */
+export const attributeMembersMax = kibi;
 
 /** A refusal is to be told from a fault first: both say what was expected. */
 export function scanMembers(
@@ -14,7 +20,7 @@ export function scanMembers(
   start = 0,
   end = body.length,
 ): ScannedObject | JsonFault | Refusal {
-  const most = limits.attributeMembersMax;
+  const most = attributeMembersMax;
   const scanned = scanObject(body, start, end, most + 1);
   if (isFault(scanned) || scanned.kind !== 'object' || scanned.members.length <= most)
     return scanned;

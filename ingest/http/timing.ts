@@ -3,8 +3,10 @@
  *
  * Server-Timing: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
  */
-import { limits } from '../../schemas/limits.ts';
 import type { IncomingRequest } from './request.ts';
+
+/** How far X-Client-Timestamp may be from this clock and still be a time of sending. */
+const clientClockOffMaxMs = 24 * 3_600_000;
 
 /**
  * Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one
@@ -16,7 +18,7 @@ export function sentAt(
 ): number | undefined {
   if (clientTimestamp === '') return undefined;
   const sent = Number(clientTimestamp);
-  return Math.abs(receivedAtMs - sent) <= limits.clientClockOffMaxMs ? sent : undefined;
+  return Math.abs(receivedAtMs - sent) <= clientClockOffMaxMs ? sent : undefined;
 }
 
 export function serverTiming(

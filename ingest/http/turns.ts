@@ -5,7 +5,9 @@
  * An inflater has a window of its own, up to 16 MiB with Brotli (RFC 7932, section 9.1) before a
  * single byte comes out of it: `inflatersMax` of them is what all bodies together can make it take.
  */
-import { limits } from '../../schemas/limits.ts';
+
+/** Whole bodies that are inflated at once. */
+export const inflatersMax = 8;
 
 type Job = () => Promise<void>;
 
@@ -24,7 +26,7 @@ export class Turns {
 
   #next(): void {
     for (const [owner, jobs] of this.#waiting) {
-      if (this.#running >= limits.inflatersMax) return;
+      if (this.#running >= inflatersMax) return;
       const job = jobs.shift() as Job;
       // To the end: its others wait until everybody had a turn.
       this.#waiting.delete(owner);

@@ -7,8 +7,10 @@
  * 3. An offset behind the end was never read from this log: asking for it is `stream-corrupt`, as
  *    other records would come to stand there.
  */
+
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { ReadBounds } from '../../schemas/ports/record-reader.ts';
 import type { Frame } from './frame.ts';
@@ -22,7 +24,7 @@ interface Place {
 }
 
 const chunkMinBytes = 65_536;
-const locateChunkBytes = 4 * 1_024 * 1_024;
+const locateChunkBytes = 4 * mebi;
 
 /** Reads of one reader must not overlap. */
 export class SegmentReader {

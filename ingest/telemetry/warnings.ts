@@ -11,9 +11,15 @@
  */
 
 import { assert } from '../../schemas/kernel/assert.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
+
+/** How long each warning is kept, and its sample. */
+const warningsKeptMs = 24 * 3_600_000;
+const warningSampleMaxBytes = kibi;
+const warningSampleMs = 60_000;
 
 export interface IngestionWarning {
   readonly code: RefusedCode;
@@ -87,7 +93,7 @@ export function createWarnings(): Warnings {
       };
       entry.count++;
       entry.lastMs = nowMs;
-      if (sample !== undefined && nowMs - entry.sampledMs >= limits.warningSampleMs) {
+      if (sample !== undefined && nowMs - entry.sampledMs >= warningSampleMs) {
         entry.sample = textOf(sample);
         entry.sampledMs = nowMs;
       }
@@ -99,7 +105,7 @@ export function createWarnings(): Warnings {
     },
     of(stream, keyName, nowMs) {
       const entries = [...(bySender.get(senderOf(stream, keyName))?.values() ?? [])].reverse();
-      return entries.filter((entry) => nowMs - entry.lastMs <= limits.warningsKeptMs).map(shown);
+      return entries.filter((entry) => nowMs - entry.lastMs <= warningsKeptMs).map(shown);
     },
   };
 }
@@ -134,7 +140,7 @@ function shown({ refusal, firstMs, count, lastMs, sample }: Entry): IngestionWar
 }
 
 function textOf(sample: Uint8Array): string {
-  return Buffer.from(sample.subarray(0, limits.warningSampleMaxBytes)).toString('utf8');
+  return Buffer.from(sample.subarray(0, warningSampleMaxBytes)).toString('utf8');
 }
 
 /** What `GET /v1/{team}/{app}/warnings` answers. */

@@ -2,23 +2,33 @@
  * The sections `routing`, `ingress`, `metrics` and `local`: how events get in, and the embedded
  * streams of `sluice start`.
  */
+import { mebi } from '../kernel/bytes.ts';
 import { limits } from '../limits.ts';
 import { origin } from './access.ts';
 import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
-import { choice, factors, flag, group, list, text, whole } from './setting.ts';
+import { choice, flag, group, list, text, whole } from './setting.ts';
 import type { QuotaConfig } from './streams.ts';
 import { quotaOf } from './streams.ts';
 
-const mebi = factors.MiB as number;
-const hourMs = factors.h as number;
+/**
+ * Identities that are remembered for their repeats, of all streams: how long, and in how much
+ * memory.
+ */
+export const repeatWindowMs = 120_000;
+export const repeatWindowMaxBytes = 64 * mebi;
+/** Checkpoint interval under `sluice start`. */
+export const startCheckpointIntervalMs = 1_000;
+/** Age at which `sluice start` publishes a Parquet file. */
+export const startParquetFileMaxAgeMs = 2_000;
+
 const host = { pattern: '^[A-Za-z0-9.:_-]+$', expected: 'a host name or address' } as const;
 /** How long one call of an author's function may take, of `local` and `enrich`. */
 export const functionMax = whole({
   description: "How long one call of a topology's function may take.",
   unit: 'ms',
-  default: limits.functionMaxMs,
-  minimum: limits.functionMinMs,
+  default: 10_000,
+  minimum: 100,
   maximum: 3_600_000,
 });
 export const listenHost = text({
@@ -35,7 +45,7 @@ export const routing = group({
       description: 'Data up to this size goes to Kinesis, larger data to Kafka.',
       unit: 'KiB',
       as: 'largeMessageThresholdBytes',
-      default: limits.largeMessageThresholdBytes / 1_024,
+      default: 100,
       minimum: 1,
       maximum: 10_240,
     }),
@@ -89,7 +99,7 @@ export const ingress = group({
       description: 'Largest spool: of one stream and path, on disk.',
       unit: 'MiB',
       as: 'spoolMaxBytes',
-      default: limits.spoolMaxBytes / mebi,
+      default: 1_024,
       minimum: 16,
       maximum: 1_048_576,
     }),
@@ -97,7 +107,7 @@ export const ingress = group({
       description: 'Answered events of `ack: buffered` that are not written yet, of each stream.',
       unit: 'MiB',
       as: 'bufferMaxBytes',
-      default: limits.bufferMaxBytes / mebi,
+      default: 64,
       minimum: 1,
       maximum: 16_384,
     }),
@@ -118,7 +128,7 @@ export const ingress = group({
     address_websockets_max: whole({
       description: 'Open WebSockets of one client address.',
       as: 'addressWebSocketsMax',
-      default: limits.wsNetworkConnectionsMax,
+      default: 100,
       minimum: 1,
       maximum: limits.wsConnectionsMax,
     }),
@@ -154,7 +164,7 @@ export const ingress = group({
       description: 'How long the identity of an accepted event is remembered.',
       unit: 's',
       as: 'repeatWindowMs',
-      default: limits.repeatWindowMs / 1_000,
+      default: repeatWindowMs / 1_000,
       minimum: 0,
       maximum: 86_400,
     }),
@@ -162,7 +172,7 @@ export const ingress = group({
       description: 'Memory for the identities of all senders.',
       unit: 'MiB',
       as: 'repeatWindowMaxBytes',
-      default: limits.repeatWindowMaxBytes / mebi,
+      default: repeatWindowMaxBytes / mebi,
       minimum: 1,
       maximum: 4_096,
     }),
@@ -210,7 +220,7 @@ export const local = group({
       description: 'Size up to which a shard or partition keeps its records.',
       unit: 'MiB',
       as: 'retentionMaxBytes',
-      default: limits.retentionMaxBytes / mebi,
+      default: 4_096,
       minimum: 64,
       maximum: 10_485_760,
     }),
@@ -218,7 +228,7 @@ export const local = group({
       description: 'Time for which records are kept.',
       unit: 'h',
       as: 'retentionMaxMs',
-      default: limits.retentionMaxMs / hourMs,
+      default: 7 * 24,
       minimum: 1,
       maximum: 87_600,
     }),
@@ -226,7 +236,7 @@ export const local = group({
       description: 'Time between two checkpoints.',
       unit: 'ms',
       as: 'checkpointIntervalMs',
-      default: limits.startCheckpointIntervalMs,
+      default: startCheckpointIntervalMs,
       minimum: 100,
       maximum: 3_600_000,
     }),
@@ -235,7 +245,7 @@ export const local = group({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',
       as: 'parquetFileMaxAgeMs',
-      default: limits.startParquetFileMaxAgeMs,
+      default: startParquetFileMaxAgeMs,
       minimum: 0,
       maximum: 86_400_000,
     }),

@@ -5,7 +5,9 @@
  */
 import type { KafkaCompression } from '../kafka-compressions.ts';
 import { kafkaCompressions } from '../kafka-compressions.ts';
+import { assert } from '../kernel/assert.ts';
 import { limits } from '../limits.ts';
+import { folderNameMaxBytes } from '../partition.ts';
 import { inFormat, partsOf } from './formats.ts';
 import type { SecretConfig } from './ingress.ts';
 import { functionMax, listenHost, secretOf } from './ingress.ts';
@@ -13,6 +15,37 @@ import type { EntryRule, Finding, SectionRules } from './rule.ts';
 import { namesOnce } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, named, text, whole } from './setting.ts';
+
+/** GetRecords of a shard: five a second, which all its readers share (a quota of Kinesis). */
+export const kinesisReadIntervalMs = 200;
+/** How far apart the reads of a topology may be set. */
+const kinesisReadEveryMaxMs = 10_000;
+/** Checkpoint interval of the service. */
+const checkpointIntervalMs = 10_000;
+/**
+ * The name of a file of a table, with its slashes: together with the name of the table and the
+ * folders of a partition that is a key.
+ */
+const tableFileNameMaxBytes = 160;
+/**
+ * A key of S3, https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, and the
+ * prefix of all of ours.
+ */
+const s3KeyMaxBytes = 1_024;
+const s3PrefixMaxBytes = 200;
+assert(
+  s3PrefixMaxBytes +
+    'lake//date=YYYY-MM-DD/hour=HH///'.length +
+    limits.tableNameMaxChars +
+    2 * folderNameMaxBytes +
+    tableFileNameMaxBytes <=
+    s3KeyMaxBytes,
+  'the longest path of a table fits a key',
+);
+assert(
+  limits.sinkCommitWaitMs < checkpointIntervalMs,
+  'a sink that is late keeps the others from no checkpoint',
+);
 
 const region = text({
   description: 'Region. Unset: as the environment and the shared configuration of AWS say.',
@@ -38,8 +71,8 @@ export const kinesis = group({
       description: 'Time between two reads of a shard that has more. All readers share 5 a second.',
       unit: 'ms',
       default: limits.kinesisReadEveryMs,
-      minimum: limits.kinesisReadIntervalMs,
-      maximum: limits.kinesisReadEveryMaxMs,
+      minimum: kinesisReadIntervalMs,
+      maximum: kinesisReadEveryMaxMs,
     }),
     fan_out: flag({
       description:
@@ -50,8 +83,8 @@ export const kinesis = group({
       description: 'Time between two reads of a shard whose end was reached.',
       unit: 'ms',
       default: limits.kinesisIdleReadEveryMs,
-      minimum: limits.kinesisReadIntervalMs,
-      maximum: limits.kinesisReadEveryMaxMs,
+      minimum: kinesisReadIntervalMs,
+      maximum: kinesisReadEveryMaxMs,
     }),
   },
 });
@@ -104,7 +137,7 @@ export const s3 = group({
     prefix: text({
       description: 'Folder in the bucket, above `lake/`, `checkpoints/` and `claims/`.',
       pattern: '^(?:[A-Za-z0-9._=-]+/)+$',
-      maxLength: limits.s3PrefixMaxBytes,
+      maxLength: s3PrefixMaxBytes,
       expected: `folders of A-Z a-z 0-9 . _ = -, each with / at its end`,
       examples: ['sluice/'],
     }),
@@ -162,7 +195,7 @@ export const enrich = group({
       description: 'Time between two checkpoints.',
       unit: 'ms',
       as: 'checkpointIntervalMs',
-      default: limits.checkpointIntervalMs,
+      default: checkpointIntervalMs,
       minimum: 100,
       maximum: 3_600_000,
     }),
@@ -171,7 +204,7 @@ export const enrich = group({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',
       as: 'parquetFileMaxAgeMs',
-      default: limits.parquetFileMaxAgeMs,
+      default: 300_000,
       minimum: 0,
       maximum: 86_400_000,
     }),

@@ -12,18 +12,23 @@ import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
 import type { EmbeddedStreamHandle } from '../../deploy/streams/embedded/embedded-log.ts';
 import { embeddedReader, openEmbeddedStreams } from '../../deploy/streams/embedded/embedded-log.ts';
+import { parquetFileMaxBytes } from '../../enrich/parquet/table-binding.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import {
+  startCheckpointIntervalMs,
+  startParquetFileMaxAgeMs,
+} from '../../schemas/config/ingress.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import { decodeRecord, encodeStructured } from '../../schemas/wire.ts';
 import { departure } from '../../topology/examples/flights/schemas/departure.gen.ts';
 import { hourlyRow } from '../../topology/examples/flights/schemas/hourly-row.gen.ts';
 import type { Topology } from '../../topology/index.ts';
 import { count, createJob, stream, sum, table, topology, tumbling } from '../../topology/index.ts';
+import { turnMaxBytes, turnMaxRows } from '../../topology/runtime/job.ts';
 import { streamConfig } from '../ingest/support.ts';
 
 const data = fileURLToPath(
@@ -104,7 +109,7 @@ function recordsOf(copy: number, lines: readonly string[]): readonly OutgoingRec
 }
 
 async function readAll(handles: readonly EmbeddedStreamHandle[], parse: boolean): Promise<number> {
-  const bounds = { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
+  const bounds = { maxRecords: turnMaxRows, maxBytes: turnMaxBytes };
   let events = 0;
   for (const reader of handles.map(embeddedReader)) {
     for (const split of await reader.splits()) {
@@ -201,8 +206,8 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
           owner: plan.owner,
           topology: plan.name,
           run,
-          fileMaxBytes: limits.parquetFileMaxBytes,
-          fileMaxAgeMs: limits.startParquetFileMaxAgeMs,
+          fileMaxBytes: parquetFileMaxBytes,
+          fileMaxAgeMs: startParquetFileMaxAgeMs,
           clock: systemClock,
         });
       },
@@ -213,7 +218,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
     },
     clock: systemClock,
     random: systemRandom,
-    checkpointIntervalMs: limits.startCheckpointIntervalMs,
+    checkpointIntervalMs: startCheckpointIntervalMs,
   });
   await job.open();
   const running = job.run();

@@ -1,6 +1,6 @@
 /**
  * What the window of repeats takes, in two tables: the memory of a chunk beside its bytes, by which
- * `limits.repeatChunkOverheadBytes` is chosen, and of a whole window, full, beside what it counts;
+ * `repeatChunkOverheadBytes` is chosen, and of a whole window, full, beside what it counts;
  * and the time that an event with an id of its own costs.
  *
  * Run with `node --expose-gc dist/test/bench/repeats.js`.
@@ -8,9 +8,9 @@
 import { createFingerprints } from '../../ingest/delivery/fingerprint.ts';
 import { RepeatWindow } from '../../ingest/delivery/repeat-window.ts';
 import { createRepeats } from '../../ingest/delivery/repeats.ts';
+import { repeatWindowMaxBytes, repeatWindowMs } from '../../schemas/config/ingress.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 
 const mebi = 1_048_576;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -60,8 +60,8 @@ function fill(shares: number, entries: number, maxBytes: number): void {
 
 function time(name: string, size: number): void {
   const repeats = createRepeats({
-    windowMs: limits.repeatWindowMs,
-    maxBytes: limits.repeatWindowMaxBytes,
+    windowMs: repeatWindowMs,
+    maxBytes: repeatWindowMaxBytes,
     now: () => performance.now(),
   });
   const data = Buffer.alloc(size, 'x');

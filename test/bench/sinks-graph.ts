@@ -11,7 +11,7 @@ import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
-import { limits } from '../../schemas/limits.ts';
+import { graphChunkMaxWrites } from '../../enrich/graph/pending-writes.ts';
 import { graphModel } from '../../topology/index.ts';
 import { runOf } from '../runs.ts';
 import { startNeo4j } from '../servers/neo4j.ts';
@@ -31,7 +31,7 @@ const model = graphModel({
     },
   },
 });
-const chunkRows = limits.graphChunkMaxWrites;
+const chunkRows = graphChunkMaxWrites;
 const turnRows = 1_024;
 
 export async function graphRace(scale: number): Promise<Race> {

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
+import { parquetRowGroupRows } from '../../enrich/parquet/encode.ts';
+import { parquetFileMaxBytes } from '../../enrich/parquet/table-binding.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
-import { limits } from '../../schemas/limits.ts';
 import { runOf } from '../runs.ts';
 import type { Race } from './sinks.ts';
 
@@ -79,7 +80,7 @@ export async function parquetRace(scale: number): Promise<Race> {
     owner: { team: 'bench', app: 'clicks' },
     topology: 'bench',
     run: runOf(1),
-    fileMaxBytes: limits.parquetFileMaxBytes,
+    fileMaxBytes: parquetFileMaxBytes,
     fileMaxAgeMs: 0,
     clock: systemClock,
   });
@@ -107,7 +108,7 @@ export async function parquetRace(scale: number): Promise<Race> {
             { name: 'price', data: own.map(({ price }) => price), type: 'DOUBLE' },
             { name: 'note', data: own.map(({ note }) => note), type: 'STRING' },
           ],
-          rowGroupSize: limits.parquetRowGroupRows,
+          rowGroupSize: parquetRowGroupRows,
         });
         writeFileSync(join(folder, `${hour}.parquet`), new Uint8Array(bytes));
       }

@@ -15,13 +15,15 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createKafkaReader } from '../../deploy/streams/kafka/kafka-reader.ts';
 import { createKafkaWriter } from '../../deploy/streams/kafka/kafka-writer.ts';
 import { createKinesisReader } from '../../deploy/streams/kinesis/kinesis-reader.ts';
+import { kinesisReadMaxRecords } from '../../deploy/streams/kinesis/kinesis-source-client.ts';
 import { createKinesisWriter } from '../../deploy/streams/kinesis/kinesis-writer.ts';
+import { kinesisReadIntervalMs } from '../../schemas/config/services.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 import type { SourceNode } from '../../topology/operators/source/kind.ts';
+import { turnMaxBytes, turnMaxRows } from '../../topology/runtime/job.ts';
 import { scheduleSources } from '../../topology/runtime/source.ts';
 import { unfoldingReader } from '../../topology/runtime/unfold.ts';
 import { startKafka } from '../servers/kafka.ts';
@@ -51,7 +53,7 @@ async function filled(writer: RecordWriter, count: number, bytes: number): Promi
 /** As a job reads, from the first record to the last. */
 async function consumed(reader: RecordReader, count: number): Promise<number> {
   const source = { kind: 'source', id: 'events', stream } as unknown as SourceNode;
-  const bounds = { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
+  const bounds = { maxRecords: turnMaxRows, maxBytes: turnMaxBytes };
   const own = unfoldingReader(reader, stream, undefined);
   const schedule = await scheduleSources(
     [{ source, reader: own, positionOf: () => undefined }],
@@ -85,7 +87,7 @@ export async function kafkaRace(scale: number): Promise<Race> {
     async bare() {
       const consumer = client.consumer({
         groupId: `bench-${groups++}`,
-        maxBytesPerPartition: limits.turnMaxBytes,
+        maxBytesPerPartition: turnMaxBytes,
         maxWaitTimeInMs: 50,
       });
       await consumer.connect();
@@ -160,11 +162,11 @@ export async function kinesisRace(scale: number): Promise<Race> {
           );
           let iterator = first.ShardIterator;
           for (let behind = 1; behind > 0 && read < count; ) {
-            const dueMs = performance.now() + limits.kinesisReadIntervalMs;
+            const dueMs = performance.now() + kinesisReadIntervalMs;
             const page = await client.send(
               new GetRecordsCommand({
                 ShardIterator: iterator,
-                Limit: limits.kinesisReadMaxRecords,
+                Limit: kinesisReadMaxRecords,
               }),
             );
             read += page.Records?.length ?? 0;
@@ -178,10 +180,7 @@ export async function kinesisRace(scale: number): Promise<Race> {
       return (count * 1_000) / (performance.now() - startedMs);
     },
     sluice: () =>
-      consumed(
-        createKinesisReader({ ...options, readEveryMs: limits.kinesisReadIntervalMs }),
-        count,
-      ),
+      consumed(createKinesisReader({ ...options, readEveryMs: kinesisReadIntervalMs }), count),
     async stop() {
       client.destroy();
       await server.stop();

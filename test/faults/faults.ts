@@ -15,7 +15,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'time goes past idle splits that were not asked again',
     file: 'topology/time/watermark.ts',
-    find: 'if (through < pending.atMs + limits.silenceSettleMs) return signals;',
+    find: 'if (through < pending.atMs + silenceSettleMs) return signals;',
     replace: '',
     caughtBy: { test: 'topology/runtime/silent-splits-job', only: 'a burst after a quiet time' },
   },
@@ -264,8 +264,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'the status asks all splits at once how far they are',
     file: 'topology/runtime/lags.ts',
-    find: 'Array.from({ length: limits.lagCallsMax }, askOn)',
-    replace: 'Array.from({ length: cursors.length + limits.lagCallsMax }, askOn)',
+    find: 'Array.from({ length: lagCallsMax }, askOn)',
+    replace: 'Array.from({ length: cursors.length + lagCallsMax }, askOn)',
     caughtBy: { test: 'topology/runtime/status-job' },
   },
   {
@@ -278,7 +278,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'a duration that a time cannot hold is taken',
     file: 'topology/dsl/builder.ts',
-    find: 'if (Math.abs(ms) <= limits.durationMaxMs) return ms;',
+    find: 'if (Math.abs(ms) <= durationMaxMs) return ms;',
     replace: 'if (ms === ms) return ms;',
     caughtBy: { test: 'topology/plan/validate-operators' },
   },

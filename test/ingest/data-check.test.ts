@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { loadDataCheck } from '../../ingest/data-check.ts';
-import { limits } from '../../schemas/limits.ts';
+import { checkedDataMaxBytes, loadDataCheck } from '../../ingest/data-check.ts';
 import type { Rig } from './support.ts';
 import { openAccess, post, rig, streamConfig } from './support.ts';
 
@@ -176,7 +175,7 @@ describe('a stream that rejects', () => {
   it('refuses what would take too much room once it is parsed', () => {
     const check = loadDataCheck(streamConfig('a', 'x', { validate: reject }));
     const large = Buffer.from(
-      JSON.stringify({ orderId: 'x'.repeat(limits.checkedDataMaxBytes), amount: 1 }),
+      JSON.stringify({ orderId: 'x'.repeat(checkedDataMaxBytes), amount: 1 }),
     );
     expect(check?.misfit({ isWrapped: false }, large)).toMatchObject({
       status: 413,

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Turns } from '../../ingest/http/turns.ts';
-import { createRoom } from '../../ingest/room.ts';
+import { inflatersMax, Turns } from '../../ingest/http/turns.ts';
+import { createRoom, idleSharesKept } from '../../ingest/room.ts';
 import { limits } from '../../schemas/limits.ts';
 
 const mebi = 1_048_576;
@@ -100,7 +100,7 @@ describe('the room of what is in flight', () => {
         expect(room.all.bytes).toBe(open.reduce((sum, { bytes }) => sum + bytes, 0));
         for (const { free } of open) free();
         expect(room.all.bytes).toBe(0);
-        expect(room.shares).toBeLessThanOrEqual(limits.idleSharesKept);
+        expect(room.shares).toBeLessThanOrEqual(idleSharesKept);
       }),
       { numRuns: 30 },
     );
@@ -108,11 +108,11 @@ describe('the room of what is in flight', () => {
 
   it('keeps a few shares that nobody is in, and as many as somebody is in', () => {
     const room = createRoom(256 * mebi, 48 * mebi);
-    const names = Array.from({ length: 2 * limits.idleSharesKept }, (_, n) => String(n));
+    const names = Array.from({ length: 2 * idleSharesKept }, (_, n) => String(n));
     const shares = names.map((name) => room.ofKey(name).enter());
     expect(room.shares).toBe(names.length);
     for (const share of shares) share.leave();
-    expect(room.shares).toBe(limits.idleSharesKept);
+    expect(room.shares).toBe(idleSharesKept);
   });
 });
 
@@ -135,18 +135,18 @@ describe('turns at inflating', () => {
     };
     for (let n = 0; n < 100; n++) turns.take('many', job(`many ${n}`));
     for (const name of ['a', 'b']) turns.take(name, job(name));
-    expect(order).toHaveLength(limits.inflatersMax);
+    expect(order).toHaveLength(inflatersMax);
     for (let n = 0; n < 102; n++) {
       ends.shift()?.();
       await Promise.resolve();
       await Promise.resolve();
     }
     expect(order).toHaveLength(102);
-    expect(most).toBe(limits.inflatersMax);
-    expect(order.slice(limits.inflatersMax, limits.inflatersMax + 3).sort()).toEqual([
+    expect(most).toBe(inflatersMax);
+    expect(order.slice(inflatersMax, inflatersMax + 3).sort()).toEqual([
       'a',
       'b',
-      `many ${limits.inflatersMax}`,
+      `many ${inflatersMax}`,
     ]);
   });
 });

@@ -251,7 +251,8 @@ it('limits: the keys, and how many files use each', () => {
     {
       'limits.ts': 'export const limits = { aMax: 1, bMax: 2, cMax: 3 } as const;\n',
       'one.ts': 'export const a = limits.aMax + limits.bMax;\n',
-      'two.ts': 'const { bMax } = limits;\nexport const b = bMax;\n',
+      'two.ts': 'const { bMax: most } = limits;\nexport const b = most;\n',
+      'same-name.ts': 'export const aMax = options.aMax;\n',
       'test/a.ts': 'export const c = limits.cMax;\n',
     },
     (sources) => limitUses('limits.ts', sources),

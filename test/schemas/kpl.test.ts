@@ -5,8 +5,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeAggregate, encodeAggregate } from '../../schemas/kpl.ts';
-import { limits } from '../../schemas/limits.ts';
+import { aggregateMaxRecords, decodeAggregate, encodeAggregate } from '../../schemas/kpl.ts';
 
 interface UserRecord {
   readonly partitionKey: string;
@@ -189,10 +188,8 @@ describe('an aggregate', () => {
   it('has at most so many records as a turn of its readers bears', () => {
     const many = (count: number): readonly Pair[] =>
       Array.from({ length: count }, () => ({ key: 'k', text: '' }));
-    expect(decoded(encoded(many(limits.aggregateMaxRecords)))).toHaveLength(
-      limits.aggregateMaxRecords,
-    );
-    expect(() => encoded(many(limits.aggregateMaxRecords + 1))).toThrow('aggregateMaxRecords');
+    expect(decoded(encoded(many(aggregateMaxRecords)))).toHaveLength(aggregateMaxRecords);
+    expect(() => encoded(many(aggregateMaxRecords + 1))).toThrow('aggregateMaxRecords');
     expect(() => encoded([])).toThrow('aggregateMaxRecords');
   });
 
@@ -267,9 +264,9 @@ describe('what is no aggregate', () => {
   });
 
   it('is one with more records, or more keys, than a turn bears', () => {
-    const records = Array.from({ length: limits.aggregateMaxRecords + 1 }, () => record).flat();
+    const records = Array.from({ length: aggregateMaxRecords + 1 }, () => record).flat();
     expect(decodeAggregate(framed([...table, ...records]))).toBeUndefined();
-    const tables = Array.from({ length: limits.aggregateMaxRecords + 1 }, () => table).flat();
+    const tables = Array.from({ length: aggregateMaxRecords + 1 }, () => table).flat();
     expect(decodeAggregate(framed([...tables, ...record]))).toBeUndefined();
   });
 

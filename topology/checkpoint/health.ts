@@ -10,6 +10,9 @@ import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import type { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 
+/** Failures of checkpoints in a row that are an alarm. */
+export const checkpointAlarmFailures = 3;
+
 export interface CheckpointFailure {
   /** Its number; null where the run could not even begin one. */
   readonly checkpoint: number | null;
@@ -62,7 +65,7 @@ export function deriveHealth(before: CheckpointHealth, news: CheckpointNews): Ch
     sinceMs: before.sinceMs ?? news.failure.atMs,
     failures: before.failures + 1,
     last: news.failure,
-    alarm: inARow >= limits.checkpointAlarmFailures,
+    alarm: inARow >= checkpointAlarmFailures,
   };
 }
 

@@ -11,9 +11,16 @@
  *    turn it takes three runs, of one that fails a checkpoint four.
  * 3. What was passed by a checkpoint is suspected no more.
  */
-import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
+
+/**
+ * Runs that fail in a row while elements are suspected; past it nothing more is set aside, as it
+ * is not the elements that fail. Checkpoints of a run after which a function is suspected no
+ * more.
+ */
+export const isolationTriesMax = 100;
+export const isolationCheckpoints = 16;
 
 /** Records of one split, by the split's key; both positions are included. */
 export interface RecordSpan {
@@ -102,7 +109,7 @@ export type RunFailure =
 
 export function deriveIsolation(before: Isolation, failure: RunFailure, nowMs: number): Isolation {
   const tried = { ...before, tries: before.tries + 1 };
-  if (tried.tries > limits.isolationTriesMax) return tried;
+  if (tried.tries > isolationTriesMax) return tried;
   if (failure.kind === 'stuck') {
     const { node, slot, digest } = failure;
     const isKnown = before.watched.some((known) => known.node === node && known.slot === slot);
@@ -146,7 +153,7 @@ export function deriveIsolation(before: Isolation, failure: RunFailure, nowMs: n
 }
 
 function withAside({ setAside }: Isolation, aside: SetAside): readonly SetAside[] {
-  return [...setAside, aside].slice(-limits.isolationTriesMax);
+  return [...setAside, aside].slice(-isolationTriesMax);
 }
 
 /** How far a split is read: undefined where nothing of it was. */
@@ -171,7 +178,7 @@ export function afterCheckpoint(
       (split.position === undefined || comparePositions(split.position, through) < 0)
     );
   };
-  const isOver = completed > limits.isolationCheckpoints;
+  const isOver = completed > isolationCheckpoints;
   const left: Isolation = {
     ...before,
     alone: before.alone.filter(isAhead),

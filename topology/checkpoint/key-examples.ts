@@ -5,14 +5,17 @@
  * An example says nothing where the way of the elements to the function changed, or where the
  * function does not take the old element: then the elements themselves have another form now.
  */
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import { encodeKey, type Key } from '../../schemas/kernel/key.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { kindNamed, kindOf } from '../operators/kinds.ts';
 import type { Topology } from '../plan/plan.ts';
 import { definitionsOf } from './definition.ts';
 import type { KeyExample, Manifest } from './manifest.ts';
 import type { Misfit } from './restore-rules.ts';
+
+/** An element that a checkpoint keeps as an example of what a key function gave, as JSON. */
+const keyExampleMaxChars = 16 * kibi;
 
 /** The key functions of a node, by input. */
 export function keySlotsOf(node: PlanNode): readonly string[] {
@@ -33,7 +36,7 @@ export function takeExample(
   if (key === undefined) return undefined;
   try {
     const text = JSON.stringify(value);
-    if (text.length > limits.keyExampleMaxChars) return undefined;
+    if (text.length > keyExampleMaxChars) return undefined;
     return { slot, value: JSON.parse(text) as unknown, key };
   } catch {
     return undefined;

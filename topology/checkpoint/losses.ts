@@ -5,8 +5,10 @@
  * position behind which it begins. One that grows while nobody does anything about it is the same
  * one, also when its split goes in the end.
  */
-import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
+
+/** Losses that checkpoints keep one by one; all are counted. */
+const lossesKept = 1_000;
 
 export interface LossRecord {
   readonly source: string;
@@ -56,7 +58,7 @@ export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
   const at = losses.last.findIndex((known) => isSame(known, found));
   const known = losses.last[at];
   if (known === undefined) {
-    const last = [...losses.last, found].slice(-limits.lossesKept);
+    const last = [...losses.last, found].slice(-lossesKept);
     return {
       total: losses.total + 1,
       records: losses.records + (found.records ?? 0),

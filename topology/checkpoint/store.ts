@@ -17,11 +17,13 @@
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { newLineage } from '../../schemas/run-id.ts';
 import type { Manifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
+
+/** Old ones that are deleted beside each other. */
+const checkpointDeletesMax = 8;
 
 /** A manifest as the run knows it that made it. */
 export type HeldManifest = Pick<Manifest, 'checkpoint' | 'attempt' | 'lineage'>;
@@ -196,7 +198,7 @@ class BlobCheckpoints implements CheckpointStore {
   }
 
   async #remove(keys: readonly string[]): Promise<void> {
-    await boundedEach(keys, limits.checkpointDeletesMax, (key) => this.#blobs.delete(key));
+    await boundedEach(keys, checkpointDeletesMax, (key) => this.#blobs.delete(key));
   }
 
   /** Of all manifests, oldest first. */

@@ -2,12 +2,11 @@
  * Collects nodes, functions and problems while an author's build function runs. It never throws for
  * what the author wrote: all problems are told at once, afterwards.
  */
-import { limits } from '../../schemas/limits.ts';
 import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../nodes/node.ts';
 import { outPort } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import type { NodeBuilder } from '../operators/node-builder.ts';
-import { parseDuration } from '../time/duration.ts';
+import { durationMaxMs, parseDuration } from '../time/duration.ts';
 
 /** A stream and the function that keys it. */
 export interface KeyedInput {
@@ -146,8 +145,8 @@ export class PlanBuilder implements NodeBuilder {
       });
       return instead;
     }
-    if (Math.abs(ms) <= limits.durationMaxMs) return ms;
-    const mostDays = limits.durationMaxMs / 86_400_000;
+    if (Math.abs(ms) <= durationMaxMs) return ms;
+    const mostDays = durationMaxMs / 86_400_000;
     this.problems.push({
       node,
       message: `${option} is too long: a duration is at most ${mostDays}d, not ${shown(value)}`,

@@ -11,7 +11,6 @@
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { Isolation } from '../checkpoint/isolation.ts';
 import type { StatefulNode } from '../checkpoint/manifest.ts';
@@ -22,6 +21,12 @@ import type { JobParts } from './job-parts.ts';
 import { headOf, marksOf, positionsOf, statesOf } from './job-state.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { SourceSchedule } from './source-schedule.ts';
+
+/**
+ * How old what checkpoints say of how far splits were read may be, while there is nothing else to
+ * keep.
+ */
+const marksMaxAgeMs = 3_600_000;
 
 /** What decides whether a checkpoint is taken now. */
 export interface CheckpointFacts {
@@ -85,7 +90,7 @@ export class CheckpointCycle {
     const decision = decideCheckpoint({
       drain,
       isDirty: this.#isDirty,
-      isOld: clock.now() - checkpoints.completed.completedAtMs > limits.marksMaxAgeMs,
+      isOld: clock.now() - checkpoints.completed.completedAtMs > marksMaxAgeMs,
       pendingRows: sinks.pendingRows(),
     });
     if (decision === 'wait') return;

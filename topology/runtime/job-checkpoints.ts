@@ -29,6 +29,24 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifestWith, encodeStates } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 
+/** Completed checkpoints that are kept. */
+export const checkpointsKept = 3;
+/**
+ * A checkpoint that fails: pause before it is tried again, the first and the longest; how many
+ * tries to store it may be in flight where none of them is answered; how long all tries of the last
+ * one may take once a run is told to stop.
+ */
+export const checkpointRetryBaseMs = 250;
+export const checkpointRetryMaxMs = 10_000;
+export const checkpointTriesInFlightMax = 2;
+export const checkpointLastMaxMs = 10_000;
+/**
+ * How often a run that has nothing to store looks whether another one has taken over, and how
+ * long it may take to find out why it failed.
+ */
+export const fenceCheckMs = 10_000;
+const fenceAnswerMaxMs = 5_000;
+
 /** The sinks of a job, as checkpoints see them. */
 export interface CheckpointSinks {
   prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
@@ -73,7 +91,7 @@ const storeSilent = (): SluiceError =>
  * events waiting.
  */
 const pauseFactor = 9;
-const retry = { baseMs: limits.checkpointRetryBaseMs, maxMs: limits.checkpointRetryMaxMs };
+const retry = { baseMs: checkpointRetryBaseMs, maxMs: checkpointRetryMaxMs };
 
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
@@ -106,9 +124,9 @@ export class JobCheckpoints {
     this.#number = fence.checkpoint;
     this.#completed = { id: fence.checkpoint, completedAtMs: fence.createdAtMs };
     this.#nextAtMs = options.clock.monotonic() + options.intervalMs;
-    this.#fenceAtMs = options.clock.monotonic() + limits.fenceCheckMs;
+    this.#fenceAtMs = options.clock.monotonic() + fenceCheckMs;
     // Runs that failed before their first checkpoint have left their fences.
-    void options.store.pruneFences(limits.checkpointsKept).catch(() => undefined);
+    void options.store.pruneFences(checkpointsKept).catch(() => undefined);
   }
 
   get completed(): { readonly id: number; readonly completedAtMs: number } {
@@ -131,7 +149,7 @@ export class JobCheckpoints {
     const nowMs = this.#options.clock.monotonic();
     this.#nextAtMs = nowMs + this.#options.intervalMs;
     if (nowMs < this.#fenceAtMs) return;
-    this.#fenceAtMs = nowMs + limits.fenceCheckMs;
+    this.#fenceAtMs = nowMs + fenceCheckMs;
     void this.#fenced().then((fenced) => {
       if (fenced !== undefined) this.#fault ??= { thrown: fenced };
     });
@@ -194,7 +212,7 @@ export class JobCheckpoints {
    */
   hurry(): void {
     if (this.#overTimer !== undefined) return;
-    this.#overTimer = this.#options.clock.setTimer(limits.checkpointLastMaxMs, () => this.close());
+    this.#overTimer = this.#options.clock.setTimer(checkpointLastMaxMs, () => this.close());
     if (!this.#isTrying) this.#stopWaiting?.();
   }
 
@@ -218,7 +236,7 @@ export class JobCheckpoints {
     if (!(thrown instanceof SluiceError) || !codesOfLater.has(thrown.code)) return false;
     const { store, clock } = this.#options;
     const looked = store.checkFence(this.#run).then(() => true);
-    return within(clock, limits.fenceAnswerMaxMs, looked, storeSilent).catch(() => false);
+    return within(clock, fenceAnswerMaxMs, looked, storeSilent).catch(() => false);
   }
 
   /** `fenced` when another run has taken over; undefined also when that cannot be found out now. */
@@ -226,7 +244,7 @@ export class JobCheckpoints {
     const { store, clock } = this.#options;
     const looked = store.checkFence(this.#run);
     try {
-      await within(clock, limits.fenceAnswerMaxMs, looked, storeSilent);
+      await within(clock, fenceAnswerMaxMs, looked, storeSilent);
       return undefined;
     } catch (thrown) {
       return isFenced(thrown) ? thrown : undefined;
@@ -279,7 +297,7 @@ export class JobCheckpoints {
       };
       this.#isTrying = true;
       this.#stopWaiting = late;
-      if (storing.unanswered >= limits.checkpointTriesInFlightMax) return;
+      if (storing.unanswered >= checkpointTriesInFlightMax) return;
       storing.unanswered++;
       void store
         .create({ checkpoint: storing.checkpoint, ...this.#run }, storing.bytes)
@@ -318,7 +336,7 @@ export class JobCheckpoints {
   }
 
   #pauseMs(): number {
-    return limits.checkpointRetryBaseMs + backoffMs(this.#inARow, retry, this.#options.random);
+    return checkpointRetryBaseMs + backoffMs(this.#inARow, retry, this.#options.random);
   }
 
   #pause(ms: number): Promise<void> {
@@ -336,7 +354,7 @@ export class JobCheckpoints {
   async #prune(): Promise<void> {
     while (this.#toPrune) {
       this.#toPrune = false;
-      await this.#options.store.prune(limits.checkpointsKept).catch(() => undefined);
+      await this.#options.store.prune(checkpointsKept).catch(() => undefined);
     }
   }
 }

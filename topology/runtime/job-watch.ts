@@ -15,6 +15,9 @@ import { SplitWatch } from './split-watch.ts';
 import type { JobStatus } from './status.ts';
 import { splitsStatus } from './status.ts';
 
+/** How often splits are looked at. */
+const splitWatchMs = 1_000;
+
 export interface WatchedJob {
   readonly cursors: () => readonly Cursor[];
   /** Ids of the look-ups that take no more. */
@@ -42,7 +45,7 @@ export class JobWatch {
   }
 
   start(): void {
-    this.#timer = this.#clock.setTimer(limits.splitWatchMs, () => {
+    this.#timer = this.#clock.setTimer(splitWatchMs, () => {
       this.#splits.look(this.#job.cursors(), this.#pausedBy(), this.#readAtMs);
       this.start();
     });

@@ -14,6 +14,7 @@
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { present } from '../../schemas/kernel/assert.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RunId } from '../../schemas/run-id.ts';
@@ -45,6 +46,10 @@ import type { JobStatus } from './status.ts';
 import { fullNodes, holdersOf, nodeStatus } from './status.ts';
 import { requireValid } from './take-over.ts';
 import { TickTime, tickMs } from './tick-time.ts';
+
+/** Elements of one turn. */
+export const turnMaxRows = 1_024;
+export const turnMaxBytes = 8 * mebi;
 
 export function createRun(options: JobOptions): JobRun {
   return new Run(options);
@@ -121,8 +126,8 @@ class Run implements JobRun {
     const { topology, connectors, clock, from } = this.#options;
     const { plan } = topology;
     const bounds = this.#options.turnBounds ?? {
-      maxRecords: limits.turnMaxRows,
-      maxBytes: limits.turnMaxBytes,
+      maxRecords: turnMaxRows,
+      maxBytes: turnMaxBytes,
     };
     const inputs = await inputsOf(parts.dag, plan, fence, id, connectors);
     this.#readers = inputs.map(({ reader }) => reader);

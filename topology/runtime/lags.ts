@@ -14,6 +14,9 @@ import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Cursor } from './cursor.ts';
 
+/** Splits that are asked at once for their lag. */
+export const lagCallsMax = 16;
+
 export interface Lag {
   readonly records: number | null;
   readonly failure: string | undefined;
@@ -46,7 +49,7 @@ export class Lags {
     const askOn = async (): Promise<void> => {
       for (const cursor of left) this.#known.set(cursor, await this.#ask(cursor));
     };
-    await Promise.all(Array.from({ length: limits.lagCallsMax }, askOn));
+    await Promise.all(Array.from({ length: lagCallsMax }, askOn));
   }
 
   async #ask(cursor: Cursor): Promise<Lag> {

@@ -14,7 +14,6 @@ import { createHash } from 'node:crypto';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { firstElement } from '../../schemas/rejection.ts';
 import type { ElementBatch, Origin, Provenance } from '../nodes/sink.ts';
@@ -23,13 +22,16 @@ import type { Plan } from '../plan/plan.ts';
 import { jsonTextOf } from '../state/json-safe.ts';
 import { identityOf } from '../state/origin.ts';
 
+/** Characters of a rejection's message. */
+const rejectionMessageMaxChars = 500;
+
 function rejectedEventOf(rejection: Rejection, plan: Plan, nowMs: number): RejectedEvent {
   const reason = {
     topology: plan.name,
     topology_version: plan.version,
     operator: rejection.node,
     code: rejection.code,
-    message: rejection.message.slice(0, limits.rejectionMessageMaxChars),
+    message: rejection.message.slice(0, rejectionMessageMaxChars),
     pointer: rejection.pointer,
     schema: rejection.schema,
   };

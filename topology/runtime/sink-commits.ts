@@ -22,6 +22,9 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Sink } from '../nodes/sink.ts';
 
+/** The pause before a commit that failed is tried again where nothing else is to come (a drain). */
+const sinkCommitPauseMs = 1_000;
+
 export interface LateSink {
   /** Epoch ms. */
   readonly sinceMs: number;
@@ -95,7 +98,7 @@ export class SinkCommits {
   async #whole(commit: LateCommit, checkpoint: number): Promise<void> {
     while (!this.#closed) {
       if ((await commit.upTo(checkpoint)) === 'done') return;
-      await sleep(this.#clock, limits.sinkCommitPauseMs);
+      await sleep(this.#clock, sinkCommitPauseMs);
     }
   }
 }

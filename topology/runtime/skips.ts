@@ -15,6 +15,9 @@ import type { SkipRecord } from '../checkpoint/manifest.ts';
 import type { Cursor } from './cursor.ts';
 import type { Hearing } from './cursor-heard.ts';
 
+/** Skipped ranges that checkpoints keep; whole splits are all kept. */
+const skipsKept = 1_000;
+
 /**
  * `latest`: what is there now; `oldest`: what is not kept any more; `whole`: all of it, until
  * `undo`; else the last position to go past.
@@ -113,7 +116,7 @@ export function decideSkip(
 /** The skips of a job with one more: whole splits are all kept, of the others the last ones. */
 export function addSkip(skips: readonly SkipRecord[], added: SkipRecord): readonly SkipRecord[] {
   const all = [...skips, added];
-  const tooMany = all.filter(({ kind }) => kind !== 'whole').length - limits.skipsKept;
+  const tooMany = all.filter(({ kind }) => kind !== 'whole').length - skipsKept;
   let left = Math.max(0, tooMany);
   return all.filter(({ kind }) => kind === 'whole' || left-- <= 0);
 }

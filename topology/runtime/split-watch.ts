@@ -16,6 +16,9 @@ import type { Cursor } from './cursor.ts';
 import type { Hearing } from './cursor-heard.ts';
 import { hearingOf } from './cursor-heard.ts';
 
+/** How long a split may be unreadable or unanswered before it is reported. */
+export const splitAlarmMs = 5_000;
+
 export type SplitNews =
   /** Splits of one stream and path, at most `splitsNamedMax` of them by name. */
   | {
@@ -91,7 +94,7 @@ export class SplitWatch {
       now.hearing = hearing;
       now.why = whyOf(cursor);
       this.#unheard.set(cursor, now);
-      if (!now.told && nowMs - now.sinceMs >= limits.splitAlarmMs) lasting.push(cursor);
+      if (!now.told && nowMs - now.sinceMs >= splitAlarmMs) lasting.push(cursor);
     }
     if (this.#unheard.size > 0) this.#forget(new Set(cursors));
     this.#tellAll('splits-unheard', this.#told(lasting), nowMs);
@@ -148,7 +151,7 @@ export class SplitWatch {
     }
     if (by.length === 0) return;
     const { sinceMs, told } = this.#pause ?? { sinceMs: nowMs, told: false };
-    const lasts = nowMs - sinceMs >= limits.splitAlarmMs;
+    const lasts = nowMs - sinceMs >= splitAlarmMs;
     this.#pause = { by, sinceMs, told: told || lasts };
     if (lasts && !told) this.#tell({ kind: 'reading-paused', by, forMs: nowMs - sinceMs });
   }

@@ -21,6 +21,7 @@ import { webcrypto } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { Claim } from '../../schemas/claim.ts';
 import { claimOf, claimScheme, resolveClaim } from '../../schemas/claim.ts';
+import { mebi } from '../../schemas/kernel/bytes.ts';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -33,6 +34,9 @@ import type {
   ReadResult,
   RecordReader,
 } from '../../schemas/ports/record-reader.ts';
+
+/** What a compressed record may be when it is taken apart. */
+export const aggregateInflatedMaxBytes = 2 * mebi;
 
 /** https://www.rfc-editor.org/rfc/rfc1952#page-6 */
 const gzipMagic = [0x1f, 0x8b] as const;
@@ -167,9 +171,7 @@ function partsOf(record: IncomingRecord): readonly IncomingRecord[] {
 function inflatedParts(value: Uint8Array): ReturnType<typeof decodeAggregate> {
   if (value[0] !== gzipMagic[0] || value[1] !== gzipMagic[1]) return undefined;
   try {
-    return decodeAggregate(
-      gunzipSync(value, { maxOutputLength: limits.aggregateInflatedMaxBytes }),
-    );
+    return decodeAggregate(gunzipSync(value, { maxOutputLength: aggregateInflatedMaxBytes }));
   } catch {
     return undefined;
   }

@@ -13,8 +13,12 @@
  * 3. A check of a good value allocates nothing.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
+import { kibi } from '../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+
+/** Parts of an accumulator that are looked at after each element; a result is looked at whole. */
+const accumulatorCheckedParts = kibi;
 
 export interface JsonProblem {
   /** JSON pointer into the value. */
@@ -46,11 +50,11 @@ export function isJson(value: unknown): boolean {
 }
 
 /**
- * Whether it is JSON as far as is looked, at `limits.accumulatorCheckedParts` parts: for what grows
+ * Whether it is JSON as far as is looked, at `accumulatorCheckedParts` parts: for what grows
  * with each call, where a whole look at each would be quadratic.
  */
 function isJsonSoFar(value: unknown): boolean {
-  partsLeft = limits.accumulatorCheckedParts;
+  partsLeft = accumulatorCheckedParts;
   try {
     return isJsonAt(value, limits.valueDepthMax) || partsLeft < 0;
   } catch {

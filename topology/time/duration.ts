@@ -3,6 +3,13 @@
  * '5m', '1h', '31d', with an optional sign.
  */
 
+/**
+ * A duration in a topology: 10,000 years, as long as all event times that are read. What is added
+ * to an event time, several of them too, is still a time that a Date holds (8.64e15 ms,
+ * https://262.ecma-international.org/#sec-time-values-and-time-range).
+ */
+export const durationMaxMs = 3_652_500 * 86_400_000;
+
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -15,7 +22,7 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /**
  * Integer milliseconds, or undefined when `duration` is none, or is no whole number of them. It may
- * be too long: see `limits.durationMaxMs`.
+ * be too long: see `durationMaxMs`.
  */
 export function parseDuration(duration: unknown): number | undefined {
   if (typeof duration === 'number') return Number.isInteger(duration) ? duration : undefined;

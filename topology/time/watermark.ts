@@ -15,7 +15,6 @@
  * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks,
  * WatermarksWithIdleness, WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
-import { limits } from '../../schemas/limits.ts';
 import type { SplitSnapshot, SplitTime } from './split-time.ts';
 import {
   decodeSplitTime,
@@ -27,6 +26,13 @@ import {
 } from './split-time.ts';
 import type { EncodedTime, TimeSignal } from './time-bounds.ts';
 import { decodeTime, encodeTime, maxTime, minTime } from './time-bounds.ts';
+
+/**
+ * How long after an event was read a silent split has to be asked again and found empty before
+ * time goes on without it: what was sent together is stored in several splits, one after the
+ * other.
+ */
+export const silenceSettleMs = 1_000;
 
 /** What the sources have heard, in the time of ticks. */
 export interface Heard {
@@ -89,9 +95,9 @@ export class SplitWatermarks {
    */
   get unheard(): string | undefined {
     const { atMs } = this.#pending ?? {};
-    if (atMs === undefined || this.#nowMs < atMs + 2 * limits.silenceSettleMs) return undefined;
+    if (atMs === undefined || this.#nowMs < atMs + 2 * silenceSettleMs) return undefined;
     let found: string | undefined;
-    let least = atMs + limits.silenceSettleMs;
+    let least = atMs + silenceSettleMs;
     for (const [split, { idle, heardMs }] of this.#splits) {
       if (!idle || heardMs >= least) continue;
       least = heardMs;
@@ -277,7 +283,7 @@ export class SplitWatermarks {
     const signals: TimeSignal[] = [];
     const pending = this.#pending;
     if (pending !== undefined) {
-      if (through < pending.atMs + limits.silenceSettleMs) return signals;
+      if (through < pending.atMs + silenceSettleMs) return signals;
       this.#pending = undefined;
       const settled = Math.min(pending.at, at);
       signals.push(...(idle && pending.idle ? this.#flush(settled) : this.#emit(settled)));

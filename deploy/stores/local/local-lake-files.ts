@@ -19,10 +19,15 @@ import { dirname, join, relative } from 'node:path';
 import { publishedFiles } from '../../../enrich/lake/table-file.ts';
 import { footerColumns } from '../../../enrich/parquet/footer-columns.ts';
 import { systemCodeOf } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { LakeFiles, LakeStore } from '../../../schemas/ports/lake-files.ts';
 import { stagedMissing } from '../../../schemas/ports/lake-files.ts';
 import { makeDirectory, replaceFile, syncDirectory, writeDurable } from './durable-file.ts';
+
+/**
+ * Files of a table, the latest, whose columns are read where its description does not say which
+ * there were.
+ */
+const tableFootersMax = 1_000;
 
 /** The lake of the folder `dir`. */
 export const localLake = (dir: string): LakeStore => ({ module: import.meta.url, place: dir });
@@ -53,7 +58,7 @@ export function lakeFiles(dir: string): LakeFiles {
     },
     async columns(table) {
       return footerColumns(
-        (orMissing(() => publishedFiles(dir, table)) ?? []).slice(-limits.tableFootersMax),
+        (orMissing(() => publishedFiles(dir, table)) ?? []).slice(-tableFootersMax),
       );
     },
     async write(path, bytes) {

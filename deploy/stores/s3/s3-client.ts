@@ -29,9 +29,29 @@ import {
 } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { assert } from '../../../schemas/kernel/assert.ts';
+import { kibi, mebi } from '../../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { within } from '../../../schemas/kernel/within.ts';
 import { limits } from '../../../schemas/limits.ts';
+
+/** S3: connections of one client, connecting, silence of one request, an idle connection. */
+const s3SocketsMax = 32;
+const s3ConnectMs = 5_000;
+const s3RequestMaxMs = 30_000;
+const s3IdleMs = 15_000;
+/**
+ * S3: all of one call, to the last byte of its answer, and the slowest rate that is waited for
+ * beside.
+ */
+const s3CallMaxMs = 60_000;
+const s3BytesPerSecondMin = 256 * kibi;
+/** An object that is read into memory. */
+const s3ObjectMaxBytes = 512 * mebi;
+assert(
+  limits.s3PatienceMs + s3CallMaxMs < limits.checkpointSinksMaxMs,
+  'a sink says why it failed before it is given up',
+);
+assert(limits.bodyDecodedMaxBytes <= s3ObjectMaxBytes, 'what is kept elsewhere can be read again');
 
 export interface S3ClientOptions {
   readonly bucket: string;
@@ -107,7 +127,7 @@ class SdkS3 implements S3Api {
   constructor({ bucket, endpoint, region, clock }: S3ClientOptions) {
     this.#bucket = bucket;
     this.#clock = clock;
-    const agent = { keepAlive: true, maxSockets: limits.s3SocketsMax, timeout: limits.s3IdleMs };
+    const agent = { keepAlive: true, maxSockets: s3SocketsMax, timeout: s3IdleMs };
     this.#client = new S3Client({
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(region === undefined ? {} : { region }),
@@ -115,9 +135,9 @@ class SdkS3 implements S3Api {
       requestHandler: new NodeHttpHandler({
         httpAgent: agent,
         httpsAgent: agent,
-        connectionTimeout: limits.s3ConnectMs,
-        requestTimeout: limits.s3RequestMaxMs,
-        socketTimeout: limits.s3RequestMaxMs,
+        connectionTimeout: s3ConnectMs,
+        requestTimeout: s3RequestMaxMs,
+        socketTimeout: s3RequestMaxMs,
         throwOnRequestTimeout: true,
       }),
     });
@@ -202,7 +222,7 @@ class SdkS3 implements S3Api {
     const { Body, ContentLength = 0 } = await this.#timed(0, (abortSignal) =>
       this.#client.send(get, { abortSignal }),
     );
-    if (Body === undefined || ContentLength > limits.s3ObjectMaxBytes) {
+    if (Body === undefined || ContentLength > s3ObjectMaxBytes) {
       throw new Error(`an object of ${ContentLength} bytes is not read into memory`);
     }
     const maxMs = callMaxMs(ContentLength);
@@ -261,8 +281,7 @@ class SdkS3 implements S3Api {
   }
 }
 
-const callMaxMs = (bytes: number): number =>
-  limits.s3CallMaxMs + (bytes / limits.s3BytesPerSecondMin) * 1_000;
+const callMaxMs = (bytes: number): number => s3CallMaxMs + (bytes / s3BytesPerSecondMin) * 1_000;
 
 function timedOut(ms: number): Error {
   return Object.assign(new Error(`not answered in whole within ${Math.round(ms)} ms`), {

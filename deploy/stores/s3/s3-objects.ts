@@ -10,14 +10,19 @@
  *    effect on the object it was decided for or not at all.
  * 3. Tries are bounded and spread (s3-tries.ts).
  */
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { PutCondition, PutOptions, S3Api, S3ClientOptions, S3Head } from './s3-client.ts';
 import { createS3Client } from './s3-client.ts';
 import { S3Tries } from './s3-tries.ts';
 import { uploadInParts } from './s3-upload.ts';
+
+/** An object beyond this is written in parts. */
+export const s3SinglePutMaxBytes = 16 * mebi;
+/** Pages of one listing (1,000 keys each). */
+const s3ListPagesMax = 1_000;
 
 /** A place in a bucket. Structured-clonable. */
 export interface S3Place {
@@ -185,8 +190,7 @@ class PrefixedObjects implements S3Objects {
   }
 
   #putWhole(key: string, bytes: Uint8Array, options: PutOptions): Promise<void> {
-    if (bytes.length <= limits.s3SinglePutMaxBytes)
-      return this.#api.put(this.#root + key, bytes, options);
+    if (bytes.length <= s3SinglePutMaxBytes) return this.#api.put(this.#root + key, bytes, options);
     const begunMs = this.#clock.monotonic();
     return uploadInParts(this.#api, this.#root + key, bytes, {
       ...options,
@@ -197,7 +201,7 @@ class PrefixedObjects implements S3Objects {
   async #listed(below: string, whole: boolean): Promise<readonly string[]> {
     const keys: string[] = [];
     let after: string | undefined;
-    for (let page = 0; page < limits.s3ListPagesMax; page++) {
+    for (let page = 0; page < s3ListPagesMax; page++) {
       const found = await this.#tries.ofCall('ListObjectsV2', below, () =>
         this.#api.list(this.#root + below, whole, after),
       );
@@ -207,7 +211,7 @@ class PrefixedObjects implements S3Objects {
     }
     throw new SluiceError(
       's3-failed',
-      `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`,
+      `the list of objects below '${below}' has more than ${s3ListPagesMax} pages`,
     );
   }
 }

@@ -17,6 +17,20 @@ import { limits } from '../../../schemas/limits.ts';
 import type { S3Failure, S3Operation } from './s3-failure.ts';
 import { deriveS3Failure, s3Fault } from './s3-failure.ts';
 
+/**
+ * The time after which no try of an operation begins, and the pause before the next: the first, and
+ * the longest.
+ */
+const s3OperationMaxMs = 120_000;
+const s3RetryBaseMs = 100;
+const s3RetryMaxMs = 5_000;
+/**
+ * S3: the pause between any two calls of one client while it is asked too often: the first, and
+ * the longest.
+ */
+const s3PaceBaseMs = 20;
+const s3PaceMaxMs = 2_000;
+
 export interface S3TriesOptions {
   readonly bucket: string;
   readonly clock: Clock;
@@ -25,7 +39,7 @@ export interface S3TriesOptions {
   readonly patienceMs: number;
 }
 
-const backoff = { baseMs: limits.s3RetryBaseMs, maxMs: limits.s3RetryMaxMs };
+const backoff = { baseMs: s3RetryBaseMs, maxMs: s3RetryMaxMs };
 
 export class S3Tries {
   readonly #options: S3TriesOptions;
@@ -34,7 +48,7 @@ export class S3Tries {
   constructor(options: S3TriesOptions) {
     this.#options = options;
     const { clock } = options;
-    this.#pace = new Pace({ clock, baseMs: limits.s3PaceBaseMs, maxMs: limits.s3PaceMaxMs });
+    this.#pace = new Pace({ clock, baseMs: s3PaceBaseMs, maxMs: s3PaceMaxMs });
   }
 
   /**
@@ -61,7 +75,7 @@ export class S3Tries {
         const known = await answer(failure, attempt > 0);
         if (known !== undefined) return known;
         const spentMs = clock.monotonic() - begunMs;
-        const isLast = attempt + 1 >= limits.s3AttemptsMax || spentMs >= limits.s3OperationMaxMs;
+        const isLast = attempt + 1 >= limits.s3AttemptsMax || spentMs >= s3OperationMaxMs;
         const passes = mayPass(failure) && !(isLast && spentMs >= patienceMs);
         const others = failure.kind === 'condition' && !isLast;
         if (!passes && !others)
@@ -85,7 +99,7 @@ export class S3Tries {
         const failure = this.#failureOf(thrown);
         const isLast =
           attempt + 1 >= limits.s3AttemptsMax ||
-          clock.monotonic() - begunMs >= Math.max(patienceMs, limits.s3OperationMaxMs);
+          clock.monotonic() - begunMs >= Math.max(patienceMs, s3OperationMaxMs);
         if (isLast || !mayPass(failure) || failure.code === 'NoSuchUpload') throw thrown;
         await this.#pause(attempt);
       }

@@ -11,10 +11,20 @@
  * 3. An upload that is not completed is aborted; what a crash leaves, or an abort that failed, is
  *    for the bucket's lifecycle rule.
  */
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { boundedEach } from '../../../schemas/kernel/bounded-each.ts';
-import { limits } from '../../../schemas/limits.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import type { PutOptions, S3Api, UploadedPart } from './s3-client.ts';
 import { deriveS3Failure } from './s3-failure.ts';
+
+/**
+ * One part; each but the last has at least 5 MiB,
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+ */
+export const s3PartBytes = 8 * mebi;
+/** S3: parts of one object under way. */
+export const s3PartsMax = 4;
+assert(s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 
 export interface UploadOptions extends PutOptions {
   /**
@@ -35,11 +45,11 @@ export async function uploadInParts(
   try {
     const parts: UploadedPart[] = [];
     const numbers = Array.from(
-      { length: Math.ceil(bytes.length / limits.s3PartBytes) },
+      { length: Math.ceil(bytes.length / s3PartBytes) },
       (_, index) => index + 1,
     );
-    await boundedEach(numbers, limits.s3PartsMax, (number) => {
-      const part = bytes.subarray((number - 1) * limits.s3PartBytes, number * limits.s3PartBytes);
+    await boundedEach(numbers, s3PartsMax, (number) => {
+      const part = bytes.subarray((number - 1) * s3PartBytes, number * s3PartBytes);
       return trying(async () => {
         parts[number - 1] = await api.putPart(key, upload, number, part);
       });

@@ -17,7 +17,8 @@ import { makeDirectory } from '../../../ingest/segment-log/segment.ts';
 import { SegmentLog } from '../../../ingest/segment-log/segment-log.ts';
 import { SegmentReader } from '../../../ingest/segment-log/segment-reader.ts';
 import type { LocalConfig, StreamConfig } from '../../../schemas/config.ts';
-import { present } from '../../../schemas/kernel/assert.ts';
+import { assert, present } from '../../../schemas/kernel/assert.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
@@ -28,6 +29,13 @@ import { routes } from '../../../schemas/ports/record.ts';
 import type { ReadBounds, RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { offsetOf, positionOf, splitName, splitOf, splitsAmong } from './embedded-splits.ts';
+
+/** Embedded log: a segment is closed at this size. */
+const segmentMaxBytes = 64 * mebi;
+assert(
+  limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= segmentMaxBytes,
+  'the largest record fits a segment',
+);
 
 /** What a thread needs to read one path of one stream; structured-clonable. */
 export interface EmbeddedStreamHandle {
@@ -115,7 +123,7 @@ async function openPath(
       const log = await SegmentLog.open({
         dir,
         clock: options.clock,
-        segmentMaxBytes: options.segmentMaxBytes ?? limits.segmentMaxBytes,
+        segmentMaxBytes: options.segmentMaxBytes ?? segmentMaxBytes,
         pendingMaxBytes: limits.logPendingMaxBytes,
         retentionMaxBytes: options.local.retentionMaxBytes,
         retentionMaxMs: options.local.retentionMaxMs,
@@ -306,7 +314,7 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
   };
 }
 
-const searchBounds: ReadBounds = { maxRecords: 10_000, maxBytes: 4 * 1_024 * 1_024 };
+const searchBounds: ReadBounds = { maxRecords: 10_000, maxBytes: 4 * mebi };
 
 /**
  * The oldest offset that is kept, and the first of a record that arrived at `atMs` or later; the

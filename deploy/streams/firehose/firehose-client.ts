@@ -18,6 +18,12 @@ import { within } from '../../../schemas/kernel/within.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { PutReply } from './put-outcome.ts';
 
+/** Silence of one call, all of it, connecting, and an idle connection. */
+const firehoseRequestMaxMs = 30_000;
+const firehoseCallMaxMs = 60_000;
+const firehoseConnectMs = 5_000;
+const firehoseIdleMs = 15_000;
+
 export interface FirehoseClientOptions {
   /** Default: the region's. */
   readonly endpoint?: string;
@@ -41,7 +47,7 @@ export function createFirehoseClient({
   const agent = {
     keepAlive: true,
     maxSockets: limits.firehoseCallsMax,
-    timeout: limits.firehoseIdleMs,
+    timeout: firehoseIdleMs,
   };
   const client = new FirehoseClient({
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -50,16 +56,16 @@ export function createFirehoseClient({
     requestHandler: new NodeHttpHandler({
       httpAgent: agent,
       httpsAgent: agent,
-      connectionTimeout: limits.firehoseConnectMs,
-      requestTimeout: limits.firehoseRequestMaxMs,
+      connectionTimeout: firehoseConnectMs,
+      requestTimeout: firehoseRequestMaxMs,
       throwOnRequestTimeout: true,
     }),
   });
   const timed = <T>(make: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
     const ending = new AbortController();
-    return within(clock, limits.firehoseCallMaxMs, make(ending.signal), () => {
+    return within(clock, firehoseCallMaxMs, make(ending.signal), () => {
       ending.abort();
-      const message = `not answered in whole within ${limits.firehoseCallMaxMs} ms`;
+      const message = `not answered in whole within ${firehoseCallMaxMs} ms`;
       return Object.assign(new Error(message), { name: 'TimeoutError' });
     });
   };

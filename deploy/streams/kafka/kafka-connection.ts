@@ -3,6 +3,7 @@
  * in common, without a client of theirs.
  */
 import type { Socket } from 'node:net';
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import type { ConnectPace } from '../../../schemas/kernel/connect-pace.ts';
 import { createConnectPace } from '../../../schemas/kernel/connect-pace.ts';
@@ -11,6 +12,18 @@ import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { KafkaSocketRequest } from './kafka-sockets.ts';
 import { pacedSockets } from './kafka-sockets.ts';
+
+/** Making a connection, one request, and how long before its end a session is renewed. */
+const kafkaConnectMs = 3_000;
+const kafkaRequestMaxMs = 15_000;
+const kafkaReauthenticateBeforeMs = 2_000;
+/**
+ * Until a broker that did not answer, or a cluster that refused, is tried again: after the first
+ * time, and at most.
+ */
+const kafkaReconnectBaseMs = 250;
+const kafkaReconnectMaxMs = 6_000;
+assert(kafkaRequestMaxMs < limits.readMaxMs, 'a read of Kafka fails by its own bound first');
 
 /** A token of SASL/OAUTHBEARER. Belongs into no log and no error. */
 export interface KafkaToken {
@@ -47,9 +60,13 @@ const paces = new WeakMap<KafkaConnection, ConnectPace>();
  * a name of its own.
  */
 export function paceOf(connection: KafkaConnection): ConnectPace {
-  const { kafkaReconnectBaseMs: baseMs, kafkaReconnectMaxMs: maxMs } = limits;
   const pace =
-    paces.get(connection) ?? createConnectPace({ baseMs, maxMs }, systemClock, systemRandom);
+    paces.get(connection) ??
+    createConnectPace(
+      { baseMs: kafkaReconnectBaseMs, maxMs: kafkaReconnectMaxMs },
+      systemClock,
+      systemRandom,
+    );
   paces.set(connection, pace);
   return pace;
 }
@@ -73,9 +90,9 @@ export function kafkaClientOptions(connection: KafkaConnection): {
     brokers: [...brokers],
     ssl: tls,
     clientId,
-    connectionTimeout: limits.kafkaConnectMs,
-    requestTimeout: limits.kafkaRequestMaxMs,
-    reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
+    connectionTimeout: kafkaConnectMs,
+    requestTimeout: kafkaRequestMaxMs,
+    reauthenticationThreshold: kafkaReauthenticateBeforeMs,
     socketFactory: pacedSockets(paceOf(connection)),
     ...(auth === undefined
       ? {}

@@ -15,8 +15,8 @@
  */
 
 import { present } from '../../../schemas/kernel/assert.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { errorOfCode } from './answer-reader.ts';
 import type { FetchedPartition } from './fetch-request.ts';
 import { decodeFetch, encodeFetch, fetchKey, fetchVersionOf } from './fetch-request.ts';
@@ -31,6 +31,9 @@ import {
   metadataKey,
   metadataVersion,
 } from './topic-identity.ts';
+
+/** One answer of a broker, all its partitions. */
+const kafkaFetchMaxBytes = 32 * mebi;
 
 const leaderNotAvailable = 5;
 
@@ -294,7 +297,7 @@ function fetchFrom(
       apiKey: fetchKey,
       apiVersion: version,
       apiName: 'Fetch',
-      body: encodeFetch(version, topic, wanted, limits.kafkaFetchMaxBytes),
+      body: encodeFetch(version, topic, wanted, kafkaFetchMaxBytes),
     },
     (payload) => ({ payload, clientSideThrottleTime: payload.readInt32BE() }),
     (payload) => decodeFetch(version, payload),

@@ -18,12 +18,26 @@ import type { KafkaCompression } from '../../../schemas/kafka-compressions.ts';
 import { kafkaCompressions } from '../../../schemas/kafka-compressions.ts';
 import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { KafkaCodec } from './codecs/codecs.ts';
 import { kafkaCodec } from './codecs/codecs.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { kafkaClientOptions } from './kafka-connection.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
+
+/** Retries of requests that ask and do not write. */
+const kafkaRetriesMax = 2;
+/** How long a leader waits for its replicas in one try. */
+const kafkaAcksMaxMs = 4_000;
+/**
+ * How old what is known of the partitions of a topic and their leaders may get. After an error that
+ * says so they are asked for at once.
+ */
+const kafkaMetadataMaxAgeMs = 30_000;
+/**
+ * `max.message.bytes` where a topic does not say:
+ * https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes
+ */
+const kafkaBatchDefaultBytes = 1_048_588;
 
 // CommonJS, whose names an import does not find.
 const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)(
@@ -67,7 +81,7 @@ function clientOf(connection: KafkaConnection): KafkaClient {
   return new Kafka({
     ...kafkaClientOptions(connection),
     logLevel: logLevel.NOTHING,
-    retry: { retries: limits.kafkaRetriesMax, initialRetryTime: 100, maxRetryTime: 1_000 },
+    retry: { retries: kafkaRetriesMax, initialRetryTime: 100, maxRetryTime: 1_000 },
   });
 }
 
@@ -131,7 +145,7 @@ export function createKafkaProducer(
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    metadataMaxAge: limits.kafkaMetadataMaxAgeMs,
+    metadataMaxAge: kafkaMetadataMaxAgeMs,
     createPartitioner: () => chosen,
     // An idempotent producer may not be without tries of its own; of not-a-number none comes after
     // the first.
@@ -143,7 +157,7 @@ export function createKafkaProducer(
       const placed = await producer.send({
         topic,
         acks: -1,
-        timeout: limits.kafkaAcksMaxMs,
+        timeout: kafkaAcksMaxMs,
         compression: numberOf(compression),
         messages: messages.map((message, n) =>
           n === 0 ? announced({ ...message, partition }, writes) : { ...message, partition },
@@ -215,7 +229,7 @@ export async function describeTopic(
     );
     return {
       partitions: partitions.length,
-      batchMaxBytes: Number(settings.get('max.message.bytes') ?? limits.kafkaBatchDefaultBytes),
+      batchMaxBytes: Number(settings.get('max.message.bytes') ?? kafkaBatchDefaultBytes),
       compacted: (settings.get('cleanup.policy') ?? '')
         .split(',')
         .some((policy) => policy.trim() === 'compact'),

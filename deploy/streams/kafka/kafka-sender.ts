@@ -17,7 +17,6 @@ import { sleep } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { within } from '../../../schemas/kernel/within.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { KafkaFailure } from './kafka-failure.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
 import type { FailedRequest } from './kafka-outcomes.ts';
@@ -25,6 +24,12 @@ import type { KafkaMessage } from './kafka-producer.ts';
 import { isUntaken } from './kafka-producer.ts';
 import type { Client, ProducerOptions } from './kafka-producers.ts';
 import { KafkaProducers } from './kafka-producers.ts';
+
+/** A write of which surely nothing is in the topic is answered after this time. */
+export const kafkaUntakenMaxMs = 3_000;
+/** Pauses between its tries, with full jitter. */
+const kafkaRetryBaseMs = 100;
+const kafkaRetryMaxMs = 1_000;
 
 /** What goes to one partition at once. */
 export interface KafkaRequest {
@@ -49,7 +54,7 @@ export interface KafkaSender {
 }
 
 /** Between tries. */
-export const kafkaBackoff = { baseMs: limits.kafkaRetryBaseMs, maxMs: limits.kafkaRetryMaxMs };
+export const kafkaBackoff = { baseMs: kafkaRetryBaseMs, maxMs: kafkaRetryMaxMs };
 
 /** What trying again does not change, or not before the topic is described anew. */
 const lasting: ReadonlySet<KafkaFailure> = new Set([
@@ -81,7 +86,7 @@ export function decideTriesUntil(
 ): number | undefined {
   if (lasting.has(failure) || (failure === 'principal-changed' && mayHold)) return undefined;
   const waits = mayHold || failure === 'stale' || (connected && !answeredSoon.has(failure));
-  return waits ? untilMs : Math.min(untilMs, startedMs + limits.kafkaUntakenMaxMs);
+  return waits ? untilMs : Math.min(untilMs, startedMs + kafkaUntakenMaxMs);
 }
 
 export interface KafkaSenderOptions extends ProducerOptions {

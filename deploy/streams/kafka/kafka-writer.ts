@@ -18,6 +18,7 @@
  *    be answered as stored, and be dropped for a later event of its key.
  */
 import type { KafkaCompression } from '../../../schemas/kafka-compressions.ts';
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { sleep } from '../../../schemas/kernel/clock.ts';
@@ -55,6 +56,17 @@ import { createKafkaSender, decideTriesUntil, kafkaBackoff } from './kafka-sende
 import { decidePartitions, messageOf, recordMaxBytesOf, requestsOf } from './pack-records.ts';
 import type { TopicDescriptions } from './topic-descriptions.ts';
 import { createTopicDescriptions } from './topic-descriptions.ts';
+
+/**
+ * A write with all its tries: longer than the brokers take to see that one of them is gone
+ * (`broker.session.timeout.ms`, 9 s) and the new leader to be found.
+ */
+export const kafkaWriteMaxMs = 12_000;
+assert(kafkaWriteMaxMs < limits.writeMaxMs, 'a write to Kafka ends by its own bound first');
+assert(
+  kafkaWriteMaxMs + limits.writeAgainMaxMs < 15_000,
+  'who sends an event hears within 15 s that Kafka did not take it',
+);
 
 export interface KafkaWriterOptions extends FailureNews {
   readonly connection: KafkaConnection;
@@ -148,7 +160,7 @@ class KafkaWriter implements RecordWriter {
   ): Promise<readonly WriteOutcome[]> {
     const topic = this.#topics.get(stream);
     const startedMs = this.#clock.monotonic();
-    const time: WriteTime = { startedMs, untilMs: startedMs + limits.kafkaWriteMaxMs };
+    const time: WriteTime = { startedMs, untilMs: startedMs + kafkaWriteMaxMs };
     if (topic === undefined) {
       const failure = refused('stream-missing', missing(stream), false);
       return records.map(() => failure);

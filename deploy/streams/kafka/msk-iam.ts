@@ -4,7 +4,7 @@
  * handed one.
  *
  * Invariants:
- * 1. A token is signed anew when `limits.kafkaTokenRefreshBeforeMs`, or a fifth of its life if that
+ * 1. A token is signed anew when `kafkaTokenRefreshBeforeMs`, or a fifth of its life if that
  *    is less, is left of it, and some more by chance, so that a fleet does not ask together. Its
  *    life is that of the credentials where these end earlier.
  * 2. While one is signed, and when that fails, the one before goes on as long as it lives.
@@ -13,8 +13,10 @@ import { createRequire } from 'node:module';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { KafkaAuth, KafkaToken } from './kafka-connection.ts';
+
+/** A token is signed anew when that much of its life is left. */
+export const kafkaTokenRefreshBeforeMs = 180_000;
 
 export type TokenNews = 'token-signed' | 'token-failed' | 'principal-changed';
 
@@ -55,7 +57,7 @@ export function mskIamAuth({
     try {
       const { token, expiryTime } = await sign();
       const leftMs = expiryTime - clock.now();
-      const beforeMs = Math.min(limits.kafkaTokenRefreshBeforeMs, leftMs / 5) * (1 + random.next());
+      const beforeMs = Math.min(kafkaTokenRefreshBeforeMs, leftMs / 5) * (1 + random.next());
       const principal = roleArn ?? accessKeyOf(token);
       if (current !== undefined && current.principal !== principal) tell?.('principal-changed');
       current = {

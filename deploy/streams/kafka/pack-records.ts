@@ -9,15 +9,22 @@ import type { Failure } from './kafka-outcomes.ts';
 import { refused } from './kafka-outcomes.ts';
 import type { KafkaMessage, TopicDescription } from './kafka-producer.ts';
 
+/**
+ * What a batch and a record take beside key, value and headers, and a header beside its name and
+ * value (record format v2, varints at their longest).
+ */
+const kafkaRecordOverheadBytes = 61 + 38;
+const kafkaHeaderOverheadBytes = 10;
+
 export const recordMaxBytesOf = ({ batchMaxBytes }: TopicDescription): number =>
-  batchMaxBytes - limits.kafkaRecordOverheadBytes;
+  batchMaxBytes - kafkaRecordOverheadBytes;
 
 /** Key, value and headers, with what the headers take themselves. */
 function bytesOf({ key, value, headers = {} }: OutgoingRecord): number {
   let bytes = Buffer.byteLength(key);
   for (const piece of value) bytes += piece.length;
   for (const [name, text] of Object.entries(headers))
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + limits.kafkaHeaderOverheadBytes;
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + kafkaHeaderOverheadBytes;
   return bytes;
 }
 
@@ -48,7 +55,7 @@ export function requestsOf(
   const requests: number[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const index of indices) {
-    const own = bytesOf(records[index] as OutgoingRecord) + limits.kafkaRecordOverheadBytes;
+    const own = bytesOf(records[index] as OutgoingRecord) + kafkaRecordOverheadBytes;
     if (bytes + own > batchMaxBytes) {
       requests.push([]);
       bytes = 0;

@@ -9,8 +9,13 @@
  *    producer's metadata, once for each such number: of the two that may lag, either may be right.
  */
 import type { Clock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
+
+/**
+ * How old what is known of the limits of a topic may get. After an error that says so they are
+ * asked for at once.
+ */
+export const kafkaDescriptionMaxAgeMs = 300_000;
 
 interface Description {
   readonly partitions: number;
@@ -80,7 +85,7 @@ export function createTopicDescriptions<T extends Description>(
       const entry = known.get(topic);
       if (entry === undefined) return askOnce(topic);
       const nowMs = clock.monotonic();
-      if (nowMs - entry.askedAtMs >= limits.kafkaDescriptionMaxAgeMs) {
+      if (nowMs - entry.askedAtMs >= kafkaDescriptionMaxAgeMs) {
         entry.askedAtMs = nowMs;
         void refresh(topic);
       }

@@ -10,7 +10,7 @@
  * 2. An event says that it found the end only when it was waited for: one that lay in the
  *    connection may be older than the read.
  * 3. A subscription ends after five minutes, or when nothing came for
- *    `limits.kinesisFanOutSilentMs`: as an iterator that has expired, from which the reader goes
+ *    `kinesisFanOutSilentMs`: as an iterator that has expired, from which the reader goes
  *    on.
  */
 import type {
@@ -38,6 +38,16 @@ import type {
   ReadRecords,
 } from './kinesis-source-client.ts';
 import { placeOf, recordOf } from './kinesis-source-client.ts';
+
+/**
+ * How long a record is waited for before it counts as sent after that; after how long without a
+ * sign of life a subscription is over; how often, and how long apart, a new consumer is looked at
+ * until it is active.
+ */
+const kinesisFanOutFreshMs = 50;
+const kinesisFanOutSilentMs = 35_000;
+const kinesisConsumerLooksMax = 60;
+const kinesisConsumerLookMs = 1_000;
 
 export interface FanOutOptions extends KinesisSourceClientOptions {
   readonly consumer: string;
@@ -96,7 +106,7 @@ class Subscriptions {
     // A connection a subscription: one that is not read holds back no other.
     const subscribing = new NodeHttp2Handler({
       disableConcurrentStreams: true,
-      requestTimeout: limits.kinesisFanOutSilentMs,
+      requestTimeout: kinesisFanOutSilentMs,
     });
     this.#client = createKinesisClient(options, subscribing);
   }
@@ -152,7 +162,7 @@ class Subscriptions {
       throw expired();
     }
     const event = eventOf(next.value);
-    const isFresh = this.#clock.monotonic() - begunMs >= limits.kinesisFanOutFreshMs;
+    const isFresh = this.#clock.monotonic() - begunMs >= kinesisFanOutFreshMs;
     const given = readOf(event, token, isFresh);
     if (given.next === undefined) this.#end(shard);
     return given;
@@ -179,13 +189,13 @@ class Subscriptions {
     await this.#client.send(new RegisterStreamConsumerCommand(of)).catch((thrown: unknown) => {
       if (!(thrown instanceof ResourceInUseException)) throw thrown;
     });
-    for (let looks = 0; looks < limits.kinesisConsumerLooksMax; looks++) {
+    for (let looks = 0; looks < kinesisConsumerLooksMax; looks++) {
       const { ConsumerDescription: found } = await this.#client.send(
         new DescribeStreamConsumerCommand(of),
       );
       if (found?.ConsumerStatus === 'ACTIVE' && found.ConsumerARN !== undefined)
         return found.ConsumerARN;
-      await sleep(this.#clock, limits.kinesisConsumerLookMs);
+      await sleep(this.#clock, kinesisConsumerLookMs);
     }
     throw new SluiceError(
       'stream-unreachable',

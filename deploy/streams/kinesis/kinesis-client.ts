@@ -19,7 +19,16 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
+
+/**
+ * Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may
+ * take.
+ */
+const kinesisSocketsMax = 64;
+const kinesisIdleMs = 4_000;
+const kinesisConnectMs = 3_000;
+/** Pages of a list of shards. */
+const kinesisShardPagesMax = 100;
 
 export interface KinesisCredentials {
   readonly accessKeyId: string;
@@ -59,13 +68,13 @@ export function createKinesisClient(
 export function http1(requestMaxMs: number): NodeHttpHandler {
   const agent = {
     keepAlive: true,
-    maxSockets: limits.kinesisSocketsMax,
-    timeout: limits.kinesisIdleMs,
+    maxSockets: kinesisSocketsMax,
+    timeout: kinesisIdleMs,
   };
   return new NodeHttpHandler({
     httpAgent: agent,
     httpsAgent: agent,
-    connectionTimeout: limits.kinesisConnectMs,
+    connectionTimeout: kinesisConnectMs,
     requestTimeout: requestMaxMs,
     throwOnRequestTimeout: true,
   });
@@ -89,7 +98,7 @@ export async function listShards(
 ): Promise<readonly Shard[]> {
   const shards: Shard[] = [];
   let next: string | undefined;
-  for (let page = 0; page < limits.kinesisShardPagesMax; page++) {
+  for (let page = 0; page < kinesisShardPagesMax; page++) {
     const { Shards = [], NextToken } = await client.send(
       new ListShardsCommand(
         next === undefined ? { StreamName, ShardFilter: { Type } } : { NextToken: next },

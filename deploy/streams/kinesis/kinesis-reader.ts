@@ -47,6 +47,13 @@ import type { ShardState } from './shard-state.ts';
 import { bytesOf, confirmed, derivePlace, newShardState, take } from './shard-state.ts';
 import { splitsOf } from './shards.ts';
 
+/**
+ * Tries of a list of shards that is throttled, and what one shard may be read by the second (a
+ * quota of Kinesis).
+ */
+const kinesisListTriesMax = 8;
+const kinesisShardReadBytesPerSecond = 2_000_000;
+
 export interface KinesisReaderOptions extends KinesisSourceClientOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -119,7 +126,7 @@ class KinesisReader implements RecordReader {
         const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
         if (fault.kind === 'error') throw fault.error;
         tell?.('throttled');
-        if (attempt + 1 >= limits.kinesisListTriesMax)
+        if (attempt + 1 >= kinesisListTriesMax)
           throw this.#error('stream-unreachable', 'listing its shards is throttled', true);
         await sleep(clock, throttleBackoff.baseMs + backoffMs(attempt, throttleBackoff, random));
       }
@@ -218,7 +225,7 @@ class KinesisReader implements RecordReader {
   #notBefore(startedMs: number, state: ShardState, got: ReadRecords | undefined): number {
     if (this.#api.isPushed) return startedMs;
     if (got === undefined) return state.notBeforeMs;
-    const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
+    const paceMs = (bytesOf(got.records) * 1_000) / kinesisShardReadBytesPerSecond;
     const everyMs =
       got.behindMs === 0 ? Math.max(this.#readEveryMs, this.#idleReadEveryMs) : this.#readEveryMs;
     return startedMs + Math.max(everyMs, paceMs);

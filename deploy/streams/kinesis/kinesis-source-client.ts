@@ -8,12 +8,18 @@ import type {
   ShardIteratorType,
 } from '@aws-sdk/client-kinesis';
 import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
 import type { KinesisClientOptions } from './kinesis-client.ts';
 import { createKinesisClient, describeStream, http1, listShards } from './kinesis-client.ts';
 import type { Shard } from './shards.ts';
+
+/** GetRecords: 10,000 records and 10 MiB (quotas of Kinesis); how long one may take. */
+export const kinesisReadMaxRecords = 10_000;
+const kinesisReadMaxMs = 30_000;
+assert(kinesisReadMaxMs < limits.readMaxMs, 'a read of Kinesis fails by its own bound first');
 
 export interface KinesisSourceClientOptions extends KinesisClientOptions {
   /** Physical name. */
@@ -59,7 +65,7 @@ export function createKinesisSourceClient({
   streamName,
   ...options
 }: KinesisSourceClientOptions): KinesisSourceApi {
-  const client = createKinesisClient(options, http1(limits.kinesisReadMaxMs));
+  const client = createKinesisClient(options, http1(kinesisReadMaxMs));
 
   const iterator = async (shard: string, at: ShardPlace): Promise<string> => {
     const asked = new GetShardIteratorCommand({
@@ -88,7 +94,7 @@ export function createKinesisSourceClient({
     iterator,
     async records(token) {
       const got = await client.send(
-        new GetRecordsCommand({ ShardIterator: token, Limit: limits.kinesisReadMaxRecords }),
+        new GetRecordsCommand({ ShardIterator: token, Limit: kinesisReadMaxRecords }),
       );
       return {
         records: (got.Records ?? []).map(recordOf),

@@ -28,6 +28,9 @@ import { createPutRecordsClient } from './put-records-client.ts';
 import type { Failure } from './put-records-reply.ts';
 import { all, deriveFailure, fixOf, readOutcomes, statusOf } from './put-records-reply.ts';
 
+/** Buffers that are kept for the next request bodies. */
+const kinesisBodiesKept = 8;
+
 /** Only calls that failed as a whole are told. */
 export interface KinesisWriterOptions extends KinesisClientOptions, FailureNews {
   /** Physical stream names by `team/app`. */
@@ -50,7 +53,7 @@ const bytesPerKib = 1_024;
 export function createKinesisWriter(options: KinesisWriterOptions): RecordWriter {
   const { streams } = options;
   const api = createPutRecordsClient(options);
-  const pool = createBodyPool(limits.kinesisBodiesKept);
+  const pool = createBodyPool(kinesisBodiesKept);
   const failures = new ToldFailures(options);
   /** As `describe` found them, by physical name. */
   const recordMaxBytes = new Map<string, number>();

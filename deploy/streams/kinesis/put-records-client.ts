@@ -9,10 +9,14 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { cbor } from '@smithy/core/cbor';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { KinesisClientOptions } from './kinesis-client.ts';
 import { createKinesisClient, describeStream, http1, listShards } from './kinesis-client.ts';
 import { putRecordsType } from './put-records-body.ts';
+
+/** The answer to a PutRecords of 500. */
+const kinesisReplyMaxBytes = mebi;
 
 /** One PutRecords: what goes out, and what is known of it so far. */
 export interface PutCall {
@@ -126,8 +130,8 @@ async function collect(body: AsyncIterable<Buffer> | Uint8Array): Promise<Buffer
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > limits.kinesisReplyMaxBytes)
-      throw new Error(`the answer has more than ${limits.kinesisReplyMaxBytes} bytes`);
+    if (bytes > kinesisReplyMaxBytes)
+      throw new Error(`the answer has more than ${kinesisReplyMaxBytes} bytes`);
     chunks.push(chunk);
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);

@@ -4,6 +4,13 @@
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 
+/**
+ * How long before its time a record may be gone, as clocks differ; for how long the retention of a
+ * stream counts as known.
+ */
+const kinesisTrimMarginMs = 300_000;
+const kinesisRetentionKnownMs = 300_000;
+
 export class Retention {
   readonly #ask: () => Promise<number>;
   readonly #clock: Clock;
@@ -21,11 +28,11 @@ export class Retention {
   async mayBeOver(readToMs: number | undefined): Promise<boolean> {
     if (readToMs === undefined) return false;
     const clock = this.#clock;
-    const ageMs = clock.now() - readToMs + limits.kinesisTrimMarginMs;
+    const ageMs = clock.now() - readToMs + kinesisTrimMarginMs;
     if (ageMs <= limits.kinesisRetentionLeastMs) return false;
     if (
       this.#known === undefined ||
-      clock.monotonic() - this.#known.askedMs > limits.kinesisRetentionKnownMs
+      clock.monotonic() - this.#known.askedMs > kinesisRetentionKnownMs
     ) {
       this.#known = { ms: await this.#ask(), askedMs: clock.monotonic() };
     }

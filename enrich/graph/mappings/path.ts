@@ -8,12 +8,20 @@
  * 2. An element that cannot be part of a path (text that is no key, no time) is refused alone, when
  *    it comes; so is one too many.
  */
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { parseEventTime } from '../../../schemas/kernel/time.ts';
 import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { Aggregate, WindowInfo } from '../../../topology/index.ts';
 import { aggregator } from '../../../topology/index.ts';
+
+/**
+ * Ready graph mappings: elements of one path, which gives up to five writes for each of a
+ * journey.
+ */
+export const pathMaxElements = 10_000;
+assert(5 * pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');
 
 export interface PathElement {
   readonly id: string;
@@ -59,10 +67,10 @@ export function pathOf<T, E extends PathElement>(
 }
 
 function checkLength(length: number): void {
-  if (length <= limits.pathMaxElements) return;
+  if (length <= pathMaxElements) return;
   throw new SluiceError(
     'path-full',
-    `a path has at most ${limits.pathMaxElements} elements in one window, and this would be one more`,
+    `a path has at most ${pathMaxElements} elements in one window, and this would be one more`,
     {
       fix: 'a shorter gap ends paths sooner; a filter before the window keeps robots out',
     },

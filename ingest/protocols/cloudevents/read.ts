@@ -33,6 +33,9 @@ import type { Refusal } from '../../event/refusal.ts';
 import { isRefusal, pointerTo } from '../../event/refusal.ts';
 import { stringAt } from '../../event/scalars.ts';
 
+/** What each extension attribute takes in any record beside its name and value. */
+export const extensionOverheadBytes = 16;
+
 const required = ['id', 'source', 'type'] as const;
 const known = new Set([
   'id',
@@ -165,11 +168,11 @@ function eventOf(
       return refuse(`'${name.slice(0, 64)}' ${notText}`, pointerTo(name), textExpected);
     else {
       extensions[name] = value;
-      extensionBytes += name.length + Buffer.byteLength(value) + limits.extensionOverheadBytes;
+      extensionBytes += name.length + Buffer.byteLength(value) + extensionOverheadBytes;
     }
   }
   if (extensionBytes > limits.extensionsMaxBytes) {
-    const most = `at most ${limits.extensionsMaxBytes}, and ${limits.extensionOverheadBytes} of them are counted for each beside its name and value`;
+    const most = `at most ${limits.extensionsMaxBytes}, and ${extensionOverheadBytes} of them are counted for each beside its name and value`;
     return refuse(`the extension attributes have ${extensionBytes} bytes`, '', most);
   }
   if (extensionBytes > 0) given.extensions = extensions;

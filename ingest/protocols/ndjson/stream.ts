@@ -19,6 +19,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Transform } from 'node:stream';
 import { PassThrough } from 'node:stream';
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { messageOf } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { answerEvents } from '../../event/answer.ts';
@@ -47,6 +48,16 @@ import { Standing } from '../../http/standing.ts';
 import { BlankLines } from './blank-lines.ts';
 import { checkLinesHead, readLines } from './lines.ts';
 import { LongBody } from './long-body.ts';
+
+/**
+ * A compressed NDJSON body may inflate to `bodyDecodedMaxBytes`, or to so many times what arrived
+ * of it. JSON of like events packs 10 to 30 times.
+ */
+const inflationMax = 50;
+assert(
+  limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes,
+  'a body that is collected is within the bound of bodies',
+);
 
 /** Takes over a request with lines. */
 export function streamLines(
@@ -232,10 +243,7 @@ class LinesBody {
   #checkInflation(): Refusal | undefined {
     if (this.#encoding === 'identity') return undefined;
     const { arrivedBytes } = this.#exchange;
-    const most = Math.max(
-      this.#context.bounds.bodyDecodedMaxBytes,
-      limits.inflationMax * arrivedBytes,
-    );
+    const most = Math.max(this.#context.bounds.bodyDecodedMaxBytes, inflationMax * arrivedBytes);
     return this.#decodedBytes > most ? inflatesTooLarge(arrivedBytes, most) : undefined;
   }
 

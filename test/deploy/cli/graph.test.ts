@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { graphQueryMaxRows } from '../../../enrich/graph/ask-ladybug.ts';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { sluice, startSluice, until } from '../support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-graph-'));
@@ -99,12 +99,12 @@ describe('sluice graph', () => {
       '--dir',
       data,
       'graph',
-      `UNWIND range(1, ${limits.graphQueryMaxRows + 5}) AS n RETURN n`,
+      `UNWIND range(1, ${graphQueryMaxRows + 5}) AS n RETURN n`,
     ]);
     expect([many.code, many.out, many.err]).toEqual([
       0,
-      expect.stringContaining(`(${limits.graphQueryMaxRows} rows)`) as string,
-      expect.stringContaining(`these are the first ${limits.graphQueryMaxRows} rows`) as string,
+      expect.stringContaining(`(${graphQueryMaxRows} rows)`) as string,
+      expect.stringContaining(`these are the first ${graphQueryMaxRows} rows`) as string,
     ]);
     expect(await sluice(['--dir', data, 'graph', 'MATCH (n:Plane) RETURN n'])).toMatchObject({
       code: 1,

@@ -28,9 +28,12 @@ import {
   makeRuntimePlace,
 } from '../../../deploy/host/control-place.ts';
 import type { ControlServer } from '../../../deploy/host/control-server.ts';
-import { serveControl } from '../../../deploy/host/control-server.ts';
+import {
+  controlConnectionsMax,
+  controlRequestMaxBytes,
+  serveControl,
+} from '../../../deploy/host/control-server.ts';
 import { controlPathFile, controlSocket } from '../../../deploy/host/layout.ts';
-import { limits } from '../../../schemas/limits.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-control-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -68,7 +71,7 @@ describe('the control socket', () => {
   }, async () => {
     const dir = folder();
     const { socket } = await serve(dir);
-    const held = Array.from({ length: limits.controlConnectionsMax }, (_, n) => {
+    const held = Array.from({ length: controlConnectionsMax }, (_, n) => {
       const client = connect(socket);
       client.on('error', () => undefined);
       if (n % 2 === 1) client.write('GET /_sluice/status HTTP/1.1\r\nHost: ');
@@ -100,7 +103,7 @@ describe('the control socket', () => {
     const dir = folder();
     await serve(dir);
     expect(
-      (await askControl(dir, '/_sluice/drain', 'x'.repeat(limits.controlRequestMaxBytes))).status,
+      (await askControl(dir, '/_sluice/drain', 'x'.repeat(controlRequestMaxBytes))).status,
     ).toBe(413);
   });
 

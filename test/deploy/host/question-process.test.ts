@@ -19,6 +19,8 @@ import type { Question } from '../../../deploy/host/question.ts';
 import {
   askInChild,
   boundedCommand,
+  questionMaxMs,
+  questionReservedBytes,
   residentBytes,
 } from '../../../deploy/host/question-process.ts';
 import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
@@ -54,14 +56,14 @@ const endless = (): Question =>
 const hurried: Clock = {
   ...systemClock,
   setTimer: (delayMs, fire) =>
-    systemClock.setTimer(delayMs === limits.questionMaxMs ? 500 : delayMs, fire),
+    systemClock.setTimer(delayMs === questionMaxMs ? 500 : delayMs, fire),
 };
 
 /** A machine that is busy is given time. */
 const patient: Clock = {
   ...systemClock,
   setTimer: (delayMs, fire) =>
-    systemClock.setTimer(delayMs === limits.questionMaxMs ? 10 * delayMs : delayMs, fire),
+    systemClock.setTimer(delayMs === questionMaxMs ? 10 * delayMs : delayMs, fire),
 };
 
 const isAlive = (pid: number): boolean =>
@@ -138,7 +140,7 @@ describe('a question in a process', () => {
     const options = { clock: hurried, onStart: (started: number) => (pid = started) };
     await expect(askInChild(question(), options)).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringContaining(String(limits.questionMaxMs / 1_000)) as string,
+      message: expect.stringContaining(String(questionMaxMs / 1_000)) as string,
     });
     expect(pid).toBeGreaterThan(0);
     expect(isAlive(pid)).toBe(false);
@@ -286,6 +288,6 @@ it('what runs with the bounds of the kernel writes no byte into a file, and gets
     `const kept = []; try { for (;;) kept.push(Buffer.alloc(64 << 20, 1)) } catch {} console.log(kept.length)`,
   );
   expect(Number(grow.stdout) * 64).toBeLessThan(
-    (limits.questionReservedBytes + limits.questionMemoryMaxBytes) / mebi,
+    (questionReservedBytes + limits.questionMemoryMaxBytes) / mebi,
   );
 });

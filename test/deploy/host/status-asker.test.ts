@@ -3,10 +3,13 @@
  * that does not answer.
  */
 import { expect, it } from 'vitest';
-import { StatusAsker } from '../../../deploy/host/status-asker.ts';
+import {
+  StatusAsker,
+  statusAnswerMaxMs,
+  statusFreshMs,
+} from '../../../deploy/host/status-asker.ts';
 import type { RunningStatus } from '../../../deploy/host/worker-protocol.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 
 const answerOf = (turns: number): RunningStatus => ({
   job: { turns } as RunningStatus['job'],
@@ -30,7 +33,7 @@ it('a thousand who ask at once are one question', async () => {
   );
   await asker.ask();
   expect(put).toEqual([1]);
-  clock.advance(limits.statusFreshMs);
+  clock.advance(statusFreshMs);
   const next = asker.ask();
   expect(put).toEqual([1, 2]);
   asker.answered(2, answerOf(6));
@@ -44,7 +47,7 @@ it('a thread that does not answer is told as that within the bound, with its las
   await first;
   clock.advance(10_000);
   const waiting = asker.ask();
-  clock.advance(limits.statusAnswerMaxMs);
+  clock.advance(statusAnswerMaxMs);
   expect(await waiting).toEqual({ answer: answerOf(5), silentSinceMs: 1_010_000 });
   for (let n = 0; n < 100; n++) {
     clock.advance(1_000);
@@ -52,7 +55,7 @@ it('a thread that does not answer is told as that within the bound, with its las
   }
   expect(put).toEqual([1, 2]);
   asker.answered(2, answerOf(7));
-  clock.advance(limits.statusFreshMs);
+  clock.advance(statusFreshMs);
   const again = asker.ask();
   asker.answered(3, answerOf(8));
   expect(await again).toEqual({ answer: answerOf(8), silentSinceMs: null });

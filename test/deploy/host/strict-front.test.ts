@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { httpPipelinedMax } from '../../../deploy/host/front-turns.ts';
 import type { StrictFront } from '../../../deploy/host/strict-front.ts';
 import { behindFront, openStrictFront } from '../../../deploy/host/strict-front.ts';
 import type { IngressConfig } from '../../../schemas/config.ts';
@@ -335,11 +336,11 @@ describe('the strict front', () => {
     const { front } = await open();
     const heard = await say(
       front,
-      'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(2 * limits.httpPipelinedMax),
-      2 * limits.httpPipelinedMax,
+      'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(2 * httpPipelinedMax),
+      2 * httpPipelinedMax,
     );
     expect(heard.end).not.toBe('open');
-    expect(heard.answers.length).toBeLessThanOrEqual(limits.httpPipelinedMax + 2);
+    expect(heard.answers.length).toBeLessThanOrEqual(httpPipelinedMax + 2);
     expect(statuses(await say(front, post('{"n":1}'), 1))).toEqual([200]);
   });
 

@@ -5,9 +5,12 @@ import { expect, it } from 'vitest';
 import { joinMetrics, topologyMetrics } from '../../../deploy/host/topology-metrics.ts';
 import { newsLine } from '../../../deploy/host/topology-news.ts';
 import { topologiesNotReady } from '../../../deploy/host/topology-readiness.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { CheckpointHealth, CheckpointNews } from '../../../topology/checkpoint/health.ts';
-import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+import {
+  checkpointAlarmFailures,
+  deriveHealth,
+  healthy,
+} from '../../../topology/checkpoint/health.ts';
 import { lossText } from '../../../topology/index.ts';
 import { hostStatus } from './host-status.ts';
 
@@ -34,7 +37,7 @@ function linesOf(news: readonly CheckpointNews[]): readonly string[] {
   });
 }
 
-const alarmed = Array.from({ length: limits.checkpointAlarmFailures }).reduce<CheckpointHealth>(
+const alarmed = Array.from({ length: checkpointAlarmFailures }).reduce<CheckpointHealth>(
   (health) => deriveHealth(health, failed),
   healthy,
 );

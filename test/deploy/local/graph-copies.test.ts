@@ -15,10 +15,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { GraphCopies } from '../../../deploy/local/graph-copies.ts';
-import { graphCopies } from '../../../deploy/local/graph-copies.ts';
+import {
+  graphCopies,
+  graphCopyPauseMs,
+  graphCopyWaitMaxMs,
+} from '../../../deploy/local/graph-copies.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 
 interface Rig {
   readonly copies: GraphCopies;
@@ -78,7 +81,7 @@ it('has what was committed when the question came: the question waits for the ow
   const late = Promise.all([read(), read()]);
   await settle();
   expect(made()).toBe(1);
-  clock.advance(limits.graphCopyPauseMs);
+  clock.advance(graphCopyPauseMs);
   expect([await late, made()]).toEqual([['more', 'more'], 2]);
 });
 
@@ -90,12 +93,12 @@ it('made while something was committed is not taken for the newest', async () =>
   const second = copies.use(async ({ path }) => readFileSync(path, 'utf8'));
   await first;
   await settle();
-  clock.advance(limits.graphCopyPauseMs);
+  clock.advance(graphCopyPauseMs);
   expect(await second).toBe('more');
 });
 
 it('is used on when the next would have to wait long, and says how old it is', async () => {
-  const copyMs = limits.graphCopyWaitMaxMs;
+  const copyMs = graphCopyWaitMaxMs;
   const { copies, read, made, clock, commit } = rig(copyMs);
   await read();
   commit('more');
@@ -120,7 +123,7 @@ it('is kept for who reads it, and removed afterwards', async () => {
     });
   });
   commit('more');
-  clock.advance(limits.graphCopyPauseMs);
+  clock.advance(graphCopyPauseMs);
   expect(await read()).toBe('more');
   expect(readdirSync(folder)).toHaveLength(2);
   end();

@@ -8,7 +8,9 @@ import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { firehoseStream } from '../../../deploy/streams/firehose/firehose-stream.ts';
 import type { FirehoseCount } from '../../../enrich/firehose/deliver-call.ts';
+import { firehoseAttemptsMax } from '../../../enrich/firehose/deliver-call.ts';
 import { firehoseSink } from '../../../enrich/firehose/firehose-sink.ts';
+import { firehoseCallMaxBytes, firehoseRecordMaxRows } from '../../../enrich/firehose/pack-rows.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
@@ -260,8 +262,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.prepare(1, false);
     const puts = rig().proxy.asked.filter(isPut);
     expect(puts.length).toBeGreaterThan(5);
-    for (const { body } of puts)
-      expect(body.length).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
+    for (const { body } of puts) expect(body.length).toBeLessThanOrEqual(firehoseCallMaxBytes);
     expect(numbers(await arrived())).toEqual(upTo(400));
     await sink.close();
   });
@@ -293,7 +294,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     it(`goes on more slowly, and fails of nothing, while the stream throttles ${what} more often than a failure is tried`, async () => {
       const { sink, arrived, counts } = await make(undefined, fasterClock(100));
       await sink.open(undefined);
-      const answers = 3 * limits.firehoseAttemptsMax;
+      const answers = 3 * firehoseAttemptsMax;
       rig().proxy.decide = (_asked, nth) => (nth < answers ? throttled : pass);
       await sink.write(rowsFrom(0, 10));
       await sink.prepare(1, false);
@@ -335,8 +336,8 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
   it('does not count failures of a call that something was taken of', async () => {
     const { sink, counts } = await make(undefined, fasterClock(100));
     await sink.open(undefined);
-    const records = limits.firehoseAttemptsMax + 3;
-    await sink.write(rowsFrom(0, records * limits.firehoseRecordMaxRows));
+    const records = firehoseAttemptsMax + 3;
+    await sink.write(rowsFrom(0, records * firehoseRecordMaxRows));
     // Each call takes its first record and fails of the others.
     rig().proxy.decide = ({ body }) => {
       const { Records: sent } = JSON.parse(body.toString()) as {
@@ -348,7 +349,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
       return answering(200, { FailedPutCount: sent.length - 1, RequestResponses: outcomes });
     };
     await sink.prepare(1, false);
-    expect(counts.delivered).toBe(records * limits.firehoseRecordMaxRows);
+    expect(counts.delivered).toBe(records * firehoseRecordMaxRows);
     await sink.close();
   });
 
@@ -395,7 +396,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
       code: 'firehose-failed',
       retryable: true,
     });
-    expect(rig().proxy.asked.filter(isPut)).toHaveLength(limits.firehoseAttemptsMax);
+    expect(rig().proxy.asked.filter(isPut)).toHaveLength(firehoseAttemptsMax);
     await expect(sink.write(rowsFrom(1, 2))).rejects.toMatchObject({ code: 'firehose-failed' });
     await sink.close();
   });

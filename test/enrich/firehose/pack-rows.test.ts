@@ -6,7 +6,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { derivePutFault, derivePutReply } from '../../../deploy/streams/firehose/put-outcome.ts';
 import type { PackedCall } from '../../../enrich/firehose/pack-rows.ts';
-import { RowPacker, wireBytes } from '../../../enrich/firehose/pack-rows.ts';
+import {
+  firehoseCallMaxBytes,
+  firehoseCallMaxRecords,
+  firehoseRecordMaxRows,
+  RowPacker,
+  wireBytes,
+} from '../../../enrich/firehose/pack-rows.ts';
 import { lineWriter } from '../../../enrich/firehose/row-line.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { batchOf } from '../support.ts';
@@ -22,13 +28,13 @@ function pack(sizes: readonly number[]): readonly PackedCall[] {
 
 function expectWithin(calls: readonly PackedCall[], rows: number): void {
   for (const { records } of calls) {
-    expect(records.length).toBeLessThanOrEqual(limits.firehoseCallMaxRecords);
+    expect(records.length).toBeLessThanOrEqual(firehoseCallMaxRecords);
     expect(records.reduce((sum, { data }) => sum + wireBytes(data.length), 0)).toBeLessThanOrEqual(
-      limits.firehoseCallMaxBytes,
+      firehoseCallMaxBytes,
     );
     for (const { data, rows: count } of records) {
       expect(data.length).toBeLessThanOrEqual(limits.firehoseRecordMaxBytes);
-      expect(count).toBeLessThanOrEqual(limits.firehoseRecordMaxRows);
+      expect(count).toBeLessThanOrEqual(firehoseRecordMaxRows);
       expect(count).toBe(data.toString().split('\n').length - 1);
     }
   }
@@ -58,9 +64,7 @@ describe('packing rows for Firehose', () => {
     expect(
       pack(Array<number>(1_200).fill(10)).map(({ records }) => records.map(({ rows }) => rows)),
     ).toEqual([[500, 500, 200]]);
-    const many = pack(
-      Array<number>(limits.firehoseCallMaxRecords * limits.firehoseRecordMaxRows + 1).fill(8),
-    );
+    const many = pack(Array<number>(firehoseCallMaxRecords * firehoseRecordMaxRows + 1).fill(8));
     expect(many.map(({ records }) => records.length)).toEqual([500, 1]);
     const large = pack(Array<number>(7).fill(limits.firehoseRecordMaxBytes));
     expect(large.map(({ records }) => records.length)).toEqual([3, 3, 1]);

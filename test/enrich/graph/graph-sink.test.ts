@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import type { GraphDatabase } from '../../../enrich/graph/graph-database.ts';
-import { graphSink } from '../../../enrich/graph/graph-sink.ts';
+import { graphSink, graphStagedMaxFiles } from '../../../enrich/graph/graph-sink.ts';
+import { graphChunkMaxWrites } from '../../../enrich/graph/pending-writes.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
@@ -114,7 +114,7 @@ sinkContract('the graph sink', {
 });
 
 /** A node and an edge each: three chunks. */
-const elements = 1.2 * limits.graphChunkMaxWrites;
+const elements = 1.2 * graphChunkMaxWrites;
 const element = (n: number, last: string): unknown => [
   steps.Step({ n, last }),
   steps.NEXT({ from: n, to: n + 1, weight: n / 3 }),
@@ -322,7 +322,7 @@ describe('the graph sink', () => {
     expect(state.files[1]?.first).toBe((state.files[0]?.chunks ?? 0) + 1);
     await sink.commit(1);
     const chunks = state.files.reduce((sum, file) => sum + file.chunks, 0);
-    expect(chunks).toBeLessThan((6 * count) / limits.graphChunkMaxWrites + 3);
+    expect(chunks).toBeLessThan((6 * count) / graphChunkMaxWrites + 3);
     expect(rig.applied).toEqual(Array.from({ length: chunks }, (_, n) => `1.${n + 1}`));
     expect(await rig.ask('MATCH (s:Step) RETURN count(*), count(s.last)')).toEqual([
       [count, count],
@@ -443,7 +443,7 @@ describe('the graph sink', () => {
 
   it('is full when it holds as much as it may that the graph has not', async () => {
     const rig = new Rig();
-    const files = Array.from({ length: limits.graphStagedMaxFiles }, (_, n) => ({
+    const files = Array.from({ length: graphStagedMaxFiles }, (_, n) => ({
       file: `1-${n}.ndjson`,
       checkpoint: n + 1,
       first: 1,

@@ -6,10 +6,12 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Answer } from '../../../enrich/answer.ts';
-import { askLadybug } from '../../../enrich/graph/ask-ladybug.ts';
+import { askLadybug, graphQueryMaxRows } from '../../../enrich/graph/ask-ladybug.ts';
 import type { LadybugDatabase } from '../../../enrich/graph/ladybug-database.ts';
-import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
-import { limits } from '../../../schemas/limits.ts';
+import {
+  graphCheckpointTransactions,
+  openLadybug,
+} from '../../../enrich/graph/ladybug-database.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
 import { temporaryFolders } from '../support.ts';
 import { ladybugRig } from './support.ts';
@@ -69,16 +71,16 @@ describe('a question to Ladybug', () => {
   });
 
   it('is cut at the bound of rows and says so', async () => {
-    const graph = await filled(limits.graphQueryMaxRows + 1);
+    const graph = await filled(graphQueryMaxRows + 1);
     const all = await asked(graph, 'MATCH (t:T) RETURN t.k AS k ORDER BY k');
     expect([all.rows.length, all.cut, all.rows.at(-1)]).toEqual([
-      limits.graphQueryMaxRows,
+      graphQueryMaxRows,
       'rows',
-      [limits.graphQueryMaxRows - 1],
+      [graphQueryMaxRows - 1],
     ]);
-    expect(
-      await asked(graph, `MATCH (t:T) RETURN t.k LIMIT ${limits.graphQueryMaxRows}`),
-    ).toMatchObject({ cut: false });
+    expect(await asked(graph, `MATCH (t:T) RETURN t.k LIMIT ${graphQueryMaxRows}`)).toMatchObject({
+      cut: false,
+    });
   });
 
   it('is cut at the bound of bytes', async () => {
@@ -167,7 +169,7 @@ it('many small transactions of Ladybug take no more and more memory', async () =
   const update = 'UNWIND $rows AS row MATCH (t:T) WHERE t.k = row.k SET t.s = row.s';
   const before = await used();
   // Each leaves some 8 KiB until a checkpoint: without any these would end at 15 MB.
-  for (let n = 0; n < 7 * limits.graphCheckpointTransactions; n++)
+  for (let n = 0; n < 7 * graphCheckpointTransactions; n++)
     await graph.session.transaction((run) => run(update, [{ k: 7, s: `s${n}` }]));
   expect((await used()) - before).toBeLessThan(6e6);
 });

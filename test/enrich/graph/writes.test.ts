@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideChunk } from '../../../enrich/graph/graph-database.ts';
 import { jsonValue } from '../../../enrich/graph/graph-value.ts';
-import { PendingWrites } from '../../../enrich/graph/pending-writes.ts';
+import { graphChunkMaxWrites, PendingWrites } from '../../../enrich/graph/pending-writes.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { fitWrite } from '../../../topology/graph/fit-write.ts';
 import type { GraphWrite } from '../../../topology/index.ts';
@@ -215,7 +215,7 @@ describe('pending writes', () => {
 
   it('are cut at the bounds of a chunk, in writes and in bytes, and nothing is left', () => {
     const pending = new PendingWrites(model);
-    const most = limits.graphChunkMaxWrites;
+    const most = graphChunkMaxWrites;
     for (let id = 0; id < 2.5 * most; id++) pending.add(routes.Plane({ id }), 8);
     expect([pending.writes, pending.bytes]).toEqual([2.5 * most, 20 * most]);
     expect(pending.takeChunks().map((chunk) => (JSON.parse(chunk) as unknown[]).length)).toEqual([

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, it } from 'vitest';
-import { readFileTable } from '../../../enrich/lookup/file-table.ts';
-import { limits } from '../../../schemas/limits.ts';
+import {
+  lookupTableMaxBytes,
+  lookupTableMaxRows,
+  readFileTable,
+} from '../../../enrich/lookup/file-table.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-table-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -72,20 +75,20 @@ it('says where bad JSON is: in the file, or in its line', () => {
 
 it('refuses what is too large before it is read or inflated whole, and too many rows', () => {
   const large = write('large.json', '[]');
-  truncateSync(large, limits.lookupTableMaxBytes + 1);
+  truncateSync(large, lookupTableMaxBytes + 1);
   const inflates = write(
     'inflates.json.gz',
-    gzipSync(Buffer.alloc(limits.lookupTableMaxBytes + 1, 0x20), { level: 1 }),
+    gzipSync(Buffer.alloc(lookupTableMaxBytes + 1, 0x20), { level: 1 }),
   );
   for (const path of [large, inflates]) {
     expect(faultOf(() => readFileTable(path))).toMatchObject({
       code: 'lookup-table-invalid',
-      message: expect.stringContaining(String(limits.lookupTableMaxBytes)) as string,
+      message: expect.stringContaining(String(lookupTableMaxBytes)) as string,
     });
   }
-  const many = write('many.ndjson', '1\n'.repeat(limits.lookupTableMaxRows + 1));
+  const many = write('many.ndjson', '1\n'.repeat(lookupTableMaxRows + 1));
   expect(faultOf(() => readFileTable(many))).toMatchObject({
     code: 'lookup-table-invalid',
-    message: expect.stringContaining(String(limits.lookupTableMaxRows + 1)) as string,
+    message: expect.stringContaining(String(lookupTableMaxRows + 1)) as string,
   });
 });

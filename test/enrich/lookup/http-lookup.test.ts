@@ -7,9 +7,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { httpLookup } from '../../../enrich/lookup/http-lookup.ts';
+import { httpLookup, lookupAnswerMaxBytes } from '../../../enrich/lookup/http-lookup.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { Key } from '../../../topology/index.ts';
 
 const servers: Server[] = [];
@@ -144,7 +143,7 @@ describe('the answer', () => {
   });
 
   it('is read to its bound and no further, as it arrives and after decompression', async () => {
-    const most = limits.lookupAnswerMaxBytes;
+    const most = lookupAnswerMaxBytes;
     const text = (bytes: number): string => `"${'x'.repeat(bytes - 2)}"`;
     const { host } = await serve((response, { url }) => {
       if (url === '/fits') response.end(text(most));

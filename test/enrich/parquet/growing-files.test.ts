@@ -8,7 +8,12 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { encodeParquet } from '../../../enrich/parquet/encode.ts';
-import { limits } from '../../../schemas/limits.ts';
+import {
+  parquetGrowByMaxBytes,
+  parquetGrowingMaxFiles,
+  parquetGrowMaxBytes,
+  parquetGrowMaxMs,
+} from '../../../enrich/parquet/growing-files.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
@@ -104,16 +109,14 @@ it('a file that is old, large, of other columns, changed or gone grows no more',
   const runs = runsIn();
   const count = (): number => filesOf(runs.rig.lake, 'typed').length;
   await runs.publish([typedRow(0)]);
-  runs.rig.clock.advance(limits.parquetGrowMaxMs - 1);
+  runs.rig.clock.advance(parquetGrowMaxMs - 1);
   await runs.publish([typedRow(1)]);
   expect(count()).toBe(1);
   runs.rig.clock.advance(1);
   await runs.publish([typedRow(2)]);
   expect(count()).toBe(2);
   // What no compression makes small.
-  await runs.publish([
-    typedRow(3, { note: randomBytes(limits.parquetGrowMaxBytes).toString('hex') }),
-  ]);
+  await runs.publish([typedRow(3, { note: randomBytes(parquetGrowMaxBytes).toString('hex') })]);
   expect(count()).toBe(2);
   await runs.publish([typedRow(4)]);
   expect(count()).toBe(3);
@@ -142,7 +145,7 @@ it('rows that make a file of their own make one: none of theirs are read and wri
   const runs = runsIn();
   const count = (): number => filesOf(runs.rig.lake, 'typed').length;
   // Sixteen of them are what a file may grow by at once, or somewhat more.
-  const note = (): string => randomBytes(limits.parquetGrowByMaxBytes / 32).toString('hex');
+  const note = (): string => randomBytes(parquetGrowByMaxBytes / 32).toString('hex');
   const rows = (from: number, to: number): readonly object[] =>
     upTo(to - from).map((n) => typedRow(from + n, { note: note() }));
   await runs.publish(rows(0, 8));
@@ -159,7 +162,7 @@ it('rows that make a file of their own make one: none of theirs are read and wri
 
 it('checkpoints keep a bounded number of files that grow, the youngest', async () => {
   const runs = runsIn();
-  const partitions = limits.parquetGrowingMaxFiles + 2;
+  const partitions = parquetGrowingMaxFiles + 2;
   for (const n of upTo(partitions)) await runs.publish([typedRow(n)], { hours: n });
   await runs.publish([typedRow(-1)], { hours: 0 });
   await runs.publish([typedRow(-2)], { hours: partitions - 1 });

@@ -6,9 +6,8 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { queryLake } from '../../../enrich/lake/query.ts';
-import { tableSink } from '../../../enrich/parquet/table-sink.ts';
+import { sinkPendingMaxBytes, tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
@@ -454,9 +453,7 @@ describe('a table', () => {
     await sink.open(undefined);
     const staging = join(rig.lake, '.staging', 'typed', 't');
     await sink.write(batchOf([typedRow(1)], () => base));
-    await sink.write(
-      batchOf([typedRow(2, { note: 'x'.repeat(limits.sinkPendingMaxBytes) })], () => base),
-    );
+    await sink.write(batchOf([typedRow(2, { note: 'x'.repeat(sinkPendingMaxBytes) })], () => base));
     expect(readdirSync(staging)).toEqual([`${run}-0.parquet`, `${run}-1.parquet`]);
     await sink.close();
   });

@@ -11,8 +11,8 @@ import { queryLake } from '../../../enrich/lake/query.ts';
 import { decodeIdentities, decodeRows } from '../../../enrich/rejected/rejected-row.ts';
 import type { RejectedSinkOptions } from '../../../enrich/rejected/rejected-sink.ts';
 import { rejectedSink } from '../../../enrich/rejected/rejected-sink.ts';
+import { rejectedRetentionMs } from '../../../enrich/rejected/staged-rejections.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
@@ -330,7 +330,7 @@ describe('the rejected table', () => {
       ),
     ).toEqual(['04 a 1', '10 a 1', '10 b 2', '10 c 2']);
 
-    const later = manualClock(clock.now() + limits.rejectedRetentionMs + 3 * 86_400_000);
+    const later = manualClock(clock.now() + rejectedRetentionMs + 3 * 86_400_000);
     const third = sinkOf(lake, 3, { clock: later });
     await third.open(undefined);
     await third.write(batch(rejection('a')));

@@ -11,13 +11,21 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Access } from '../../../ingest/access/access.ts';
 import { createAccess } from '../../../ingest/access/access.ts';
+import {
+  jwksCooldownMs,
+  jwksFreshMs,
+  jwksMaxAgeMs,
+  jwksMaxBytes,
+  jwksRetryBaseMs,
+  jwksRetryMaxMs,
+  jwksTimeoutMs,
+} from '../../../ingest/access/key-set.ts';
 import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import type { AccessConfig } from '../../../schemas/config.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import { issuerConfig, openAccess } from '../support.ts';
 
@@ -110,20 +118,20 @@ it('that cannot be fetched are not asked for by every request: the others are to
   expect(fetched).toBeGreaterThanOrEqual(10);
   expect(fetched).toBeLessThan(120);
   answer = good;
-  clock.advance(limits.jwksRetryMaxMs);
+  clock.advance(jwksRetryMaxMs);
   expect(await statusOf(tokens[0] ?? '')).toBe(200);
 });
 
 it('go on from the last good set while fetching fails, until that is too old', async () => {
   expect(await status()).toBe(200);
   answer = failing;
-  for (let at = 0; at < limits.jwksMaxAgeMs - limits.jwksFreshMs; at += limits.jwksFreshMs) {
-    clock.advance(limits.jwksFreshMs);
+  for (let at = 0; at < jwksMaxAgeMs - jwksFreshMs; at += jwksFreshMs) {
+    clock.advance(jwksFreshMs);
     expect(await status()).toBe(200);
   }
-  clock.advance(2 * limits.jwksFreshMs);
+  clock.advance(2 * jwksFreshMs);
   expect(await status()).toBe(503);
-  expect(fetched).toBeLessThan(2 + (limits.jwksMaxAgeMs / limits.jwksFreshMs) * 2);
+  expect(fetched).toBeLessThan(2 + (jwksMaxAgeMs / jwksFreshMs) * 2);
 });
 
 it('that are not in the set are looked for once in a while, whoever sends what, and found after a rotation', async () => {
@@ -134,7 +142,7 @@ it('that are not in the set are looked for once in a while, whoever sends what, 
   expect(fetched).toBe(1);
   await addKey('two');
   expect(await status('two')).toBe(401);
-  clock.advance(limits.jwksCooldownMs);
+  clock.advance(jwksCooldownMs);
   expect(new Set(await Promise.all(strangers.map(statusOf)))).toEqual(new Set([401]));
   expect(fetched).toBe(2);
   expect(await status('two')).toBe(200);
@@ -145,7 +153,7 @@ it('that are withdrawn take their tokens with them, also those that were verifie
   expect(await statusOf(before)).toBe(200);
   published.length = 0;
   await addKey('two');
-  clock.advance(limits.jwksFreshMs);
+  clock.advance(jwksFreshMs);
   // Stale, so it is fetched beside the answer.
   await statusOf(before);
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -156,11 +164,11 @@ it('that are withdrawn take their tokens with them, also those that were verifie
 it('that are not in the set are fetched for the first token that names them, and while that fails nobody is told that the token is wrong', async () => {
   expect(await status()).toBe(200);
   await addKey('two');
-  clock.advance(limits.jwksCooldownMs);
+  clock.advance(jwksCooldownMs);
   expect([await status('two'), fetched]).toEqual([200, 2]);
   await addKey('three');
   answer = failing;
-  clock.advance(limits.jwksCooldownMs);
+  clock.advance(jwksCooldownMs);
   expect(await status('three')).toBe(503);
   expect(await status('one')).toBe(200);
 });
@@ -183,12 +191,12 @@ describe('a connection that stays, though nobody else sends,', () => {
   it('keeps its grant while its key is published, and loses it when the key is withdrawn', async () => {
     const now = await stays();
     expect(now()).toBe(200);
-    clock.advance(limits.jwksFreshMs);
+    clock.advance(jwksFreshMs);
     expect(now()).toBe(200);
     await until(() => fetched === 2);
     published.length = 0;
     await addKey('two');
-    clock.advance(limits.jwksFreshMs);
+    clock.advance(jwksFreshMs);
     await until(() => now() !== 200);
     expect([now(), fetched]).toEqual([401, 3]);
   });
@@ -196,7 +204,7 @@ describe('a connection that stays, though nobody else sends,', () => {
   it('is told to come again when the last good set is too old', async () => {
     const now = await stays();
     answer = failing;
-    clock.advance(limits.jwksMaxAgeMs - 1);
+    clock.advance(jwksMaxAgeMs - 1);
     expect(now()).toBe(200);
     clock.advance(1);
     expect(now()).toBe(503);
@@ -217,7 +225,7 @@ it.each<[string, Answer]>([
   [
     'too large',
     (_request, response) =>
-      void response.end(JSON.stringify({ keys: published, pad: 'x'.repeat(limits.jwksMaxBytes) })),
+      void response.end(JSON.stringify({ keys: published, pad: 'x'.repeat(jwksMaxBytes) })),
   ],
   [
     'a redirect',
@@ -245,13 +253,13 @@ it('that do not come in time end the wait of those who began it, and nobody else
   answer = () => undefined;
   const first = status();
   while (fetched === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  clock.advance(limits.jwksTimeoutMs);
+  clock.advance(jwksTimeoutMs);
   expect(await first).toBe(503);
-  clock.advance(limits.jwksRetryBaseMs);
+  clock.advance(jwksRetryBaseMs);
   const tries = status();
   while (fetched === 1) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(await status()).toBe(503);
-  clock.advance(limits.jwksTimeoutMs);
+  clock.advance(jwksTimeoutMs);
   expect(await tries).toBe(503);
   expect(fetched).toBe(2);
 });

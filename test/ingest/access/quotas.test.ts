@@ -8,10 +8,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Grant } from '../../../ingest/access/grant.ts';
-import { createQuotas } from '../../../ingest/access/quotas.ts';
+import { addressBucketsMax, createQuotas } from '../../../ingest/access/quotas.ts';
 import { createTokenBucket } from '../../../ingest/access/token-bucket.ts';
 import type { QuotaConfig } from '../../../schemas/config.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { settings, streamConfig } from '../support.ts';
 
 const grantOf = (name: string, quota: QuotaConfig | undefined): Grant => {
@@ -146,8 +145,8 @@ describe('buckets of identities and addresses', () => {
     const quotas = createQuotas(settings([], { addressQuota: { eventsPerSecond: 1, burst: 5 } }));
     for (let n = 0; n < 5; n++) expect(quotas.admitAddress('debtor', 0).refused).toBeUndefined();
     expect(quotas.admitAddress('debtor', 0).refused?.code).toBe('quota-address');
-    for (let n = 0; n < 3 * limits.addressBucketsMax; n++) quotas.admitAddress(`other ${n}`, 0);
-    expect(quotas.size).toBeLessThanOrEqual(limits.addressBucketsMax);
+    for (let n = 0; n < 3 * addressBucketsMax; n++) quotas.admitAddress(`other ${n}`, 0);
+    expect(quotas.size).toBeLessThanOrEqual(addressBucketsMax);
     expect(quotas.admitAddress('debtor', 0).refused?.code).toBe('quota-address');
   });
 });

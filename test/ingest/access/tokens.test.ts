@@ -7,12 +7,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { Tokens } from '../../../ingest/access/tokens.ts';
+import { Tokens, tokensRememberedMax } from '../../../ingest/access/tokens.ts';
 import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { issuerConfig } from '../support.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -30,7 +29,7 @@ function token(serial: number): string {
   return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
 }
 
-it(`no more than ${limits.tokensRememberedMax} are remembered, and the oldest is forgotten`, {
+it(`no more than ${tokensRememberedMax} are remembered, and the oldest is forgotten`, {
   timeout: 120_000,
 }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-tokens-'));
@@ -49,11 +48,11 @@ it(`no more than ${limits.tokensRememberedMax} are remembered, and the oldest is
   });
   const isRemembered = (serial: number): boolean =>
     !(tokens.verify(token(serial)) instanceof Promise);
-  for (let serial = 0; serial < limits.tokensRememberedMax; serial++)
+  for (let serial = 0; serial < tokensRememberedMax; serial++)
     expect(isRefusal(await tokens.verify(token(serial)))).toBe(false);
-  expect([isRemembered(0), isRemembered(limits.tokensRememberedMax - 1)]).toEqual([true, true]);
-  await tokens.verify(token(limits.tokensRememberedMax));
-  expect([isRemembered(0), isRemembered(1), isRemembered(limits.tokensRememberedMax)]).toEqual([
+  expect([isRemembered(0), isRemembered(tokensRememberedMax - 1)]).toEqual([true, true]);
+  await tokens.verify(token(tokensRememberedMax));
+  expect([isRemembered(0), isRemembered(1), isRemembered(tokensRememberedMax)]).toEqual([
     false,
     true,
     true,

@@ -1,8 +1,13 @@
 import { setTimeout as realTime } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Batcher } from '../../../ingest/delivery/batcher.ts';
+import { Batcher, batchPaceMaxMs } from '../../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../../ingest/delivery/breaker.ts';
+import {
+  aggregateGzipMaxBytes,
+  aggregateMaxBytes,
+  aggregateMaxEvents,
+} from '../../../ingest/delivery/packing.ts';
 import type { Aggregation } from '../../../schemas/config.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock, sleep } from '../../../schemas/kernel/clock.ts';
@@ -174,7 +179,7 @@ describe('a batcher', () => {
     add(batcher);
     await turn();
     add(batcher);
-    await pass(limits.batchPaceMaxMs - 1);
+    await pass(batchPaceMaxMs - 1);
     expect(writes.length).toBe(2);
     await pass(1);
     expect(writes.length).toBe(3);
@@ -242,20 +247,13 @@ describe('a batcher', () => {
 
     it('a record keeps to its bounds, and a large event is alone', async () => {
       const { batcher, records, sizes } = rigOf();
-      const bound = aggregate === 'kpl' ? limits.aggregateMaxBytes : limits.aggregateGzipMaxBytes;
+      const bound = aggregate === 'kpl' ? aggregateMaxBytes : aggregateGzipMaxBytes;
       for (let n = 0; n < 9; n++) send(batcher, n, bound / 4);
       send(batcher, 9, bound + 1);
       send(batcher, 10, 10);
-      for (let n = 11; n < 11 + limits.aggregateMaxEvents; n++) send(batcher, n, 10);
-      await settled(11 + limits.aggregateMaxEvents);
-      expect(records.map(({ length }) => length)).toEqual([
-        4,
-        4,
-        1,
-        1,
-        limits.aggregateMaxEvents,
-        1,
-      ]);
+      for (let n = 11; n < 11 + aggregateMaxEvents; n++) send(batcher, n, 10);
+      await settled(11 + aggregateMaxEvents);
+      expect(records.map(({ length }) => length)).toEqual([4, 4, 1, 1, aggregateMaxEvents, 1]);
       // Two PUT payload units of 25 KB, or far less.
       const shared = sizes.filter((_, n) => (records[n]?.length ?? 0) > 1);
       expect(Math.max(...shared)).toBeLessThanOrEqual(

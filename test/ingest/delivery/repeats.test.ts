@@ -17,11 +17,10 @@ import {
 } from '../../../ingest/delivery/fingerprint.ts';
 import { IdentityTable } from '../../../ingest/delivery/identity-table.ts';
 import type { Settled } from '../../../ingest/delivery/repeat-window.ts';
-import { RepeatWindow } from '../../../ingest/delivery/repeat-window.ts';
+import { RepeatWindow, repeatChunkMaxBytes } from '../../../ingest/delivery/repeat-window.ts';
 import { createRepeats } from '../../../ingest/delivery/repeats.ts';
 import type { EventAttributes } from '../../../schemas/event.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 
 const mebi = 1_048_576;
 const position = '4'.repeat(56);
@@ -348,7 +347,7 @@ describe('the window', () => {
         ).length,
     );
     // By a chunk or two more or less.
-    const chunk = Math.ceil(limits.repeatChunkMaxBytes / 144);
+    const chunk = Math.ceil(repeatChunkMaxBytes / 144);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2 * chunk);
   });
 

@@ -13,7 +13,7 @@ import { createBreaker } from '../../../ingest/delivery/breaker.ts';
 import type { Spool, SpoolOutcome } from '../../../ingest/delivery/spool.ts';
 import { openSpool } from '../../../ingest/delivery/spool.ts';
 import type { DrainNews } from '../../../ingest/delivery/spool-drain.ts';
-import { SpoolDrain } from '../../../ingest/delivery/spool-drain.ts';
+import { SpoolDrain, spoolReadMaxBytes } from '../../../ingest/delivery/spool-drain.ts';
 import { SpoolMemory } from '../../../ingest/delivery/spool-memory.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -252,7 +252,7 @@ describe('a drain', () => {
   });
 
   it('waits for its turn where many spools are drained at once, and all of them are', async () => {
-    const memory = new SpoolMemory({ readMaxBytes: limits.spoolReadMaxBytes });
+    const memory = new SpoolMemory({ readMaxBytes: spoolReadMaxBytes });
     const rigs = await Promise.all(
       Array.from({ length: 6 }, () => rigOf(folder(), 'none', memory)),
     );
@@ -272,7 +272,7 @@ describe('a drain', () => {
     );
     for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve));
     expect(rigs.filter(({ found }) => found.length > 0)).toHaveLength(1);
-    expect(memory.readBytes).toBeLessThanOrEqual(limits.spoolReadMaxBytes);
+    expect(memory.readBytes).toBeLessThanOrEqual(spoolReadMaxBytes);
     release();
     for (const rig of rigs) await until(() => !rig.spool.pending, rig.clock);
     await until(() => memory.readBytes === 0, (first as Rig).clock);

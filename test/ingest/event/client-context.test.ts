@@ -3,9 +3,12 @@
  * that the client says under the same names.
  */
 import { describe, expect, it } from 'vitest';
-import { clientContextOf, withContext } from '../../../ingest/event/client-context.ts';
+import {
+  clientContextOf,
+  contextTextMaxBytes,
+  withContext,
+} from '../../../ingest/event/client-context.ts';
 import type { ClientContextConfig } from '../../../schemas/config.ts';
-import { limits } from '../../../schemas/limits.ts';
 
 const all: ClientContextConfig = { ip: 'full', userAgent: true, referer: true };
 const client = {
@@ -66,9 +69,9 @@ describe('what the client was', () => {
     expect(read(bytes('Grüße 😀'))).toBe('Grüße 😀');
     expect(read('caf\u00e9')).toBe('café');
     expect(read('tab\there, \u0085 there')).toBe('tab\ufffdhere, \ufffd there');
-    expect(read('x'.repeat(5_000))).toHaveLength(limits.contextTextMaxBytes);
-    const long = read(bytes('x'.repeat(limits.contextTextMaxBytes - 2) + '😀'.repeat(100)));
-    expect(long).toBe('x'.repeat(limits.contextTextMaxBytes - 2));
+    expect(read('x'.repeat(5_000))).toHaveLength(contextTextMaxBytes);
+    const long = read(bytes('x'.repeat(contextTextMaxBytes - 2) + '😀'.repeat(100)));
+    expect(long).toBe('x'.repeat(contextTextMaxBytes - 2));
   });
 
   it('replaces what an event says of itself under the same names, also with nothing', () => {

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
+import { bodyWatchMs } from '../../../ingest/http/body-watch.ts';
 import type { KeyConfig } from '../../../schemas/config.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
@@ -359,7 +360,7 @@ describe('a body that does not arrive', () => {
   const hasty: Clock = {
     ...systemClock,
     monotonic: () => systemClock.monotonic() + skewMs,
-    setTimer: (ms, fire) => systemClock.setTimer(ms === limits.bodyWatchMs ? 5 : ms, fire),
+    setTimer: (ms, fire) => systemClock.setTimer(ms === bodyWatchMs ? 5 : ms, fire),
   };
 
   it.each([

@@ -7,10 +7,12 @@ import { CloudEvent, HTTP } from 'cloudevents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedEvent, RequestHead } from '../../../ingest/event/given.ts';
+import { attributeMembersMax } from '../../../ingest/event/members.ts';
 import type { BinaryHeaders } from '../../../ingest/event/read-body.ts';
 import type { Refusal } from '../../../ingest/event/refusal.ts';
 import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { readTraceparent } from '../../../ingest/event/traceparent.ts';
+import { extensionOverheadBytes } from '../../../ingest/protocols/cloudevents/read.ts';
 import { readPixel } from '../../../ingest/protocols/pixel/read.ts';
 import { readSegment, segmentWriteKey } from '../../../ingest/protocols/segment/read.ts';
 import { readFrame } from '../../../ingest/protocols/websocket/frame.ts';
@@ -206,7 +208,7 @@ describe('a CloudEvent', () => {
   });
 
   it('has extensions of any number and length of name, within a bound on their bytes', () => {
-    const each = limits.extensionOverheadBytes + 'x000'.length + 'ü'.length * 2;
+    const each = extensionOverheadBytes + 'x000'.length + 'ü'.length * 2;
     const many = (count: number) =>
       Object.fromEntries(
         Array.from({ length: count }, (_, n) => [`x${String(n).padStart(3, '0')}`, 'ü']),
@@ -473,7 +475,7 @@ describe('a pixel', () => {
 });
 
 describe('a body of very many small parts', () => {
-  const count = limits.attributeMembersMax + 1;
+  const count = attributeMembersMax + 1;
   const head_ = `{${'"a":1,'.repeat(count)}`;
 
   it('is refused by their number, wherever attributes would be looked for among them', () => {

@@ -68,6 +68,27 @@ export interface LimitUse {
   readonly files: number;
 }
 
+/** The names that a node takes from the object `limits`: of `limits.x`, or of `{ x } = limits`. */
+function limitsTaken(node: Node): (string | undefined)[] {
+  const { expression, initializer, name } = node as Node & {
+    readonly expression?: Node;
+    readonly initializer?: Node;
+    readonly name?: Node & {
+      readonly elements?: readonly (Node & {
+        readonly propertyName?: Node;
+        readonly name?: Node;
+      })[];
+    };
+  };
+  if (node.kind === SyntaxKind.PropertyAccessExpression && nameOf(expression) === 'limits') {
+    return [nameOf(name)];
+  }
+  if (node.kind === SyntaxKind.VariableDeclaration && nameOf(initializer) === 'limits') {
+    return (name?.elements ?? []).map((element) => nameOf(element.propertyName ?? element.name));
+  }
+  return [];
+}
+
 /** The properties of the object `limits` in `path`, and how many files of the product use each. */
 export function limitUses(path: string, sources: readonly Source[]): LimitUse[] {
   const table = sources.find((source) => source.path === path);
@@ -92,7 +113,7 @@ export function limitUses(path: string, sources: readonly Source[]): LimitUse[] 
   const used = others.map((source) => {
     const found = new Set<string>();
     walk(source.tree, (node) => {
-      if (node.kind === SyntaxKind.Identifier) found.add(nameOf(node) ?? '');
+      for (const name of limitsTaken(node)) found.add(name ?? '');
     });
     return found;
   });

@@ -4,12 +4,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
 import type { Isolation, RecordSpan, RunFailure } from '../../../topology/checkpoint/isolation.ts';
 import {
   afterCheckpoint,
   deriveIsolation,
+  isolationCheckpoints,
+  isolationTriesMax,
   isSuspecting,
   isWithin,
   nothingSuspected,
@@ -177,11 +178,7 @@ describe('what failed runs leave', () => {
       operator: 'op',
       message: 'failed',
     };
-    const after = deriveIsolation(
-      { ...nothingSuspected, tries: limits.isolationTriesMax },
-      alone,
-      0,
-    );
+    const after = deriveIsolation({ ...nothingSuspected, tries: isolationTriesMax }, alone, 0);
     expect(after.setAside).toEqual([]);
   });
 
@@ -195,12 +192,14 @@ describe('what failed runs leave', () => {
       refused: [{ digest: 'ab' }],
       setAside: [{ split: null, operator: 'map' }],
     });
-    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints)).toMatchObject({
+    expect(afterCheckpoint(second, () => undefined, isolationCheckpoints)).toMatchObject({
       refused: [{ digest: 'ab' }],
     });
-    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints + 1)).toMatchObject(
-      { watched: [], refused: [], tries: 0 },
-    );
+    expect(afterCheckpoint(second, () => undefined, isolationCheckpoints + 1)).toMatchObject({
+      watched: [],
+      refused: [],
+      tries: 0,
+    });
   });
 
   it('is over for a split that is gone, and not for one of which nothing was read yet', () => {

@@ -7,9 +7,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
+import { lookupTimesKept } from '../../../topology/operators/lookup/call-times.ts';
 import {
   LookupTarget,
+  lookupPauseMaxMs,
+  lookupRetryBurst,
+  lookupRetryTokenMs,
   lookupTargets,
   retryAfterOf,
 } from '../../../topology/operators/lookup/lookup-target.ts';
@@ -59,8 +62,8 @@ describe('the target of look-ups', () => {
     const state = waiting(made, 1_000, () => isUp);
     pass(made.clock, 60_000);
     const outage = made.calls.length;
-    expect(outage).toBeGreaterThan(1_000 + limits.lookupRetryBurst + 50);
-    expect(outage).toBeLessThanOrEqual(1_000 + limits.lookupRetryBurst + 61);
+    expect(outage).toBeGreaterThan(1_000 + lookupRetryBurst + 50);
+    expect(outage).toBeLessThanOrEqual(1_000 + lookupRetryBurst + 61);
     isUp = true;
     pass(made.clock, 5_000);
     expect(state.left).toBe(0);
@@ -87,12 +90,12 @@ describe('the target of look-ups', () => {
     target.pause(1_000);
     expect(target.asked.pausedUntil).toBe(1_005_000);
     target.pause(Number.POSITIVE_INFINITY);
-    expect(target.asked.pausedUntil).toBe(1_000_000 + limits.lookupPauseMaxMs);
+    expect(target.asked.pausedUntil).toBe(1_000_000 + lookupPauseMaxMs);
     let went = false;
     target.again(() => {
       went = true;
     });
-    clock.advance(limits.lookupPauseMaxMs + limits.lookupRetryTokenMs);
+    clock.advance(lookupPauseMaxMs + lookupRetryTokenMs);
     expect(went).toBe(true);
   });
 
@@ -101,7 +104,7 @@ describe('the target of look-ups', () => {
     const order: number[] = [];
     target.pause(1_000);
     for (let n = 0; n < 3; n++) target.again(() => void order.push(n));
-    clock.advance(1_000 + 3 * limits.lookupRetryTokenMs);
+    clock.advance(1_000 + 3 * lookupRetryTokenMs);
     expect(order).toEqual([0, 1, 2]);
     target.pause(1_000);
     target.again(() => void order.push(3));
@@ -131,7 +134,7 @@ describe('the target of look-ups', () => {
           for (let n = 0; n < answers; n++) target.answered(n % 2 === 0);
           given += Math.ceil(answers / 2) * 2 + Math.floor(answers / 2) * 0.1;
           expect(retries).toBeLessThanOrEqual(
-            limits.lookupRetryBurst + clock.monotonic() / limits.lookupRetryTokenMs + given + 1e-6,
+            lookupRetryBurst + clock.monotonic() / lookupRetryTokenMs + given + 1e-6,
           );
         }
       }),
@@ -149,14 +152,14 @@ describe('the target of look-ups', () => {
       waiting: 0,
     });
     for (let n = 0; n < 100; n++) target.times.note(9_000, true);
-    for (let n = 1; n <= limits.lookupTimesKept; n++) target.times.note(n, false);
-    const half = limits.lookupTimesKept / 2;
+    for (let n = 1; n <= lookupTimesKept; n++) target.times.note(n, false);
+    const half = lookupTimesKept / 2;
     expect(target.asked).toMatchObject({
-      calls: 100 + limits.lookupTimesKept,
+      calls: 100 + lookupTimesKept,
       failed: 100,
       p50Ms: half,
       p99Ms: 507,
-      maxMs: limits.lookupTimesKept,
+      maxMs: lookupTimesKept,
     });
   });
 

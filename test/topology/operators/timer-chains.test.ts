@@ -3,7 +3,6 @@
  * end is cut and told instead of going on forever.
  */
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../schemas/limits.ts';
 import type {
   ProcessContext,
   SluiceEvent,
@@ -12,7 +11,11 @@ import type {
   Topology,
 } from '../../../topology/index.ts';
 import { collect, stream, topology, value } from '../../../topology/index.ts';
-import { TimerChains } from '../../../topology/operators/process/timer-chains.ts';
+import {
+  TimerChains,
+  timerChainMaxSteps,
+  timerChainsMaxSteps,
+} from '../../../topology/operators/process/timer-chains.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 import { numbersIn } from '../../said.ts';
 
@@ -99,11 +102,11 @@ describe('a chain of timers', () => {
       ],
       'max',
     );
-    expect(counts).toEqual({ endless: limits.timerChainMaxSteps, b: 4 });
+    expect(counts).toEqual({ endless: timerChainMaxSteps, b: 4 });
     expect(rejected).toMatchObject([
       { operator: 'chain', code: 'function-result', value: { key: 'endless' } },
     ]);
-    expect(numbersIn(rejected[0]?.message)).toEqual([limits.timerChainMaxSteps]);
+    expect(numbersIn(rejected[0]?.message)).toEqual([timerChainMaxSteps]);
     expect(signals.at(-1)).toBe('max');
   });
 
@@ -112,9 +115,9 @@ describe('a chain of timers', () => {
     const follow = (of: TimerChains, key: string, times: number): void => {
       for (let at = 0; at < times; at++) of.follow(key, at, at + 1);
     };
-    const keys = limits.timerChainsMaxSteps / limits.timerChainMaxSteps;
+    const keys = timerChainsMaxSteps / timerChainMaxSteps;
     chains.begin(Number.POSITIVE_INFINITY);
-    for (let n = 0; n < keys; n++) follow(chains, `k${n}`, limits.timerChainMaxSteps);
+    for (let n = 0; n < keys; n++) follow(chains, `k${n}`, timerChainMaxSteps);
     expect(() => chains.follow('another', 0, 1)).toThrow(/\b1000000\b/);
     // The next advance begins anew.
     chains.begin(5);
@@ -127,8 +130,8 @@ describe('a chain of timers', () => {
       ({ timers }) => timers.event(5),
     );
     const stood = await firedBy(still, [{ key: 'a', left: -1 }], 10);
-    expect(stood.counts).toEqual({ a: limits.timerChainMaxSteps });
-    expect(numbersIn(stood.rejected[0]?.message)).toEqual([limits.timerChainMaxSteps, 10]);
+    expect(stood.counts).toEqual({ a: timerChainMaxSteps });
+    expect(numbersIn(stood.rejected[0]?.message)).toEqual([timerChainMaxSteps, 10]);
     const moving = chainOf(
       ({ at }, { timers }) => timers.event(at + 1),
       ({ timers }) => timers.event(1),
@@ -144,7 +147,7 @@ describe('a chain of timers', () => {
       ({ timers, processingTime }) => timers.processing(processingTime + 5),
     );
     const stood = await firedBy(still, [{ key: 'a', left: -1 }], { clock: 5 });
-    expect(stood.counts).toEqual({ a: limits.timerChainMaxSteps });
+    expect(stood.counts).toEqual({ a: timerChainMaxSteps });
     expect(stood.rejected).toHaveLength(1);
     expect((await firedBy(still, [{ key: 'a', left: 0 }], 'max')).counts).toEqual({});
   });

@@ -13,11 +13,20 @@ import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { CheckpointNews } from '../../../topology/checkpoint/health.ts';
+import { checkpointAlarmFailures } from '../../../topology/checkpoint/health.ts';
 import { manifestVersion } from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import type { Job, JobConnectors, JobNews, Topology } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
-import { JobCheckpoints } from '../../../topology/runtime/job-checkpoints.ts';
+import {
+  checkpointLastMaxMs,
+  checkpointRetryBaseMs,
+  checkpointRetryMaxMs,
+  checkpointsKept,
+  checkpointTriesInFlightMax,
+  fenceCheckMs,
+  JobCheckpoints,
+} from '../../../topology/runtime/job-checkpoints.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -178,7 +187,7 @@ describe('a checkpoint that cannot be stored', () => {
         alarm: false,
         last: { message: expect.stringContaining('no room') as string },
       });
-      expect(checkpoints.last?.againInMs).toBeLessThanOrEqual(limits.checkpointRetryBaseMs * 3);
+      expect(checkpoints.last?.againInMs).toBeLessThanOrEqual(checkpointRetryBaseMs * 3);
       rig.fate = () => 'stored';
       const more = send(rig, 10);
       await pass(rig, 3_000);
@@ -201,14 +210,14 @@ describe('a checkpoint that cannot be stored', () => {
     rig.fate = () => 'disk-full';
     const ids = send(rig, 5);
     await pass(rig, 15_000);
-    expect(failures(rig)).toBeGreaterThanOrEqual(limits.checkpointAlarmFailures);
+    expect(failures(rig)).toBeGreaterThanOrEqual(checkpointAlarmFailures);
     expect((await run.job.status()).checkpoints).toMatchObject({
       alarm: true,
       last: { code: 'disk-full' },
     });
     expect(run.ended()).toBeUndefined();
     rig.fate = () => 'stored';
-    await pass(rig, limits.checkpointRetryMaxMs + 1_000);
+    await pass(rig, checkpointRetryMaxMs + 1_000);
     expect((await run.job.status()).checkpoints).toMatchObject({
       inARow: 0,
       alarm: false,
@@ -229,10 +238,10 @@ describe('a checkpoint that cannot be stored', () => {
     }
     expect((await run.job.status()).splits.every(({ lag }) => lag === 0)).toBe(true);
     rig.fate = () => 'stored';
-    await pass(rig, limits.checkpointRetryMaxMs + 2_000);
+    await pass(rig, checkpointRetryMaxMs + 2_000);
     expect(visible(rig)).toEqual([...ids].sort());
     await stopped(rig, run);
-    expect(rig.blobs.blobs.size).toBeLessThanOrEqual(limits.checkpointsKept);
+    expect(rig.blobs.blobs.size).toBeLessThanOrEqual(checkpointsKept);
   });
 
   it('is tried again as soon when its failing took long', async () => {
@@ -245,7 +254,7 @@ describe('a checkpoint that cannot be stored', () => {
     const before = rig.stores;
     rig.fate = () => 'stored';
     rig.release('failed');
-    await pass(rig, limits.checkpointRetryBaseMs * 3);
+    await pass(rig, checkpointRetryBaseMs * 3);
     expect(failures(rig)).toBe(1);
     expect(rig.stores).toBeGreaterThan(before);
     expect(visible(rig)).toHaveLength(5);
@@ -260,12 +269,12 @@ describe('a checkpoint that cannot be stored', () => {
       rig.fate = () => 'hangs';
       const before = rig.stores;
       await pass(rig, 5 * limits.checkpointTryMaxMs);
-      expect(rig.stores - before).toBe(limits.checkpointTriesInFlightMax);
+      expect(rig.stores - before).toBe(checkpointTriesInFlightMax);
       const { checkpoints } = await run.job.status();
       expect(checkpoints).toMatchObject({ alarm: true, last: { code: 'checkpoint-timeout' } });
       rig.fate = () => 'stored';
       rig.release(how);
-      await pass(rig, limits.checkpointRetryMaxMs + 1_000);
+      await pass(rig, checkpointRetryMaxMs + 1_000);
       expect(visible(rig), how).toEqual([...ids].sort());
       expect((await run.job.status()).checkpoints.inARow).toBe(0);
       await stopped(rig, run);
@@ -282,7 +291,7 @@ describe('a checkpoint that cannot be stored', () => {
       const more = send(rig, 5);
       await pass(rig, 2_000);
       run.job.stop();
-      await pass(rig, limits.checkpointLastMaxMs + 1_000);
+      await pass(rig, checkpointLastMaxMs + 1_000);
       expect(run.ended(), fate).toMatch(/^(disk-full|checkpoint-timeout)$/);
       await run.job.close();
       rig.fate = () => 'stored';
@@ -301,7 +310,7 @@ describe('a checkpoint that cannot be stored', () => {
     await pass(rig, 5_000);
     rig.fate = () => 'stored';
     const newer = await opened(rig);
-    await pass(rig, limits.checkpointRetryMaxMs + 2_000);
+    await pass(rig, checkpointRetryMaxMs + 2_000);
     expect(old.ended()).toBe('fenced');
     await old.job.close();
     await stopped(rig, newer);
@@ -315,7 +324,7 @@ describe('a run that was taken over', () => {
     const old = await opened(rig);
     await pass(rig, 2_000);
     const newer = await opened(rig);
-    await pass(rig, limits.fenceCheckMs + 2_000);
+    await pass(rig, fenceCheckMs + 2_000);
     expect(old.ended()).toBe('fenced');
     await old.job.close();
     await stopped(rig, newer);
@@ -428,7 +437,7 @@ describe('a state that has no text', () => {
           message: expect.stringContaining("'keeper'") as string,
         },
       });
-      clock.advance(limits.checkpointRetryBaseMs + limits.checkpointRetryMaxMs);
+      clock.advance(checkpointRetryBaseMs + checkpointRetryMaxMs);
       expect(checkpoints.isDue).toBe(true);
     }
     expect(staged).toEqual([]);
@@ -472,7 +481,7 @@ it('whatever becomes of each try to store a checkpoint, nothing is lost or doubl
       await pass(rig, 3_000);
       await stopped(rig, last);
       expect(visible(rig)).toEqual([...ids].sort());
-      expect(rig.blobs.blobs.size).toBeLessThanOrEqual(limits.checkpointsKept);
+      expect(rig.blobs.blobs.size).toBeLessThanOrEqual(checkpointsKept);
     }),
     { numRuns: 60, seed: 7 },
   );

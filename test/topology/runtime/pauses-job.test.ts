@@ -19,6 +19,8 @@ import {
   table,
   topology,
 } from '../../../topology/index.ts';
+import { lookupRetryMaxMs } from '../../../topology/operators/lookup/operator.ts';
+import { checkpointRetryMaxMs } from '../../../topology/runtime/job-checkpoints.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -177,7 +179,7 @@ class Rig {
 }
 
 /** As long as anything may take to be noticed: a read that is never answered, then a checkpoint. */
-const graceMs = limits.readMaxMs + limits.lookupRetryMaxMs + limits.checkpointRetryMaxMs + 10_000;
+const graceMs = limits.readMaxMs + lookupRetryMaxMs + checkpointRetryMaxMs + 10_000;
 
 async function over(rig: Rig, running: Promise<void>): Promise<void> {
   for (const cause of causes) rig.set(cause, false);

@@ -8,8 +8,9 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { encodeKey } from '../../../schemas/kernel/key.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
+import { checkpointAlarmFailures } from '../../../topology/checkpoint/health.ts';
+import { isolationTriesMax } from '../../../topology/checkpoint/isolation.ts';
 import type {
   Job,
   JobNews,
@@ -272,7 +273,7 @@ describe('an element on which an operator fails', () => {
     expectCounted(rigged, 100, [33]);
     expect(
       rigged.news.filter(({ kind }) => kind === 'checkpoint-failed').length,
-    ).toBeGreaterThanOrEqual(limits.checkpointAlarmFailures);
+    ).toBeGreaterThanOrEqual(checkpointAlarmFailures);
     expect(refusedOf(rigged)).toMatchObject([{ id: 'e33', code: 'operator-failed' }]);
   });
 
@@ -331,9 +332,9 @@ describe('a run that fails of nobody', () => {
       expect(await rigged.run()).toBeInstanceOf(TypeError);
       return rigged.news.filter(({ kind }) => kind === 'set-aside').length;
     };
-    for (let failures = 0; failures < limits.isolationTriesMax; failures++) await setAside();
+    for (let failures = 0; failures < isolationTriesMax; failures++) await setAside();
     const most = await setAside();
-    expect(most).toBeGreaterThan(limits.isolationTriesMax / 3);
+    expect(most).toBeGreaterThan(isolationTriesMax / 3);
     expect(await setAside()).toBe(most);
   });
 });

@@ -5,10 +5,10 @@
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { JobConnectors } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import { checkpointsKept } from '../../../topology/runtime/job-checkpoints.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
 const anyRow = schemaOf<unknown>({
@@ -57,7 +57,7 @@ describe('a job on a slow store', () => {
     });
     await job.open();
     const running = job.run();
-    for (let n = 0; n < limits.checkpointsKept + 4; n++) {
+    for (let n = 0; n < checkpointsKept + 4; n++) {
       put(made.streams['a/b'] as NonNullable<(typeof made.streams)['a/b']>, 0, event(`e${n}`, {}));
       for (let ms = 0; ms < 2_000; ms += 100) {
         clock.advance(100);
@@ -65,12 +65,12 @@ describe('a job on a slow store', () => {
       }
     }
     expect(deleting).toHaveLength(1);
-    expect(blobs.blobs.size).toBeGreaterThan(limits.checkpointsKept + 3);
+    expect(blobs.blobs.size).toBeGreaterThan(checkpointsKept + 3);
     release();
     job.stop();
     await running;
     await job.close();
-    expect(blobs.blobs.size).toBeLessThanOrEqual(limits.checkpointsKept);
+    expect(blobs.blobs.size).toBeLessThanOrEqual(checkpointsKept);
   });
 
   it('opens its tables side by side, and says what is wrong with one when all have been opened', async () => {

@@ -17,6 +17,8 @@ import {
   topology,
   tumbling,
 } from '../../../topology/index.ts';
+import { lagCallsMax } from '../../../topology/runtime/lags.ts';
+import { splitAlarmMs } from '../../../topology/runtime/split-watch.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -165,7 +167,7 @@ it('asks few splits at once how far they are, and tells of very many in bounds, 
   const running = rig.job.run();
   await pass(rig, 1_500);
   const { splits, totals } = await answered(rig, rig.job.status());
-  expect(most).toBeLessThanOrEqual(limits.lagCallsMax);
+  expect(most).toBeLessThanOrEqual(lagCallsMax);
   expect(splits).toHaveLength(limits.statusSplitsMax);
   expect(splits[0]).toMatchObject({ split: last.split, hearing: 'unreadable' });
   expect(totals).toMatchObject({ splits: limits.statusSplitsMax + 100, unheard: 1 });
@@ -188,7 +190,7 @@ it('tells once of splits that cannot be read for long, with the reason, and once
   const running = rig.job.run();
   await pass(rig, 1_000);
   set('unreachable');
-  await pass(rig, limits.splitAlarmMs / 2);
+  await pass(rig, splitAlarmMs / 2);
   set(undefined);
   await pass(rig, 5_000);
   const ofSplits = (): readonly JobNews[] =>
@@ -250,7 +252,7 @@ it('names the sink that a turn waits for, tells of it once it lasts, and of its 
   await slow.open();
   const running = slow.run();
   put(to, 0, event('e1', { at: 1 }));
-  await pass(rig, limits.splitAlarmMs + 5_000);
+  await pass(rig, splitAlarmMs + 5_000);
   expect(await answered(rig, slow.status())).toMatchObject({
     pausedBy: ['narrow'],
     splits: [{ hearing: 'paused' }],

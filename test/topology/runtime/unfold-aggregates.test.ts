@@ -16,12 +16,11 @@ import {
 } from '../../../deploy/streams/embedded/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../../schemas/ports/record.ts';
 import { routes } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import { decodeRecord } from '../../../schemas/wire.ts';
-import { unfoldingReader } from '../../../topology/runtime/unfold.ts';
+import { aggregateInflatedMaxBytes, unfoldingReader } from '../../../topology/runtime/unfold.ts';
 import { recordReaderContract } from '../../contract/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { streamConfig } from '../../ingest/support.ts';
@@ -237,10 +236,7 @@ describe('aggregates', () => {
   it.each([
     ['of something else', gzipSync('no aggregate')],
     ['that is broken', gzipSync('broken').subarray(0, 20)],
-    [
-      'that would take too much memory',
-      gzipSync(Buffer.alloc(limits.aggregateInflatedMaxBytes + 1)),
-    ],
+    ['that would take too much memory', gzipSync(Buffer.alloc(aggregateInflatedMaxBytes + 1))],
   ])('are not what is compressed and %s', async (_, value) => {
     const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read(
       's',

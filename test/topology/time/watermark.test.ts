@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../schemas/limits.ts';
 import { parseDuration } from '../../../topology/time/duration.ts';
 import type { Heard } from '../../../topology/time/watermark.ts';
-import { maxTime, SplitWatermarks } from '../../../topology/time/watermark.ts';
+import { maxTime, SplitWatermarks, silenceSettleMs } from '../../../topology/time/watermark.ts';
 
 const at = (time: number): { kind: 'watermark'; at: number } => ({ kind: 'watermark', at: time });
 
@@ -49,7 +48,7 @@ describe('watermarks over splits', () => {
     marks.event('a', 200);
     // Nothing was silent when the sources were asked what they had heard.
     expect(marks.tick(60, heard(maxTime, 60, 59))).toEqual([]);
-    const settledMs = 60 + limits.silenceSettleMs;
+    const settledMs = 60 + silenceSettleMs;
     expect(marks.tick(settledMs + 1, heard(settledMs - 1, settledMs, settledMs - 1))).toEqual([]);
     expect(marks.tick(settledMs + 2, heard(settledMs, settledMs, settledMs))).toEqual([at(199)]);
   });

@@ -4,7 +4,9 @@
  *
  * Invariant: noting a call takes constant time and no memory.
  */
-import { limits } from '../../../schemas/limits.ts';
+
+/** Calls of which it is known how long they took. */
+export const lookupTimesKept = 512;
 
 export interface LookupTimes {
   /** Tries that have ended, and those of them that failed, timeouts too; since the start. */
@@ -20,7 +22,7 @@ export interface LookupTimes {
 }
 
 export class CallTimes {
-  readonly #lastMs = new Float64Array(limits.lookupTimesKept);
+  readonly #lastMs = new Float64Array(lookupTimesKept);
   #calls = 0;
   #failed = 0;
 

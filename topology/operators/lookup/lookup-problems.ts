@@ -1,9 +1,13 @@
 /**
  * What is wrong with a look-up's options. Pure.
  */
-import { limits } from '../../../schemas/limits.ts';
 import type { Problem } from '../../nodes/node.ts';
 import type { LookupCall, LookupFile } from './node.ts';
+
+/** Look-ups in flight of one operator, tries of one look-up, answers that one cache keeps. */
+const lookupCapacityMax = 1_000;
+const lookupAttemptsMax = 100;
+const lookupCacheMaxEntries = 1_000_000;
 
 export function lookupProblems(lookup: LookupFile | LookupCall): readonly Problem[] {
   return lookup.from === 'file' ? fileProblems(lookup) : callProblems(lookup);
@@ -24,9 +28,9 @@ function fileProblems({ file, key, schema }: LookupFile): readonly Problem[] {
 function callProblems(lookup: LookupCall): readonly Problem[] {
   const { capacity, attempts, cacheMaxEntries, timeoutMs } = lookup;
   return [
-    ...wholeProblems('capacity', capacity, 1, limits.lookupCapacityMax),
-    ...wholeProblems('retry.attempts', attempts, 1, limits.lookupAttemptsMax),
-    ...wholeProblems('cache.maxEntries', cacheMaxEntries, 0, limits.lookupCacheMaxEntries),
+    ...wholeProblems('capacity', capacity, 1, lookupCapacityMax),
+    ...wholeProblems('retry.attempts', attempts, 1, lookupAttemptsMax),
+    ...wholeProblems('cache.maxEntries', cacheMaxEntries, 0, lookupCacheMaxEntries),
     ...(timeoutMs < 1
       ? [
           {

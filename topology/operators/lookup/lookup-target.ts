@@ -16,10 +16,21 @@
  * 3. Who waits is served in order.
  */
 import type { Clock, Timer } from '../../../schemas/kernel/clock.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { LookupTimes } from './call-times.ts';
 import { CallTimes } from './call-times.ts';
 import type { LookupCall } from './node.ts';
+
+/**
+ * Retries of all look-ups of one target: so many at once, then one in so long beside what answers
+ * give back.
+ */
+export const lookupRetryBurst = 100;
+export const lookupRetryTokenMs = 1_000;
+/**
+ * How long a target that says how long it wants to be left alone is obeyed; then it is asked
+ * again, whatever it said.
+ */
+export const lookupPauseMaxMs = 3_600_000;
 
 /** What an answer gives back to the budget: to a try that took a token, and to one that did not. */
 const tokensOfRetry = 2;
@@ -39,7 +50,7 @@ export interface AskedTarget extends LookupTimes {
 export class LookupTarget {
   readonly times = new CallTimes();
   readonly #clock: Clock;
-  #tokens: number = limits.lookupRetryBurst;
+  #tokens: number = lookupRetryBurst;
   #filledAtMs: number;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #waiting: Go[] = [];
@@ -70,7 +81,7 @@ export class LookupTarget {
 
   answered(paid: boolean): void {
     this.#tokens = Math.min(
-      limits.lookupRetryBurst,
+      lookupRetryBurst,
       this.#tokens + (paid ? tokensOfRetry : tokensOfFirst),
     );
     if (this.#waiting.length > 0) this.#serve();
@@ -80,7 +91,7 @@ export class LookupTarget {
   pause(ms: number): void {
     this.#pausedUntilMs = Math.max(
       this.#pausedUntilMs,
-      this.#clock.monotonic() + Math.min(ms, limits.lookupPauseMaxMs),
+      this.#clock.monotonic() + Math.min(ms, lookupPauseMaxMs),
     );
     this.#fill();
     this.#tokens = Math.min(this.#tokens, 1);
@@ -104,10 +115,7 @@ export class LookupTarget {
       nowMs - Math.max(this.#filledAtMs, Math.min(this.#pausedUntilMs, nowMs)),
     );
     this.#filledAtMs = nowMs;
-    this.#tokens = Math.min(
-      limits.lookupRetryBurst,
-      this.#tokens + passedMs / limits.lookupRetryTokenMs,
-    );
+    this.#tokens = Math.min(lookupRetryBurst, this.#tokens + passedMs / lookupRetryTokenMs);
   }
 
   #serve(): void {
@@ -119,7 +127,7 @@ export class LookupTarget {
       go(true);
     }
     if (this.#waiting.length === 0 || this.#timer !== undefined) return;
-    const tokenMs = Math.max(1, (1 - this.#tokens) * limits.lookupRetryTokenMs);
+    const tokenMs = Math.max(1, (1 - this.#tokens) * lookupRetryTokenMs);
     const pausedMs = this.#pausedUntilMs - this.#clock.monotonic();
     this.#timer = this.#clock.setTimer(pausedMs > 0 ? pausedMs : tokenMs, () => {
       this.#timer = undefined;

@@ -21,7 +21,6 @@ import { backoffMs } from '../../../schemas/kernel/backoff.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { Provenance } from '../../nodes/sink.ts';
 import { freeze, freezeWhole } from '../../state/freeze.ts';
 import { requireJson } from '../../state/json-safe.ts';
@@ -42,6 +41,10 @@ import { LookupTarget, retryAfterOf } from './lookup-target.ts';
 import type { LookupCall } from './node.ts';
 import type { WaitingRow } from './waiting-rows.ts';
 import { WaitingRows } from './waiting-rows.ts';
+
+/** Pause before a failed look-up is tried again: the first, and the longest. */
+const lookupRetryBaseMs = 100;
+export const lookupRetryMaxMs = 10_000;
 
 export interface LookupFunctions {
   readonly by: (value: unknown) => unknown;
@@ -284,7 +287,7 @@ export class LookupOperator implements Operator {
       }
       const pauseMs = backoffMs(
         row.tries - 1,
-        { baseMs: limits.lookupRetryBaseMs, maxMs: limits.lookupRetryMaxMs },
+        { baseMs: lookupRetryBaseMs, maxMs: lookupRetryMaxMs },
         this.#host.random,
       );
       this.#calls.pause(pauseMs, () =>

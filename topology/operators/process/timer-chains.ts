@@ -10,9 +10,17 @@
  * 2. Counts are of one advance, by key, so that a key whose chain has no end takes nothing from
  *    another's.
  */
+import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { maxTime } from '../../time/watermark.ts';
+
+/**
+ * Timers that the timers of one key, and of all keys of an operator, register at the end of
+ * input, where a chain of them need not have an end.
+ */
+export const timerChainMaxSteps = 100_000;
+export const timerChainsMaxSteps = 1_000_000;
+assert(timerChainMaxSteps <= timerChainsMaxSteps, 'one key may have the longest chain');
 
 export class TimerChains {
   readonly #byKey = new Map<string, number>();
@@ -33,7 +41,7 @@ export class TimerChains {
   follow(key: string, firingAt: number, at: number): void {
     if (this.#until !== maxTime && at > firingAt) return;
     const followed = (this.#byKey.get(key) ?? 0) + 1;
-    if (followed > limits.timerChainMaxSteps || this.#total >= limits.timerChainsMaxSteps)
+    if (followed > timerChainMaxSteps || this.#total >= timerChainsMaxSteps)
       throw this.#endless(followed);
     this.#total++;
     this.#byKey.set(key, followed);
@@ -42,9 +50,9 @@ export class TimerChains {
   #endless(followed: number): SluiceError {
     const where = this.#until === maxTime ? 'at the end of input' : `at ${this.#until}`;
     const whose =
-      followed > limits.timerChainMaxSteps
-        ? `the timers of this key registered more than ${limits.timerChainMaxSteps} others`
-        : `the timers of all keys registered more than ${limits.timerChainsMaxSteps} others`;
+      followed > timerChainMaxSteps
+        ? `the timers of this key registered more than ${timerChainMaxSteps} others`
+        : `the timers of all keys registered more than ${timerChainsMaxSteps} others`;
     return new SluiceError(
       'function-result',
       `${whose} ${where}: the chain was stopped; do not register timers when ctx.watermark is Infinity`,

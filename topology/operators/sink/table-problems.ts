@@ -22,6 +22,12 @@ import type { PlanProblem, Problem } from '../../nodes/node.ts';
 import type { SinkOf } from './sink-kind.ts';
 import type { TableDefinition } from './table-definition.ts';
 
+/**
+ * A column's name: as long as AWS Glue takes,
+ * https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html
+ */
+const columnNameMaxBytes = 255;
+
 const tablePattern = new RegExp(`^[a-z][a-z0-9_]{0,${limits.tableNameMaxChars - 1}}$`);
 const reservedTables = new Set(['rejected']);
 /** https://arrow.apache.org/docs/cpp/dataset.html: what a scan adds to the columns of a file. */
@@ -167,13 +173,8 @@ function columnProblem(name: string): readonly Problem[] {
   const shown = JSON.stringify(name).slice(1, -1);
   const bytes = Buffer.byteLength(name);
   const fix = `rename the property ${shown}`;
-  if (
-    bytes === 0 ||
-    bytes > limits.columnNameMaxBytes ||
-    /\p{Cc}/u.test(name) ||
-    !isWellFormed(name)
-  ) {
-    const rule = `1 to ${limits.columnNameMaxBytes} bytes of text without control characters`;
+  if (bytes === 0 || bytes > columnNameMaxBytes || /\p{Cc}/u.test(name) || !isWellFormed(name)) {
+    const rule = `1 to ${columnNameMaxBytes} bytes of text without control characters`;
     return [
       {
         message: `the name of a column must be ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`,

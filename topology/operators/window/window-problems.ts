@@ -1,11 +1,13 @@
 /**
  * What is wrong with a window's shape and its aggregates. Pure.
  */
-import { limits } from '../../../schemas/limits.ts';
 import { isPropertyName } from '../../nodes/names.ts';
 import type { Problem } from '../../nodes/node.ts';
 import type { WindowShape } from '../../time/windows.ts';
 import type { WindowNode } from './node.ts';
+
+/** Sliding windows: how many one element may be in. */
+const windowsPerElementMax = 10_000;
 
 /** What every result of a window has. */
 const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
@@ -26,8 +28,8 @@ function shapeProblems(window: WindowShape): readonly Problem[] {
     case 'sliding': {
       const windows = window.sizeMs / window.slideMs;
       const offset = offsetProblems(window.offsetMs, window.slideMs, 'slide', 'slide');
-      if (!(windows > limits.windowsPerElementMax)) return offset;
-      const message = `an element would be in ${Math.ceil(windows)} windows; at most ${limits.windowsPerElementMax}`;
+      if (!(windows > windowsPerElementMax)) return offset;
+      const message = `an element would be in ${Math.ceil(windows)} windows; at most ${windowsPerElementMax}`;
       return [...offset, { message, fix: 'choose a larger slide or a smaller size' }];
     }
     case 'session':

@@ -10,7 +10,6 @@ import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { sleep } from '../../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../../schemas/kernel/random.ts';
-import { limits } from '../../../../schemas/limits.ts';
 import type { ReadBounds } from '../../../../schemas/ports/record-reader.ts';
 import { decodeRecord, encodeStructured } from '../../../../schemas/wire.ts';
 import { findInstance } from '../../../host/instance.ts';
@@ -19,6 +18,9 @@ import { decideAnswer, retryAfterMs } from '../send/send-answer.ts';
 import { targetOf } from '../send/send-options.ts';
 import type { Sender } from '../send/send-request.ts';
 import { openSender } from '../send/send-request.ts';
+
+/** How long a command waits for an answer of the ingress. */
+const refusedSendMaxMs = 60_000;
 
 export interface ResendOptions {
   readonly folder: SpoolFolder;
@@ -105,10 +107,10 @@ async function settle(
       });
     const [result] = decision.kind === 'events' ? decision.results : [];
     if (result !== undefined && result.kind !== 'again') return result;
-    if (clock.monotonic() - begunMs > limits.refusedSendMaxMs) {
+    if (clock.monotonic() - begunMs > refusedSendMaxMs) {
       throw new SluiceError(
         'send-timeout',
-        `${target.href} has not accepted an event for ${limits.refusedSendMaxMs / 1_000} s`,
+        `${target.href} has not accepted an event for ${refusedSendMaxMs / 1_000} s`,
         {
           fix: 'start the ingress, or name another with --url; run the same command to resume',
           retryable: true,

@@ -23,6 +23,10 @@ import { streamOf } from '../send/send-options.ts';
 import type { ResendOptions } from './refused-send.ts';
 import { decodeSpooled, sendAgain } from './refused-send.ts';
 
+/** How long a command waits for the file of refused events, and characters of data shown. */
+const refusedLockMaxMs = 5_000;
+const refusedShownMaxChars = 2_000;
+
 export interface RefusedCommand {
   readonly action: string;
   /** `team/app`; default all. */
@@ -94,7 +98,7 @@ async function within<T>(
       spool = await openSpool({ dir, clock, maxBytes: Number.MAX_SAFE_INTEGER });
     } catch (thrown) {
       const isHeld = thrown instanceof SluiceError && thrown.code === 'folder-in-use';
-      if (!isHeld || clock.monotonic() - begunMs >= limits.refusedLockMaxMs) throw thrown;
+      if (!isHeld || clock.monotonic() - begunMs >= refusedLockMaxMs) throw thrown;
       await sleep(clock, lockPauseMs);
       continue;
     }
@@ -162,9 +166,9 @@ function shown({ stream, path }: SpoolFolder, spooled: SpooledRecord): object {
     return { stream, path, offset: spooled.offset, problem: decoded.problem };
   const { attributes, text } = decoded;
   const data =
-    text.length <= limits.refusedShownMaxChars
+    text.length <= refusedShownMaxChars
       ? (JSON.parse(text) as unknown)
-      : `${text.slice(0, limits.refusedShownMaxChars)}...`;
+      : `${text.slice(0, refusedShownMaxChars)}...`;
   return { stream, path, offset: spooled.offset, dataBytes: decoded.data.length, attributes, data };
 }
 

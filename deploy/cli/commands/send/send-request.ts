@@ -5,9 +5,13 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { mebi } from '../../../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../../../schemas/kernel/errors.ts';
-import { limits } from '../../../../schemas/limits.ts';
 import type { Answer } from './send-answer.ts';
+
+/** An answer, and how long a connection may be silent. */
+const sendAnswerMaxBytes = 32 * mebi;
+const sendSilenceMaxMs = 60_000;
 
 export interface Sender {
   /**
@@ -64,8 +68,8 @@ function answerTo(req: ClientRequest, body: Buffer): Promise<Answer> {
     req.on('error', (thrown) => {
       if (!answered) reject(thrown);
     });
-    req.setTimeout(limits.sendSilenceMaxMs, () =>
-      req.destroy(new Error(`no answer for ${limits.sendSilenceMaxMs / 1_000} s`)),
+    req.setTimeout(sendSilenceMaxMs, () =>
+      req.destroy(new Error(`no answer for ${sendSilenceMaxMs / 1_000} s`)),
     );
     req.end(body);
   });
@@ -87,8 +91,8 @@ function read(
   });
   res.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > limits.sendAnswerMaxBytes)
-      res.destroy(new Error(`the answer has more than ${limits.sendAnswerMaxBytes} bytes`));
+    if (bytes > sendAnswerMaxBytes)
+      res.destroy(new Error(`the answer has more than ${sendAnswerMaxBytes} bytes`));
     else chunks.push(chunk);
   });
   res.once('end', () => resolve(answer()));

@@ -8,6 +8,8 @@
  * 2. The key is in no output.
  */
 import { checkJson, findPointer, isFault } from '../../../../schemas/json-scan.ts';
+import { assert } from '../../../../schemas/kernel/assert.ts';
+import { mebi } from '../../../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../../schemas/kernel/random.ts';
@@ -29,6 +31,14 @@ import { openSender } from './send-request.ts';
 import type { Totals } from './send-totals.ts';
 import { countRefused, emptyTotals, reportTotals } from './send-totals.ts';
 import { eventsOf } from './send-values.ts';
+
+/** An event that is read, which is more than an ingress accepts, and the events of one request. */
+const sendEventMaxBytes = 64 * mebi;
+const sendBodyMaxBytes = 4 * mebi;
+assert(
+  limits.bodyDecodedMaxBytes <= sendEventMaxBytes,
+  'what is too large for an ingress is reported in its own words',
+);
 
 export interface SendCommand {
   readonly file: string;
@@ -110,7 +120,7 @@ function lanesOf(
   return new Lanes({
     lanes: options.concurrency,
     maxEvents: options.batchEvents,
-    maxBytes: limits.sendBodyMaxBytes,
+    maxBytes: sendBodyMaxBytes,
     keyOf: keyedBy(options.keyPointer),
     post: (events) => postEvents(events, { ...context, note: output.note }),
   });
@@ -141,7 +151,7 @@ async function sendAll({
   // Ends the reading too, whatever it waits for.
   void interruption.happened.then(() => input.close());
   try {
-    const groups = eventsOf(input.chunks, input.name, options.format, limits.sendEventMaxBytes);
+    const groups = eventsOf(input.chunks, input.name, options.format, sendEventMaxBytes);
     for await (const group of untilQuiet(groups, clock)) {
       if (group === 'quiet') await lanes.flush();
       else

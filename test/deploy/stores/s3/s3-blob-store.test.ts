@@ -5,6 +5,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkBucket, s3BlobStore } from '../../../../deploy/stores/s3/s3-blob-store.ts';
+import { s3SinglePutMaxBytes } from '../../../../deploy/stores/s3/s3-objects.ts';
+import { s3PartBytes } from '../../../../deploy/stores/s3/s3-upload.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { seededRandom, systemRandom } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
@@ -116,7 +118,7 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
 
   it('stores what is larger than one put in parts, once, also when the completion is not answered', async () => {
     const store = make();
-    const large = new Uint8Array(limits.s3SinglePutMaxBytes + 1);
+    const large = new Uint8Array(s3SinglePutMaxBytes + 1);
     seededRandom(7).fill(large.subarray(0, 65_536));
     let losses = 1;
     rig().proxy.decide = ({ method, path }) =>
@@ -128,8 +130,7 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     const parts = rig().proxy.asked.filter(
       ({ method, path }) => method === 'PUT' && path.includes('partNumber='),
     );
-    for (const { body } of parts)
-      expect(body.length).toBeLessThanOrEqual(limits.s3PartBytes + 1_024);
+    for (const { body } of parts) expect(body.length).toBeLessThanOrEqual(s3PartBytes + 1_024);
   });
 
   it('has one winner of many that create a key under faults', async () => {

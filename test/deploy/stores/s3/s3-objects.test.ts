@@ -5,7 +5,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { S3Objects, S3ObjectsOptions } from '../../../../deploy/stores/s3/s3-objects.ts';
-import { s3Objects } from '../../../../deploy/stores/s3/s3-objects.ts';
+import { s3Objects, s3SinglePutMaxBytes } from '../../../../deploy/stores/s3/s3-objects.ts';
+import { s3PartBytes, s3PartsMax } from '../../../../deploy/stores/s3/s3-upload.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
@@ -29,7 +30,7 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
       random: systemRandom,
       ...options,
     });
-  const large = new Uint8Array(limits.s3SinglePutMaxBytes + 5 * limits.s3PartBytes + 17).fill(7);
+  const large = new Uint8Array(s3SinglePutMaxBytes + 5 * s3PartBytes + 17).fill(7);
   const isPart = ({ method, path }: Asked): boolean =>
     method === 'PUT' && path.includes('partNumber=');
   const isCompletion = ({ method, path }: Asked): boolean =>
@@ -101,7 +102,7 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
     const objects = make({ clock: systemClock });
     await objects.put('large', large);
     expect(Buffer.compare((await objects.get('large')) ?? new Uint8Array(), large)).toBe(0);
-    const parts = Math.ceil(large.length / limits.s3PartBytes);
+    const parts = Math.ceil(large.length / s3PartBytes);
     expect(rig().proxy.asked.filter(isPart)).toHaveLength(3 * parts);
     expect(rig().proxy.asked.filter(isAbort)).toHaveLength(0);
     objects.close();
@@ -117,7 +118,7 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
     // end.
     rig().proxy.decide = (asked) => {
       if (!isPart(asked)) return pass;
-      if (++waiting === limits.s3PartsMax) release();
+      if (++waiting === s3PartsMax) release();
       return { kind: 'held', until: all };
     };
     const objects = make({ clock: systemClock });

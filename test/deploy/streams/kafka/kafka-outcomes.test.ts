@@ -4,8 +4,11 @@
 import { expect, it } from 'vitest';
 import { outcomeOf } from '../../../../deploy/streams/kafka/kafka-outcomes.ts';
 import { isUntaken } from '../../../../deploy/streams/kafka/kafka-producer.ts';
-import { decideTriesUntil } from '../../../../deploy/streams/kafka/kafka-sender.ts';
-import { limits } from '../../../../schemas/limits.ts';
+import {
+  decideTriesUntil,
+  kafkaUntakenMaxMs,
+} from '../../../../deploy/streams/kafka/kafka-sender.ts';
+import { kafkaWriteMaxMs } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 
 it.each([
   ['replicas-missing', 'refused', 'replicas-missing'],
@@ -70,8 +73,8 @@ it.each([
   ).toBe(expected);
 });
 
-const time = { startedMs: 1_000, untilMs: 1_000 + limits.kafkaWriteMaxMs };
-const soonMs = 1_000 + limits.kafkaUntakenMaxMs;
+const time = { startedMs: 1_000, untilMs: 1_000 + kafkaWriteMaxMs };
+const soonMs = 1_000 + kafkaUntakenMaxMs;
 
 it.each([
   [

@@ -7,10 +7,9 @@ import {
   clientTokens,
   principalChanged,
 } from '../../../../deploy/streams/kafka/kafka-connection.ts';
-import { mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
+import { kafkaTokenRefreshBeforeMs, mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
 import { manualClock, systemClock } from '../../../../schemas/kernel/clock.ts';
 import { seededRandom, systemRandom } from '../../../../schemas/kernel/random.ts';
-import { limits } from '../../../../schemas/limits.ts';
 import { pythonMissing } from '../../../servers/cache.ts';
 import type { Moto } from '../../../servers/moto.ts';
 import { startMoto, useTestCredentials } from '../../../servers/moto.ts';
@@ -49,11 +48,11 @@ describe('a token', () => {
     const { clock, auth, state } = rigOf(900_000);
     const [first, same] = await Promise.all([auth.token(), auth.token()]);
     expect([first, state.signed]).toEqual([same, 1]);
-    clock.advance(900_000 - 2 * limits.kafkaTokenRefreshBeforeMs - 1);
+    clock.advance(900_000 - 2 * kafkaTokenRefreshBeforeMs - 1);
     await auth.token();
     await settled();
     expect(state.signed).toBe(1);
-    clock.advance(limits.kafkaTokenRefreshBeforeMs);
+    clock.advance(kafkaTokenRefreshBeforeMs);
     expect(await auth.token()).toBe(first);
     await settled();
     expect(state.signed).toBe(2);

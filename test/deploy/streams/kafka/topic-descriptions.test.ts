@@ -4,9 +4,11 @@
  */
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createTopicDescriptions } from '../../../../deploy/streams/kafka/topic-descriptions.ts';
+import {
+  createTopicDescriptions,
+  kafkaDescriptionMaxAgeMs,
+} from '../../../../deploy/streams/kafka/topic-descriptions.ts';
 import { manualClock } from '../../../../schemas/kernel/clock.ts';
-import { limits } from '../../../../schemas/limits.ts';
 
 function rig(): {
   readonly descriptions: ReturnType<typeof createTopicDescriptions>;
@@ -43,7 +45,7 @@ it('is asked anew when it is old, beside the writes, and the next one knows', as
   const { descriptions, clock, topic, asked } = rig();
   await descriptions.of('t');
   topic.partitions = 1;
-  clock.advance(limits.kafkaDescriptionMaxAgeMs - 1);
+  clock.advance(kafkaDescriptionMaxAgeMs - 1);
   expect((await descriptions.of('t')).partitions).toBe(4);
   expect(asked()).toBe(1);
   clock.advance(1);
@@ -58,7 +60,7 @@ it('stays as it was while the topic cannot be asked, and is forgotten when there
   const { descriptions, clock, topic, asked } = rig();
   await descriptions.of('t');
   topic.failure = new Error('no broker');
-  clock.advance(limits.kafkaDescriptionMaxAgeMs);
+  clock.advance(kafkaDescriptionMaxAgeMs);
   for (let n = 0; n < 3; n++) {
     expect((await descriptions.of('t')).partitions).toBe(4);
     await nextRound();
@@ -66,7 +68,7 @@ it('stays as it was while the topic cannot be asked, and is forgotten when there
   }
   expect(asked()).toBe(2);
   topic.failure = Object.assign(new Error('gone'), { type: 'UNKNOWN_TOPIC_OR_PARTITION' });
-  clock.advance(limits.kafkaDescriptionMaxAgeMs);
+  clock.advance(kafkaDescriptionMaxAgeMs);
   await descriptions.of('t');
   await nextRound();
   await nextRound();

@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisReader } from '../../../../deploy/streams/kinesis/kinesis-reader.ts';
+import { kinesisReadMaxRecords } from '../../../../deploy/streams/kinesis/kinesis-source-client.ts';
 import { manualClock } from '../../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../../schemas/kernel/random.ts';
-import { limits } from '../../../../schemas/limits.ts';
 import type { ReadResult, RecordReader } from '../../../../schemas/ports/record-reader.ts';
 import { testCredentials } from '../../../servers/kinesis.ts';
 import type { KinesisLoopback } from '../../../servers/kinesis-loopback.ts';
@@ -77,8 +77,8 @@ describe('a shard', () => {
     await readFor(10_000);
     expect(reads()).toBe(10);
     // Three answers' worth: each but the last says that there is more.
-    server.put(shard, texts(2 * limits.kinesisReadMaxRecords + 1), Date.now() - 60_000);
-    expect(recordsIn(await readFor(2_000))).toBe(2 * limits.kinesisReadMaxRecords + 1);
+    server.put(shard, texts(2 * kinesisReadMaxRecords + 1), Date.now() - 60_000);
+    expect(recordsIn(await readFor(2_000))).toBe(2 * kinesisReadMaxRecords + 1);
     const found = server.calls.filter(({ operation }) => operation === 'GetRecords').length - 10;
     expect(found).toBeGreaterThanOrEqual(3);
     expect(found).toBeLessThanOrEqual(5);
@@ -86,7 +86,7 @@ describe('a shard', () => {
 
   it('is never read more often than is set, whatever there is', async () => {
     const { readFor, reads } = await rigOf({ readEveryMs: 500, idleReadEveryMs: 5_000 });
-    server.put(shard, texts(6 * limits.kinesisReadMaxRecords), Date.now() - 60_000);
+    server.put(shard, texts(6 * kinesisReadMaxRecords), Date.now() - 60_000);
     await readFor(2_000);
     expect(reads()).toBe(4);
     await readFor(1_000);

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisReader } from '../../../../deploy/streams/kinesis/kinesis-reader.ts';
 import { createKinesisWriter } from '../../../../deploy/streams/kinesis/kinesis-writer.ts';
+import { kinesisReadIntervalMs } from '../../../../schemas/config/services.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
@@ -57,8 +58,8 @@ async function rigOf(shards: number): Promise<Rig> {
         streamName: name,
         clock: systemClock,
         random: systemRandom,
-        readEveryMs: limits.kinesisReadIntervalMs,
-        idleReadEveryMs: limits.kinesisReadIntervalMs,
+        readEveryMs: kinesisReadIntervalMs,
+        idleReadEveryMs: kinesisReadIntervalMs,
         ...(tell === undefined ? {} : { tell }),
       });
       readers.push(made);

@@ -10,7 +10,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askControl } from '../../../../deploy/host/control-client.ts';
 import { controlSocket, lakeDir } from '../../../../deploy/host/layout.ts';
-import { askInChild, residentBytes } from '../../../../deploy/host/question-process.ts';
+import {
+  askInChild,
+  questionMaxMs,
+  residentBytes,
+} from '../../../../deploy/host/question-process.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import { post } from '../../clients.ts';
@@ -234,9 +238,7 @@ export const questions: Attack = {
           ],
           [
             'what takes too long is ended, and told',
-            inTime.every(({ body }) =>
-              body.includes(`more than ${limits.questionMaxMs / 1_000} s`),
-            ),
+            inTime.every(({ body }) => body.includes(`more than ${questionMaxMs / 1_000} s`)),
           ],
           ['what nobody waits for is ended', left === 0],
           [

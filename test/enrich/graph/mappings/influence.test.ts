@@ -7,6 +7,7 @@ import type { Topology, WindowOptions } from 'sluice';
 import { graph, session, stream, topology } from 'sluice';
 import { influence } from 'sluice/enrich';
 import { describe, expect, it } from 'vitest';
+import { pathMaxElements } from '../../../../enrich/graph/mappings/path.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import type { GraphWrite } from '../../../../topology/index.ts';
 import { createDriver } from '../../../../topology/testing.ts';
@@ -223,7 +224,7 @@ describe('influence refuses', () => {
     const minute = 60_000;
     const filled = (from: number, most: number): readonly Step[] =>
       Array.from({ length: most }, (_, n) => step(`${from + n}`, from, { promo: `p${n % 10}` }));
-    const half = limits.pathMaxElements / 2;
+    const half = pathMaxElements / 2;
     const { writes, rejected } = await told(attributed(), [
       ...filled(0, half),
       ...filled(90 * minute, half + 1),

@@ -8,6 +8,7 @@ import { graph, session, stream, topology } from 'sluice';
 import type { JourneyOptions } from 'sluice/enrich';
 import { journey } from 'sluice/enrich';
 import { describe, expect, it } from 'vitest';
+import { pathMaxElements } from '../../../../enrich/graph/mappings/path.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import { createDriver } from '../../../../topology/testing.ts';
 import { graphOf, told, toldOf } from './support.ts';
@@ -222,19 +223,19 @@ describe('a journey refuses', () => {
   it('one event too many, and one that would join two paths to too many', async () => {
     const filled = (from: number, most: number): readonly Click[] =>
       Array.from({ length: most }, (_, n) => click(`${from + n}`, from, `/${n % 10}`));
-    const half = limits.pathMaxElements / 2;
+    const half = pathMaxElements / 2;
     const all = [...filled(0, half), ...filled(1_900, half + 1)];
     const driver = await createDriver(journeys());
     await driver.push('in', all);
     await driver.push('in', click('bridge', 950, '/bridge'));
-    await driver.push('in', filled(10_000, limits.pathMaxElements));
+    await driver.push('in', filled(10_000, pathMaxElements));
     await driver.push('in', click('more', 10_000, '/more'));
     await driver.advanceWatermark('max');
     const { writes, rejected } = toldOf(driver);
     expect(
       rejected.map(({ value, message }) => [
         (value as Click).id,
-        message.includes(`at most ${limits.pathMaxElements}`),
+        message.includes(`at most ${pathMaxElements}`),
       ]),
     ).toEqual([
       ['bridge', true],
@@ -243,8 +244,8 @@ describe('a journey refuses', () => {
     const sessions = writes.flatMap((write) =>
       write.kind === 'node' && write.label === 'Session' ? [write.props['events']] : [],
     );
-    expect(sessions).toEqual([half, half + 1, limits.pathMaxElements]);
-    expect(writes.length).toBeLessThanOrEqual(5 * (all.length + limits.pathMaxElements));
+    expect(sessions).toEqual([half, half + 1, pathMaxElements]);
+    expect(writes.length).toBeLessThanOrEqual(5 * (all.length + pathMaxElements));
   });
 });
 
