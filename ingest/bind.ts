@@ -111,7 +111,7 @@ async function boundsOf(
     kafkaRecordMaxBytes: kafka?.recordMaxBytes ?? 0,
   };
   if (bounds.thresholdBytes + limits.recordHeadMaxBytes > bounds.kinesisRecordMaxBytes) {
-    const found = `a record of '${stream.name}' takes ${bounds.kinesisRecordMaxBytes} bytes on the small path`;
+    const found = `a record of '${stream.name}' takes ${bounds.kinesisRecordMaxBytes} bytes on the small route`;
     throw new SluiceError(
       'route-impossible',
       `${found}, too few for the threshold of ${bounds.thresholdBytes}`,
@@ -168,7 +168,7 @@ function open({ config, clock, memory }: Binding, { dir }: SpoolFolder): Promise
 async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>): Promise<void> {
   const { spoolDir, log } = options;
   for (const folder of spoolDir === undefined ? [] : await listSpoolFolders(spoolDir)) {
-    const { stream, path, holds, dir } = folder;
+    const { stream, route, holds, dir } = folder;
     if ((holds === 'waiting' && configured.has(stream)) || !(await isSpool(folder))) continue;
     try {
       const spool = await open(options, folder);
@@ -180,11 +180,14 @@ async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>
           ? 'their stream refused for good'
           : 'whose stream is not configured any more';
       log.warn(
-        { stream, path, records, bytes, dir },
+        { stream, path: route, records, bytes, dir },
         `there are events on the disk ${why}; they are kept${holds === 'refused' ? ': `sluice refused list`' : ''}`,
       );
     } catch (thrown) {
-      log.error({ stream, path, dir, err: messageOf(thrown) }, 'events on the disk cannot be read');
+      log.error(
+        { stream, path: route, dir, err: messageOf(thrown) },
+        'events on the disk cannot be read',
+      );
     }
   }
 }

@@ -53,7 +53,7 @@ export interface IngressOptions {
   readonly writers: Readonly<Record<Route, RecordWriter>>;
   /** Where spools are kept. Without, nothing is spooled. */
   readonly spoolDir?: string;
-  /** Where data goes that is beyond both paths. Without, it is refused. */
+  /** Where data goes that is beyond both routes. Without, it is refused. */
   readonly blobs?: BlobStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -111,7 +111,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     bufferedBytes: intake.bufferedBytes,
     webSockets: connections.reduce((sum, { count }) => sum + count, 0),
     repeats: intake.remembered,
-    paths: intake.states(),
+    routes: intake.states(),
     reloads: reloads.state(),
     ...(options.happened === undefined ? {} : { happened: options.happened() }),
   }));

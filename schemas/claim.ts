@@ -23,7 +23,7 @@ const claimMark = Buffer.from(`"dataref":"${claimScheme}`);
 const claimTail = Buffer.from(',"data":null}');
 
 /**
- * Whether a record of the small path may be one that was written here with a pointer instead of
+ * Whether a record of the small route may be one that was written here with a pointer instead of
  * data. Cheap, and true for nearly none.
  */
 export function mayClaim(value: Uint8Array): boolean {

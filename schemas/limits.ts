@@ -25,10 +25,10 @@ export const limits = {
    */
   addressSecretMinChars: 16,
   /**
-   * The small path's largest record unless the stream says otherwise: Kinesis' default of 1 MiB.
+   * The small route's largest record unless the stream says otherwise: Kinesis' default of 1 MiB.
    */
   kinesisRecordMaxBytes: mebi,
-  /** The large path's largest record unless the topic says otherwise: MSK Serverless' 8 MiB. */
+  /** The large route's largest record unless the topic says otherwise: MSK Serverless' 8 MiB. */
   kafkaRecordMaxBytes: 8 * mebi,
   /** What a record's head (attributes, frame) may add to its data. */
   recordHeadMaxBytes: 32 * kibi,
@@ -238,12 +238,12 @@ assert(
 );
 assert(
   limits.kinesisRecordMaxBytes <= limits.batchMaxBytes,
-  'a batch holds at least one record of the small path',
+  'a batch holds at least one record of the small route',
 );
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');
 assert(
   limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes,
-  'an aggregated record fits the small path',
+  'an aggregated record fits the small route',
 );
 assert(
   limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes,

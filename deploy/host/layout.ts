@@ -44,7 +44,7 @@ export const logDir = (dir: string): string => join(dir, 'log');
 export const checkpointsDir = (dir: string): string => join(dir, 'checkpoints');
 /** Events that wait for their stream on this machine's disk. */
 export const spoolDir = (dir: string): string => join(dir, 'spool');
-/** Data that is beyond both paths: `claims/<team>/<app>/<day>/<uuid>`. */
+/** Data that is beyond both routes: `claims/<team>/<app>/<day>/<uuid>`. */
 export const claimsDir = (dir: string): string => join(dir, 'claims');
 /** Compiled topologies. */
 export const buildDir = (dir: string): string => join(dir, 'build');

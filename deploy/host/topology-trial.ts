@@ -47,7 +47,7 @@ function alone(input: TrialInput): TrialInput {
   const streams = Object.fromEntries(
     Object.entries(place.streams).map(([name, handles]) => [
       name,
-      handles.map(({ path }) => ({ path, splits: [] })),
+      handles.map(({ route }) => ({ route, splits: [] })),
     ]),
   );
   return { ...input, place: { ...place, streams } };

@@ -1,5 +1,5 @@
 /**
- * What the enrich service needs of the world: every stream on both paths, the bucket, the delivery
+ * What the enrich service needs of the world: every stream on both routes, the bucket, the delivery
  * streams, the graph.
  */
 import { describeStream } from '../../enrich/firehose/deliver-call.ts';

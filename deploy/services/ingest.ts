@@ -197,13 +197,13 @@ function streamCheck(
   physical: string,
   log: Log,
 ): StartupCheck {
-  const what = writer.path === 'kinesis' ? 'Kinesis stream' : 'Kafka topic';
+  const what = writer.route === 'kinesis' ? 'Kinesis stream' : 'Kafka topic';
   return {
     what: `${what} ${physical} (${stream})`,
     look: async () => {
       const { recordMaxBytes, splits, warnings = [] } = await writer.describe(stream);
-      for (const warning of warnings) log.warn({ stream, path: writer.path }, warning);
-      return `${splits.length} ${writer.path === 'kinesis' ? 'shards' : 'partitions'}, records of at most ${recordMaxBytes} bytes`;
+      for (const warning of warnings) log.warn({ stream, path: writer.route }, warning);
+      return `${splits.length} ${writer.route === 'kinesis' ? 'shards' : 'partitions'}, records of at most ${recordMaxBytes} bytes`;
     },
   };
 }

@@ -76,7 +76,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
   };
 }
 
-/** Of each stream both paths. */
+/** Of each stream both routes. */
 function streamReaders(
   config: ServicesPlace['config'],
   file: string,

@@ -84,7 +84,7 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     const { writer, order, aggregate } = options;
-    const shares = aggregate !== 'none' && writer.path === 'kinesis';
+    const shares = aggregate !== 'none' && writer.route === 'kinesis';
     this.#options = options;
     this.#lanes = order === 'key' ? createLanes() : createFifo(shares);
     this.#bounds = boundsOf(order === 'none' && shares, aggregate);
@@ -204,7 +204,7 @@ export class Batcher {
     const { writer, stream, aggregate, clock, wrote } = this.#options;
     const packed = await pack(
       units,
-      writer.path === 'kinesis',
+      writer.route === 'kinesis',
       aggregate === 'kpl-gzip',
       this.#settledOf,
     );
@@ -298,7 +298,7 @@ export class Batcher {
 
   #downMessage(): string {
     const { writer, stream } = this.#options;
-    return `${writer.path} of '${stream}' fails (${this.#lastCode}: ${this.#lastMessage}); it is tried again soon`;
+    return `${writer.route} of '${stream}' fails (${this.#lastCode}: ${this.#lastMessage}); it is tried again soon`;
   }
 }
 

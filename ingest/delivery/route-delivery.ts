@@ -104,7 +104,7 @@ export function createRouteDelivery(options: RouteDeliveryOptions): RouteDeliver
           setAside: (record) => aside.append(record),
           memory: options.memory,
           clock,
-          tell: (news) => tell?.({ ...news, path: writer.path, stream }),
+          tell: (news) => tell?.({ ...news, path: writer.route, stream }),
         });
 
   return {
@@ -130,7 +130,7 @@ export function createRouteDelivery(options: RouteDeliveryOptions): RouteDeliver
       return batcher.pendingBytes;
     },
     state: () => ({
-      path: writer.path,
+      path: writer.route,
       breaker: breaker.state,
       queueBytes: batcher.pendingBytes,
       spoolBytes: spool?.bytes ?? 0,
@@ -202,7 +202,7 @@ function watched({ writer, stream, random, tell }: RouteDeliveryOptions): Breake
     const before = breaker.state;
     act();
     if (breaker.state !== before)
-      tell?.({ kind: 'breaker', path: writer.path, stream, state: breaker.state });
+      tell?.({ kind: 'breaker', path: writer.route, stream, state: breaker.state });
   };
   return {
     get state() {

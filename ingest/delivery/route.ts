@@ -23,7 +23,7 @@ export interface RoutedRecord {
 /** A key of 256 characters has at most four bytes each. */
 const keyMaxBytes = 4 * limits.partitionKeyMaxChars;
 
-/** The event's record, or undefined when it fits neither path. */
+/** The event's record, or undefined when it fits neither route. */
 export function decideRoute(
   attributes: EventAttributes,
   data: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * Where spools are: `<root>/<team>/<app>/<path>`, beside each the records that its stream refused
- * for good: `<path>.refused`.
+ * Where spools are: `<root>/<team>/<app>/<route>`, beside each the records that its stream refused
+ * for good: `<route>.refused`.
  *
  * Invariant: nothing here deletes. What an earlier run left is found whatever the configuration
  * says now.
@@ -15,7 +15,7 @@ import { listSegments } from '../segment-log/segment.ts';
 export interface SpoolFolder {
   /** `team/app` */
   readonly stream: string;
-  readonly path: Route;
+  readonly route: Route;
   /** `refused`: what the stream will never take. */
   readonly holds: 'waiting' | 'refused';
   readonly dir: string;
@@ -29,7 +29,7 @@ export function spoolFolder(
 ): SpoolFolder {
   return {
     stream,
-    path: route,
+    route,
     holds,
     dir: join(root, stream, holds === 'waiting' ? route : `${route}.refused`),
   };

@@ -1,5 +1,5 @@
 /**
- * What the spools of a process hold in memory, all streams and paths together: records on their way
+ * What the spools of a process hold in memory, all streams and routes together: records on their way
  * to the disk, and records that were read to be drained.
  *
  * Invariants:

@@ -51,7 +51,7 @@ const takenProperties: Schema = {
   failover: {
     type: 'boolean',
     enum: [true],
-    description: 'It took the other path, because its own is down',
+    description: 'It took the other route, because its own is down',
   },
   repeated: {
     type: 'boolean',

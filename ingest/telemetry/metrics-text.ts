@@ -50,7 +50,7 @@ function tellRequests(make: Make, { requests, bodyBytes, statuses }: Measured): 
 function tellEvents(make: Make, { total, byStream }: Measured): void {
   const accepted = make.counter(
     'sluice_ingress_events_accepted_total',
-    'Events accepted, by the path they take',
+    'Events accepted, by the route they take',
     'stream',
     'route',
   );
@@ -142,7 +142,7 @@ function tellWrites(make: Make, { writes }: Measured): void {
     'path',
     'code',
   );
-  for (const { stream, path, bySplit, byFailure, ...counts } of writes) {
+  for (const { stream, route: path, bySplit, byFailure, ...counts } of writes) {
     batches.inc({ stream, path }, counts.batches);
     batchRecords.inc({ stream, path }, counts.records);
     batchBytes.inc({ stream, path }, counts.bytes);
@@ -235,7 +235,7 @@ function tellRoutes(make: Make, gauges: IngressGauges): void {
     'stream',
     'path',
   );
-  for (const { stream, path, ...state } of gauges.paths) {
+  for (const { stream, path, ...state } of gauges.routes) {
     const labels = { stream, path };
     queue.set(labels, state.queueBytes);
     breaker.set(labels, breakerLevels[state.breaker]);

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. Conservation, at rest: received = accepted by route + repeated + refused by code.
- * 2. Labels come from closed sets: configured streams, paths, their shards and partitions, codes of
+ * 2. Labels come from closed sets: configured streams, routes, their shards and partitions, codes of
  *    the source.
  */
 import type { Ack } from '../../schemas/config.ts';
@@ -28,7 +28,7 @@ export type LatencyStage = 'network' | 'processing' | 'bus' | 'end_to_end';
 export interface EventCounts {
   /** Events that were found in bodies, and requests that were refused before any was. */
   readonly received: number;
-  /** By the path that they took, or wait to take. */
+  /** By the route that they took, or wait to take. */
   readonly accepted: Readonly<Record<Route, number>>;
   /** Of the accepted: those that only this machine had when they were answered. */
   readonly spooled: number;
@@ -54,7 +54,7 @@ export interface IngressGauges {
   readonly bufferedBytes: number;
   readonly webSockets: number;
   readonly repeats: RepeatsState;
-  readonly paths: readonly StreamRouteState[];
+  readonly routes: readonly StreamRouteState[];
   readonly reloads: ReloadState;
 }
 
@@ -77,7 +77,7 @@ export type Tally = Mutable<Omit<EventCounts, 'accepted' | 'refused'>> & {
 export interface Writes {
   readonly stream: string;
   /** Labels say `path` to those who ask. */
-  readonly path: Route;
+  readonly route: Route;
   batches: number;
   records: number;
   bytes: number;
@@ -108,7 +108,7 @@ const nothing: IngressGauges = {
   bufferedBytes: 0,
   webSockets: 0,
   repeats: { size: 0, bytes: 0, evicted: 0 },
-  paths: [],
+  routes: [],
   reloads: noReloads,
 };
 
@@ -164,12 +164,12 @@ export class IngressMetrics {
   /** One write to a stream, and what became of its records. */
   batch(
     stream: string,
-    path: Route,
+    route: Route,
     outcomes: readonly WriteOutcome[],
     bytes: number,
     tookMs: number,
   ): void {
-    const found = this.#writesOf(stream, path);
+    const found = this.#writesOf(stream, route);
     found.batches++;
     found.records += outcomes.length;
     found.bytes += bytes;
@@ -223,13 +223,13 @@ export class IngressMetrics {
     return found;
   }
 
-  #writesOf(stream: string, path: Route): Writes {
-    const name = `${stream} ${path}`;
+  #writesOf(stream: string, route: Route): Writes {
+    const name = `${stream} ${route}`;
     const found = this.#writes.get(name);
     if (found !== undefined) return found;
     const fresh: Writes = {
       stream,
-      path,
+      route,
       batches: 0,
       records: 0,
       bytes: 0,

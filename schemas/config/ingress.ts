@@ -50,12 +50,12 @@ export const routing = group({
       maximum: 10_240,
     }),
     failover: flag({
-      description: 'Whether an event that fits may take the other path while its own is down.',
+      description: 'Whether an event that fits may take the other route while its own is down.',
       default: false,
     }),
     claim_check: flag({
       description:
-        'Whether data too large for both paths goes to the blob store, and a pointer to it into the stream.',
+        'Whether data too large for both routes goes to the blob store, and a pointer to it into the stream.',
       default: true,
     }),
   },
@@ -310,7 +310,7 @@ function* thresholdFitsARecord({ routing }: Ingress): Iterable<Finding> {
     yield {
       path: ['routing', 'large_message_threshold_kb'],
       at: ['routing'],
-      message: 'such an event does not fit a record of the small path',
+      message: 'such an event does not fit a record of the small route',
       expected: `at most ${most / 1_024}`,
     };
 }

@@ -48,13 +48,13 @@ export const streams = list({
       team: text({ ...name, description: 'Team that owns the stream.', examples: ['shop'] }),
       app: text({ ...name, description: 'Application that sends.', examples: ['clicks'] }),
       kinesis_stream: text({
-        description: 'Kinesis stream of the small path. Unset: team-app.',
+        description: 'Kinesis stream of the small route. Unset: team-app.',
         pattern: '^[A-Za-z0-9._-]{1,128}$',
         expected: '1 to 128 of A-Z a-z 0-9 . _ -',
         examples: ['shop-clicks-dev'],
       }),
       kafka_topic: text({
-        description: 'Kafka topic of the large path. Unset: team-app.',
+        description: 'Kafka topic of the large route. Unset: team-app.',
         pattern: '^[A-Za-z0-9._-]{1,249}$',
         expected: '1 to 249 of A-Z a-z 0-9 . _ -',
         examples: ['shop-clicks-dev'],

@@ -1,5 +1,5 @@
 /**
- * Where topologies take records from: one stream of one path. One contract suite
+ * Where topologies take records from: one stream on one route. One contract suite
  * (test/contract/record-reader.ts) runs against every adapter. Flow is pulled: nothing is read that
  * was not asked for.
  *
@@ -8,7 +8,7 @@
  * 2. Only records that are durable in the stream are returned: a position that was read never names
  *    another record later.
  */
-import type { IncomingRecord, Path, Split } from './record.ts';
+import type { IncomingRecord, Route, Split } from './record.ts';
 
 export interface ReadBounds {
   readonly maxRecords: number;
@@ -83,7 +83,7 @@ export interface OldestKept {
 }
 
 export interface RecordReader {
-  readonly path: Path;
+  readonly route: Route;
   /**
    * How long an answer that says something may take before a split counts as slow; default
    * `limits.readSlowMs`.

@@ -39,7 +39,7 @@ export interface StreamDescription {
 }
 
 export interface RecordWriter {
-  readonly path: Route;
+  readonly route: Route;
   /**
    * The stream's real limits. Throws `SluiceError` `stream-missing`, `stream-denied`,
    * `stream-unreachable` or `topic-compacted`.

@@ -8,8 +8,6 @@
  * the embedded log stands for both.
  */
 export type Route = 'kinesis' | 'kafka';
-/** The earlier name. */
-export type Path = Route;
 
 export const routes: readonly Route[] = ['kinesis', 'kafka'];
 

@@ -84,7 +84,7 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
   const sizes: number[] = [];
   const batcher = new Batcher({
     writer: {
-      path: 'kinesis',
+      route: 'kinesis',
       describe: () => Promise.resolve({ recordMaxBytes: shardBytes, splits: ['0'] }),
       async write(_stream, records) {
         for (const { key, value } of records)

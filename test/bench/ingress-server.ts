@@ -138,7 +138,7 @@ async function serveFull(endpoint: string): Promise<number> {
 
 /** No event of a benchmark is large. */
 const noKafka: RecordWriter = {
-  path: 'kafka',
+  route: 'kafka',
   describe: () => Promise.resolve({ recordMaxBytes: 8_388_608, splits: ['partition-0'] }),
   write: (_stream, records) =>
     Promise.resolve(

@@ -231,7 +231,7 @@ async function measure(dist: string, operator: Operator, rows: number): Promise<
       readers: () =>
         Promise.resolve([
           {
-            path: 'kafka',
+            route: 'kafka',
             splits: () => Promise.resolve([...records.keys()].map((id) => ({ id, parents: [] }))),
             read(split, after, { maxRecords }) {
               const from = after === undefined ? 0 : Number(after) + 1;

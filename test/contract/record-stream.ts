@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../schemas/ports/record.ts';
 import type {
   ReadBounds,
   ReadKnown,
@@ -15,7 +15,7 @@ import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 
 export interface StreamHarness {
-  readonly path: Path;
+  readonly path: Route;
   readonly stream: string;
   readonly writer: RecordWriter;
   readonly reader: () => RecordReader;

@@ -49,7 +49,7 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
     );
 
     it(
-      'keeps headers on the large path and refuses them on the small one',
+      'keeps headers on the large route and refuses them on the small one',
       within(async ({ writer, stream, reader, path }) => {
         const headers = { ce_id: 'é "1"', empty: '' };
         const [outcome] = await writer.write(stream, [{ ...record('k', '1'), headers }]);

@@ -127,7 +127,7 @@ export async function foundIn(
           found.push({
             id,
             key: partitionkey,
-            path: reader.path,
+            path: reader.route,
             data: Buffer.from(decoded.data).toString(),
           });
         }

@@ -21,7 +21,7 @@ import { disorder, tally } from './verdict.ts';
 
 type DrillOutcome = Outcome<Tally>;
 
-/** Small ones and, every fiftieth, one that takes the large path. */
+/** Small ones and, every fiftieth, one that takes the large route. */
 const bodyOf = (n: number): string =>
   JSON.stringify({ n, pad: 'x'.repeat(n % 50 === 0 ? 150_000 : 800) });
 

@@ -48,7 +48,7 @@ export function tally(
 }
 
 /**
- * First appearances of an event after a later one of its key on the same path: across paths nothing
+ * First appearances of an event after a later one of its key on the same route: across routes nothing
  * is promised.
  */
 export function disorder(found: readonly FoundEvent[]): number {

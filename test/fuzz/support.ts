@@ -129,7 +129,7 @@ export function expectConserved(
   expect(counts.accepted).toEqual({ kinesis: kinesis.applied.length, kafka: kafka.applied.length });
   expect(counts.inFlightBytes).toBe(0);
   for (const writer of [kinesis, kafka] as const) {
-    for (const { attributes, data } of writer.applied.slice(seen[writer.path])) {
+    for (const { attributes, data } of writer.applied.slice(seen[writer.route])) {
       expect(isFault(checkJson(Buffer.from(data)))).toBe(false);
       expect(attributes.team).toBe('a');
       for (const text of [
@@ -143,6 +143,6 @@ export function expectConserved(
       }
       expect(Date.parse(attributes.receivedtime)).not.toBeNaN();
     }
-    seen[writer.path] = writer.applied.length;
+    seen[writer.route] = writer.applied.length;
   }
 }

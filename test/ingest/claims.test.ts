@@ -1,5 +1,5 @@
 /**
- * Data beyond both paths, from the request to the topology: over HTTP, real embedded streams and a
+ * Data beyond both routes, from the request to the topology: over HTTP, real embedded streams and a
  * real blob store.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { ledgerStream } from '../../schemas/config.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../topology/index.ts';
 import { memoryBlobs, world } from '../topology/support.ts';
@@ -54,7 +54,7 @@ interface Rig {
   read(): Promise<Landed>;
 }
 
-/** The large path takes records of `largeMaxBytes`. */
+/** The large route takes records of `largeMaxBytes`. */
 async function rigOf(
   more: Partial<StreamConfig> = {},
   options: {
@@ -76,10 +76,10 @@ async function rigOf(
   const real = localBlobStore(claimsDir);
   const store = options.store?.(real) ?? real;
   const actions: string[] = [];
-  const writerOf = (path: Path): RecordWriter => {
+  const writerOf = (path: Route): RecordWriter => {
     const writer = streams.writer(path);
     return {
-      path,
+      route: path,
       async describe(name) {
         const found = await writer.describe(name);
         return path === 'kafka' && options.largeMaxBytes !== undefined
@@ -162,7 +162,7 @@ const filesIn = (dir: string): readonly string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-describe('an event beyond both paths', () => {
+describe('an event beyond both routes', () => {
   it('of many MiB is stored, then written, then answered, and comes out byte for byte', async () => {
     const rig = await rigOf();
     const body = `{ "fill" :\t"${'\u00e9'.repeat(6_000_000)}", "n": 1e0 }`;

@@ -129,7 +129,7 @@ describe('a stream that spools while it is down', () => {
       .toBe(200);
   });
 
-  it('takes large events as well, on their own path, although the small path is fine', async () => {
+  it('takes large events as well, on their own route, although the small route is fine', async () => {
     const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { whenDown: 'spool' })]);
     rig.kafka.decide = () => down;
     const large = 'x'.repeat(200_000);

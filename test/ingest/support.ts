@@ -19,7 +19,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { decodeAggregate } from '../../schemas/kpl.ts';
-import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { DecodedEvent } from '../../schemas/wire.ts';
 import { decodeRecord } from '../../schemas/wire.ts';
@@ -35,10 +35,10 @@ export interface WriterDouble extends RecordWriter {
   readonly actions: string[];
 }
 
-export function writerDouble(path: Path, actions: string[]): WriterDouble {
+export function writerDouble(path: Route, actions: string[]): WriterDouble {
   const attempts = new Map<string, number>();
   const double: WriterDouble = {
-    path,
+    route: path,
     applied: [],
     writes: [],
     decide: () => undefined,

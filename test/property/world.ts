@@ -4,7 +4,7 @@
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Route } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import type { RunId } from '../../schemas/run-id.ts';
@@ -17,7 +17,7 @@ import { tableRows } from './rows.ts';
 export type Fault = 'unreachable' | 'silent' | 'throttled';
 
 export interface WorldSplit {
-  readonly path: Path;
+  readonly path: Route;
   readonly id: string;
   readonly parents: readonly string[];
   readonly records: IncomingRecord[];
@@ -36,7 +36,7 @@ export interface WorldStream {
   readonly asksLatest: boolean;
 }
 
-export function worldSplit(id: string, path: Path, parents: readonly string[] = []): WorldSplit {
+export function worldSplit(id: string, path: Route, parents: readonly string[] = []): WorldSplit {
   return { path, id, parents, records: [], closed: false, fault: undefined, waiting: [] };
 }
 
@@ -92,7 +92,7 @@ function readersOf(stream: WorldStream, gate: Gate): readonly RecordReader[] {
       return found;
     };
     return {
-      path,
+      route: path,
       splits: () => gate.alive(own().map(({ id, parents }) => ({ id, parents }))),
       async read(id, after, bounds): Promise<ReadResult> {
         const split = of(id);

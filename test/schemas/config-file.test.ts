@@ -121,7 +121,7 @@ topologies: nope
     );
     expect(
       problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join(),
-    ).toContain('does not fit a record of the small path');
+    ).toContain('does not fit a record of the small route');
     expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain(
       'is below body_max_mb',
     );

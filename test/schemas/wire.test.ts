@@ -58,7 +58,7 @@ const record = (
 });
 
 describe('the wire', () => {
-  it('brings back every attribute and the very bytes of the data, on both paths', () => {
+  it('brings back every attribute and the very bytes of the data, on both routes', () => {
     fc.assert(
       fc.property(attributes, data, (event, json) => {
         const bytes = Buffer.from(json);

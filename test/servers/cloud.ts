@@ -51,7 +51,7 @@ export interface Cloud {
   readonly awsProxy: FaultProxy;
   /** What a configuration names, and credentials. */
   readonly env: Readonly<Record<string, string>>;
-  /** On both paths, under one name. */
+  /** On both routes, under one name. */
   createStream(name: string, splits: number): Promise<void>;
   createBucket(name: string): Promise<void>;
   createDeliveryStream(name: string, bucket: string, prefix: string): Promise<void>;

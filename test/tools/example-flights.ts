@@ -244,7 +244,7 @@ async function compare(subject: FlightsSubject): Promise<void> {
           .map((split) => split.path) ?? [],
     ),
   );
-  check('both paths carried data', [...paths].sort(), ['kafka', 'kinesis']);
+  check('both routes carried data', [...paths].sort(), ['kafka', 'kinesis']);
   const nodes = status?.topologies.flatMap((topology) => topology.job?.nodes ?? []) ?? [];
   const unbalanced = nodes.filter(
     (node) =>

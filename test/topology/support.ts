@@ -6,7 +6,7 @@
 import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Route } from '../../schemas/ports/record.ts';
 import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
@@ -14,7 +14,7 @@ import { encodeStructured } from '../../schemas/wire.ts';
 import type { ElementBatch, JobConnectors, LookupFunction, Sink } from '../../topology/index.ts';
 
 export interface MemorySplit {
-  readonly path: Path;
+  readonly path: Route;
   readonly split: string;
   readonly records: IncomingRecord[];
   readonly parents: readonly string[];
@@ -43,7 +43,7 @@ export interface MemoryStream {
 }
 
 export function memoryStream(
-  ...splits: readonly (readonly [path: Path, split: string])[]
+  ...splits: readonly (readonly [path: Route, split: string])[]
 ): MemoryStream {
   return {
     splits: splits.map(([path, split]) => ({
@@ -132,7 +132,7 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
       return found;
     };
     return {
-      path,
+      route: path,
       splits: () =>
         answer(() =>
           own().map(({ split, parents, begins, goneParents }) => ({

@@ -5,7 +5,7 @@
  * position behind which it begins. One that grows while nobody does anything about it is the same
  * one, also when its split goes in the end.
  */
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 
 /** Losses that checkpoints keep one by one; all are counted. */
 const lossesKept = 1_000;
@@ -14,7 +14,7 @@ export interface LossRecord {
   readonly source: string;
   /** `team/app` */
   readonly stream: string;
-  readonly path: Path;
+  readonly path: Route;
   readonly split: string;
   /**
    * `trimmed`: retention removed it. `truncated`: the split lost its end, up to before what was

@@ -20,7 +20,7 @@ export interface TopologyOptions {
 }
 
 export interface TopologyBuilder {
-  /** Reads a stream, both its paths as one. */
+  /** Reads a stream, both its routes as one. */
   readonly source: <E>(id: string, stream: StreamDefinition<E>) => Stream<E>;
 }
 

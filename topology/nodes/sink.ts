@@ -16,13 +16,13 @@
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import type { InexactNumber } from '../../schemas/number-scan.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 
 /** Where an element came from: the record that carried it into the topology. */
 export interface Origin {
   /** `team/app` */
   readonly stream: string;
-  readonly path: Path;
+  readonly path: Route;
   readonly split: string;
   /** The split among all splits of the job, as one source reads it. */
   readonly splitKey: string;

@@ -6,7 +6,7 @@
  * 2. Only the operator that owns an output appends to its batch, and only within its own turn;
  *    readers never change it.
  */
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { Provenance } from '../nodes/sink.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
@@ -114,12 +114,12 @@ export const noSplit = '';
  */
 export function splitKey({
   source,
-  path,
+  route,
   split,
 }: {
   readonly source: string;
-  readonly path: Path;
+  readonly route: Route;
   readonly split: string;
 }): string {
-  return `${source} ${path} ${split}`;
+  return `${source} ${route} ${split}`;
 }

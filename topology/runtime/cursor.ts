@@ -3,7 +3,7 @@
  * asks. What is heard of it is cursor-heard.ts's, how it begins and ends split-changes.ts's. Pure,
  * but for the cursor it is given.
  */
-import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Route, Split } from '../../schemas/ports/record.ts';
 import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { SplitMark } from '../checkpoint/manifest.ts';
@@ -13,7 +13,7 @@ import type { SourceNode } from '../operators/source/kind.ts';
 export interface Cursor {
   readonly source: SourceNode;
   readonly reader: RecordReader;
-  readonly path: Path;
+  readonly route: Route;
   readonly split: string;
   /** Splits of the same reader that come before this one. */
   readonly parents: readonly string[];
@@ -92,7 +92,7 @@ export interface Cursor {
 
 export const untilEnd = 'end';
 
-/** One of a job's sources as it is read from one path. */
+/** One of a job's sources as it is read from one route. */
 export interface SourceInput {
   readonly source: SourceNode;
   readonly reader: RecordReader;
@@ -100,7 +100,7 @@ export interface SourceInput {
   readonly positionOf: (split: string) => string | undefined;
   /** Whether the last checkpoint left it skipped as a whole. */
   readonly isSkipped?: (split: string) => boolean;
-  /** What the last checkpoint knows of the splits of this path beside their positions, by name. */
+  /** What the last checkpoint knows of the splits of this route beside their positions, by name. */
   readonly marks?: ReadonlyMap<string, SplitMark>;
 }
 
@@ -146,7 +146,7 @@ function knownOf(
   readonly skipped: boolean;
 } {
   const { id, formerly } = listed;
-  const key = splitKey({ source: source.id, path: reader.path, split: id });
+  const key = splitKey({ source: source.id, route: reader.route, split: id });
   const known =
     left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
   const was = marks?.get(id);
@@ -170,7 +170,7 @@ export function newCursor(
   return {
     source,
     reader,
-    path: reader.path,
+    route: reader.route,
     split: listed.id,
     parents: listed.parents,
     key,
@@ -250,6 +250,6 @@ export function unskipped(
   );
 }
 
-export function positionKey(cursor: Pick<Cursor, 'path' | 'split'>): string {
-  return `${cursor.path} ${cursor.split}`;
+export function positionKey(cursor: Pick<Cursor, 'route' | 'split'>): string {
+  return `${cursor.route} ${cursor.split}`;
 }

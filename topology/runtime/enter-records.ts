@@ -52,7 +52,7 @@ function setAside(
   counts: NodeCounts,
   reject: Reject,
 ): void {
-  const { source, path, split, key } = cursor;
+  const { source, route, split, key } = cursor;
   let origin = unknownOrigin(cursor, record);
   try {
     const decoded = decodeRecord(record);
@@ -60,7 +60,7 @@ function setAside(
       const { attributes, data } = decoded;
       origin = {
         stream: source.stream,
-        path,
+        path: route,
         split,
         splitKey: key,
         position: placeOf(record),
@@ -93,7 +93,7 @@ function enter(
   counts: NodeCounts,
   reject: Reject,
 ): void {
-  const { source, path, split } = cursor;
+  const { source, route, split } = cursor;
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
   const { attributes, data, text } = decoded;
@@ -108,7 +108,7 @@ function enter(
     );
   const origin: Origin = {
     stream: source.stream,
-    path,
+    path: route,
     split,
     splitKey: cursor.key,
     position: placeOf(record),
@@ -199,9 +199,9 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
 export function originOfPlace(
   {
     source,
-    path,
+    route,
     split,
-  }: Pick<Cursor, 'path' | 'split'> & { readonly source: Pick<SourceNode, 'id' | 'stream'> },
+  }: Pick<Cursor, 'route' | 'split'> & { readonly source: Pick<SourceNode, 'id' | 'stream'> },
   place: string,
   arrivedAtMs: number,
   data: Uint8Array,
@@ -213,7 +213,7 @@ export function originOfPlace(
   const arrived = new Date(arrivedAtMs);
   const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
   const attributes: EventAttributes = {
-    id: `${path}/${split}/${place}`,
+    id: `${route}/${split}/${place}`,
     source: `/${source.stream}`,
     type: 'undecodable',
     time: receivedtime,
@@ -225,9 +225,9 @@ export function originOfPlace(
   };
   return {
     stream: source.stream,
-    path,
+    path: route,
     split,
-    splitKey: splitKey({ source: source.id, path, split }),
+    splitKey: splitKey({ source: source.id, route, split }),
     position: place,
     attributes,
     data,

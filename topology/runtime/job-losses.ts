@@ -57,7 +57,7 @@ export class JobLosses {
     const { stream, source, path, split, after, kind } = loss;
     const place = `${kind}-after-${after ?? 'begin'}`;
     const origin = originOfPlace(
-      { source: { id: source, stream }, path, split },
+      { source: { id: source, stream }, route: path, split },
       place,
       this.#clock.now(),
       Buffer.from(JSON.stringify(loss)),

@@ -22,7 +22,7 @@ import type { StartFrom } from './start-from.ts';
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
   /**
-   * One reader per path of the stream `team/app`, for this run alone; throws `SluiceError`
+   * One reader per route of the stream `team/app`, for this run alone; throws `SluiceError`
    * `stream-missing`.
    */
   readers(stream: string, plan: Plan, run: RunId): Promise<readonly RecordReader[]>;

@@ -70,10 +70,10 @@ export class JobSkips {
   apply(schedule: SourceSchedule): boolean {
     let any = false;
     for (const { cursor, from, to, why } of schedule.starts()) {
-      const { source, path, split, position } = cursor;
+      const { source, route, split, position } = cursor;
       const of = {
         source: source.id,
-        path,
+        path: route,
         split,
         after: position ?? null,
         to,
@@ -130,6 +130,6 @@ export class JobSkips {
     schedule.unskip(cursor);
     this.#done = withoutWhole(this.#done, cursor);
     const from = cursor.position === undefined ? 'its beginning' : `after ${cursor.position}`;
-    return `${cursor.path} ${cursor.split} is read again, from ${from}; its events may be late`;
+    return `${cursor.route} ${cursor.split} is read again, from ${from}; its events may be late`;
   }
 }

@@ -22,24 +22,24 @@ export async function inputsOf(
   for (const { node } of dag.sources) {
     for (const folded of await connectors.readers(node.stream, plan, run)) {
       const reader = unfoldingReader(folded, node.stream, connectors.claims);
-      const { path } = reader;
+      const { route } = reader;
       inputs.push({
         source: node,
         reader,
-        positionOf: (split) => positions[node.id]?.[positionKey({ path, split })],
-        isSkipped: (split) => isSkipped(skips, node.id, path, split),
-        marks: marksOfPath(marks[node.id] ?? {}, path),
+        positionOf: (split) => positions[node.id]?.[positionKey({ route, split })],
+        isSkipped: (split) => isSkipped(skips, node.id, route, split),
+        marks: marksOfRoute(marks[node.id] ?? {}, route),
       });
     }
   }
   return inputs;
 }
 
-function marksOfPath(
+function marksOfRoute(
   marks: Readonly<Record<string, SplitMark>>,
-  path: string,
+  route: string,
 ): ReadonlyMap<string, SplitMark> {
-  const prefix = `${path} `;
+  const prefix = `${route} `;
   return new Map(
     Object.entries(marks).flatMap(([key, mark]) =>
       key.startsWith(prefix) ? [[key.slice(prefix.length), mark] as const] : [],

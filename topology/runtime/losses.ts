@@ -21,11 +21,11 @@ import { isReplaced } from './cursor.ts';
 export function trimmedLoss(
   {
     source,
-    path,
+    route,
     split,
     position,
     begins,
-  }: Pick<Cursor, 'source' | 'path' | 'split' | 'position' | 'begins'>,
+  }: Pick<Cursor, 'source' | 'route' | 'split' | 'position' | 'begins'>,
   oldest: OldestKept | undefined,
   readToMs: number | undefined,
   atMs: number,
@@ -39,7 +39,7 @@ export function trimmedLoss(
   return {
     source: source.id,
     stream: source.stream,
-    path,
+    path: route,
     split,
     kind: 'trimmed',
     after,
@@ -52,7 +52,7 @@ export function trimmedLoss(
 
 /** What went with the end of a split, which goes on behind `latest`: behind what was read. */
 export function truncatedLoss(
-  { source, path, split, position }: Pick<Cursor, 'source' | 'path' | 'split' | 'position'>,
+  { source, route, split, position }: Pick<Cursor, 'source' | 'route' | 'split' | 'position'>,
   latest: string | undefined,
   readToMs: number | undefined,
   atMs: number,
@@ -60,7 +60,7 @@ export function truncatedLoss(
   return {
     source: source.id,
     stream: source.stream,
-    path,
+    path: route,
     split,
     kind: 'truncated',
     after: position ?? null,
@@ -192,7 +192,7 @@ function goneLoss(
   return {
     source: source.id,
     stream: source.stream,
-    path: reader.path,
+    path: reader.route,
     split,
     kind,
     after: after ?? null,

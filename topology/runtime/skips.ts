@@ -23,7 +23,7 @@ const skipsKept = 1_000;
  * `undo`; else the last position to go past.
  */
 export interface SkipRequest {
-  /** Its name, or `source path name` where that is not enough. */
+  /** Its name, or `source route name` where that is not enough. */
   readonly split: string;
   readonly to: string;
 }
@@ -32,8 +32,8 @@ const unread: ReadonlySet<Hearing> = new Set(['unreadable', 'slow']);
 
 /** The one split that is meant. Throws `SluiceError` `split-unknown`, `split-ambiguous`. */
 export function findSplit(cursors: readonly Cursor[], asked: string): Cursor {
-  const found = cursors.filter(({ key, path, split }) =>
-    [split, `${path} ${split}`, key].includes(asked),
+  const found = cursors.filter(({ key, route, split }) =>
+    [split, `${route} ${split}`, key].includes(asked),
   );
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
@@ -65,7 +65,7 @@ export function decideSkip(
   latest: string | null | undefined,
   atMs: number,
 ): SkipRecord | undefined {
-  const { source, path, split, position, failure, failureCode } = cursor;
+  const { source, route, split, position, failure, failureCode } = cursor;
   const refuse = (why: string, fix: string): SluiceError =>
     new SluiceError('skip-refused', `'${cursor.key}' was not skipped: ${why}`, { fix });
   if (to === 'undo') {
@@ -78,7 +78,7 @@ export function decideSkip(
   const why = failure ?? 'its reads time out';
   const record = {
     source: source.id,
-    path,
+    path: route,
     split,
     after: position ?? null,
     atMs,
@@ -124,24 +124,24 @@ export function addSkip(skips: readonly SkipRecord[], added: SkipRecord): readon
 /** The skips without the one of a whole split. */
 export function withoutWhole(
   skips: readonly SkipRecord[],
-  { source, path, split }: Cursor,
+  { source, route, split }: Cursor,
 ): readonly SkipRecord[] {
-  return skips.filter((skip) => !isWhole(skip, source.id, path, split));
+  return skips.filter((skip) => !isWhole(skip, source.id, route, split));
 }
 
 /** Whether a split is skipped as a whole. */
 export function isSkipped(
   skips: readonly SkipRecord[],
   source: string,
-  path: string,
+  route: string,
   split: string,
 ): boolean {
-  return skips.some((skip) => isWhole(skip, source, path, split));
+  return skips.some((skip) => isWhole(skip, source, route, split));
 }
 
-function isWhole(skip: SkipRecord, source: string, path: string, split: string): boolean {
+function isWhole(skip: SkipRecord, source: string, route: string, split: string): boolean {
   return (
-    skip.kind === 'whole' && skip.source === source && skip.path === path && skip.split === split
+    skip.kind === 'whole' && skip.source === source && skip.path === route && skip.split === split
   );
 }
 

@@ -20,7 +20,7 @@ import { hearingOf } from './cursor-heard.ts';
 export const splitAlarmMs = 5_000;
 
 export type SplitNews =
-  /** Splits of one stream and path, at most `splitsNamedMax` of them by name. */
+  /** Splits of one stream and route, at most `splitsNamedMax` of them by name. */
   | {
       readonly kind: 'splits-unheard' | 'splits-heard';
       readonly stream: string;
@@ -122,16 +122,16 @@ export class SplitWatch {
   ): void {
     const groups = new Map<string, (readonly [Cursor, Unheard])[]>();
     for (const split of splits) {
-      const [{ source, path }, { hearing }] = split;
-      const key = `${source.id} ${path} ${hearing}`;
+      const [{ source, route }, { hearing }] = split;
+      const key = `${source.id} ${route} ${hearing}`;
       groups.set(key, [...(groups.get(key) ?? []), split]);
     }
     for (const group of groups.values()) {
-      const [{ source, path }, { hearing, why }] = group[0] as readonly [Cursor, Unheard];
+      const [{ source, route }, { hearing, why }] = group[0] as readonly [Cursor, Unheard];
       this.#tell({
         kind,
         stream: source.stream,
-        path,
+        path: route,
         splits: group.slice(0, limits.splitsNamedMax).map(([{ split }]) => split),
         count: group.length,
         hearing,

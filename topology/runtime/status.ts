@@ -2,7 +2,7 @@
  * What a running job tells about itself: JSON-safe, for `sluice status` and the example's checks.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import type { Losses } from '../checkpoint/losses.ts';
@@ -23,7 +23,7 @@ import type { LateSink } from './sink-commits.ts';
 export interface SplitStatus {
   readonly source: string;
   readonly stream: string;
-  readonly path: Path;
+  readonly path: Route;
   readonly split: string;
   readonly position: string | null;
   /** Records that are in the stream and not in the state; null where the stream cannot tell. */
@@ -319,7 +319,7 @@ function splitStatus(
   return {
     source: id,
     stream,
-    path: cursor.path,
+    path: cursor.route,
     split: cursor.split,
     position: cursor.position ?? null,
     lag: lag.records,

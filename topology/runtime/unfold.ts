@@ -25,7 +25,7 @@ import { mebi } from '../../schemas/kernel/bytes.ts';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Route, Split } from '../../schemas/ports/record.ts';
 import type {
   OldestKept,
   ReadBounds,
@@ -61,7 +61,7 @@ export function unfoldingReader(
 }
 
 class UnfoldingReader implements RecordReader {
-  readonly path: Path;
+  readonly route: Route;
   readonly slowMs?: number;
   readonly #reader: RecordReader;
   readonly #stream: string;
@@ -69,7 +69,7 @@ class UnfoldingReader implements RecordReader {
   readonly #leftOf = new Map<string, Left>();
 
   constructor(reader: RecordReader, stream: string, claims: BlobStore | undefined) {
-    this.path = reader.path;
+    this.route = reader.route;
     if (reader.slowMs !== undefined) this.slowMs = reader.slowMs;
     this.#reader = reader;
     this.#stream = stream;
@@ -117,7 +117,7 @@ class UnfoldingReader implements RecordReader {
     const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
     let bytes = bytesOf(records);
     for (const [n, record] of folded.entries()) {
-      const parts = this.path === 'kinesis' ? partsOf(record) : [record];
+      const parts = this.route === 'kinesis' ? partsOf(record) : [record];
       const last = records.at(-1);
       const claimed = this.#claims === undefined ? undefined : claimsOf(parts);
       if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {

@@ -1,6 +1,6 @@
 /**
  * Kinesis and Kafka stand-ins on segment logs, behind the ports that the real ones share: shards
- * with sequence numbers for the small path, partitions with offsets for the large one.
+ * with sequence numbers for the small route, partitions with offsets for the large one.
  *
  * Layout: `<root>/<team>/<app>/kinesis/shardId-000000000000/*.log` and
  * `.../kafka/partition-0/*.log`. Invariants:
@@ -24,7 +24,7 @@ import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { lockFolder } from '../../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { OutgoingRecord, Path } from '../../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../../schemas/ports/record.ts';
 import { routes } from '../../../schemas/ports/record.ts';
 import type { ReadBounds, RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
@@ -37,9 +37,9 @@ assert(
   'the largest record fits a segment',
 );
 
-/** What a thread needs to read one path of one stream; structured-clonable. */
+/** What a thread needs to read one route of one stream; structured-clonable. */
 export interface EmbeddedStreamHandle {
-  readonly path: Path;
+  readonly route: Route;
   readonly splits: readonly {
     readonly id: string;
     readonly dir: string;
@@ -48,7 +48,7 @@ export interface EmbeddedStreamHandle {
 }
 
 export interface EmbeddedStreams {
-  writer(path: Path): RecordWriter;
+  writer(route: Route): RecordWriter;
   handles(stream: string): readonly EmbeddedStreamHandle[];
   close(): Promise<void>;
 }
@@ -83,36 +83,37 @@ export async function openEmbeddedStreams(
   };
   try {
     for (const stream of options.streams) {
-      for (const path of routes)
-        opened.set(`${path} ${stream.name}`, await openPath(options, stream, path));
+      for (const route of routes)
+        opened.set(`${route} ${stream.name}`, await openRoute(options, stream, route));
     }
   } catch (thrown) {
     await closeAll();
     throw thrown;
   }
   return {
-    writer: (path) => embeddedWriter(path, (stream) => opened.get(`${path} ${stream}`)),
+    writer: (route) => embeddedWriter(route, (stream) => opened.get(`${route} ${stream}`)),
     handles: (stream) =>
       routes.map(
-        (path) => present(opened.get(`${path} ${stream}`), `the embedded stream ${stream}`).handle,
+        (route) =>
+          present(opened.get(`${route} ${stream}`), `the embedded stream ${stream}`).handle,
       ),
     close: closeAll,
   };
 }
 
-async function openPath(
+async function openRoute(
   options: EmbeddedStreamsOptions,
   stream: StreamConfig,
-  path: Path,
+  route: Route,
 ): Promise<EmbeddedPath> {
-  const root = join(options.root, stream.team, stream.app, path);
+  const root = join(options.root, stream.team, stream.app, route);
   await makeDirectory(root);
-  const existing = splitsAmong(path, await readdir(root));
-  const count = path === 'kinesis' ? options.local.kinesisShards : options.local.kafkaPartitions;
+  const existing = splitsAmong(route, await readdir(root));
+  const count = route === 'kinesis' ? options.local.kinesisShards : options.local.kafkaPartitions;
   const names =
     existing.length > 0
       ? existing
-      : Array.from({ length: count }, (_, index) => splitName(path, index));
+      : Array.from({ length: count }, (_, index) => splitName(route, index));
   const logs: SegmentLog[] = [];
   const splits: EmbeddedStreamHandle['splits'][number][] = [];
   try {
@@ -137,29 +138,29 @@ async function openPath(
     for (const log of logs) await log.close();
     throw thrown;
   }
-  return { handle: { path, splits }, logs };
+  return { handle: { route, splits }, logs };
 }
 
-const recordMaxBytes: Readonly<Record<Path, number>> = {
+const recordMaxBytes: Readonly<Record<Route, number>> = {
   kinesis: limits.kinesisRecordMaxBytes,
   kafka: limits.kafkaRecordMaxBytes,
 };
 
 function embeddedWriter(
-  path: Path,
+  route: Route,
   find: (stream: string) => EmbeddedPath | undefined,
 ): RecordWriter {
   const missing = (stream: string): string => `there is no embedded stream '${stream}'`;
   const underWay = new Set<Promise<unknown>>();
   let closed = false;
   return {
-    path,
+    route,
     describe(stream) {
       const found = find(stream);
       if (found === undefined)
         return Promise.reject(new SluiceError('stream-missing', missing(stream)));
       return Promise.resolve({
-        recordMaxBytes: recordMaxBytes[path],
+        recordMaxBytes: recordMaxBytes[route],
         splits: found.handle.splits.map((split) => split.id),
       });
     },
@@ -171,7 +172,7 @@ function embeddedWriter(
         return Promise.resolve(
           records.map(() => refused('stream-missing', missing(stream), false)),
         );
-      const writing = writeTo(path, found, records).finally(() => underWay.delete(writing));
+      const writing = writeTo(route, found, records).finally(() => underWay.delete(writing));
       underWay.add(writing);
       return writing;
     },
@@ -184,16 +185,16 @@ function embeddedWriter(
 
 /** The splits commit beside each other; outcomes keep the order of the records. */
 async function writeTo(
-  path: Path,
+  route: Route,
   { handle, logs }: EmbeddedPath,
   records: readonly OutgoingRecord[],
 ): Promise<readonly WriteOutcome[]> {
   const outcomes: WriteOutcome[] = [];
   const bySplit: number[][] = logs.map(() => []);
   for (const [index, record] of records.entries()) {
-    const problem = problemOf(path, record);
+    const problem = problemOf(route, record);
     if (problem !== undefined) outcomes[index] = problem;
-    else bySplit[splitOf(path, record.key, logs.length)]?.push(index);
+    else bySplit[splitOf(route, record.key, logs.length)]?.push(index);
   }
   await Promise.all(
     bySplit.map(async (indices, nth) => {
@@ -207,7 +208,7 @@ async function writeTo(
           outcomes[index] = {
             kind: 'applied',
             split,
-            position: positionOf(path, outcome.firstOffset + at),
+            position: positionOf(route, outcome.firstOffset + at),
           };
         else
           outcomes[index] =
@@ -222,7 +223,7 @@ function refused(code: RefusedCode, message: string, retryable: boolean): WriteO
   return { kind: 'refused', code, message, retryable };
 }
 
-function problemOf(path: Path, record: OutgoingRecord): WriteOutcome | undefined {
+function problemOf(route: Route, record: OutgoingRecord): WriteOutcome | undefined {
   let bytes = Buffer.byteLength(record.key);
   for (const piece of record.value) bytes += piece.length;
   for (const [name, text] of Object.entries(record.headers ?? {}))
@@ -234,22 +235,22 @@ function problemOf(path: Path, record: OutgoingRecord): WriteOutcome | undefined
       false,
     );
   }
-  if (path === 'kinesis' && record.headers !== undefined) {
+  if (route === 'kinesis' && record.headers !== undefined) {
     return refused('headers-not-supported', 'a Kinesis record has no headers', false);
   }
-  if (bytes > recordMaxBytes[path]) {
+  if (bytes > recordMaxBytes[route]) {
     return refused(
       'record-too-large',
-      `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`,
+      `the record has ${bytes} bytes; at most ${recordMaxBytes[route]} are taken`,
       false,
     );
   }
   return undefined;
 }
 
-/** A reader of one path of one stream, in any thread of the process that writes it. */
+/** A reader of one route of one stream, in any thread of the process that writes it. */
 export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
-  const { path } = handle;
+  const { route } = handle;
   const readers = new Map(
     handle.splits.map((split) => {
       const shared = new BigInt64Array(split.end);
@@ -260,9 +261,9 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
     }),
   );
   const of = (split: string): SegmentReader => present(readers.get(split), `the split ${split}`);
-  const nextOf = (after: string): number => offsetOf(path, after) + 1;
+  const nextOf = (after: string): number => offsetOf(route, after) + 1;
   return {
-    path,
+    route,
     splits: () => Promise.resolve(handle.splits.map(({ id }) => ({ id, parents: [] }))),
     async read(split, after, bounds) {
       const reader = of(split);
@@ -271,26 +272,26 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
       const records = frames.map((frame) => ({
         key: frame.key,
         value: frame.value,
-        position: positionOf(path, frame.offset),
+        position: positionOf(route, frame.offset),
         arrivedAtMs: frame.atMs,
         ...(frame.headers === undefined ? {} : { headers: frame.headers }),
       }));
       return {
         records,
         ended: false,
-        ...(oldest === undefined ? {} : { begins: positionOf(path, oldest.start) }),
+        ...(oldest === undefined ? {} : { begins: positionOf(route, oldest.start) }),
       };
     },
     latest(split) {
       const end = of(split).durableEnd;
-      return Promise.resolve(end === 0 ? undefined : positionOf(path, end - 1));
+      return Promise.resolve(end === 0 ? undefined : positionOf(route, end - 1));
     },
     async lag(split, after) {
       const reader = of(split);
       return reader.durableEnd - (after === undefined ? await reader.start() : nextOf(after));
     },
     oldest: async (split) => ({
-      position: positionOf(path, await of(split).start()),
+      position: positionOf(route, await of(split).start()),
       counts: true,
     }),
     async positionAt(split, from) {
@@ -303,7 +304,7 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
       const reader = new SegmentReader(dir, () => durableEnd);
       try {
         const [first, next] = from === 'latest' ? [0, durableEnd] : await firstSince(reader, from);
-        return next === first ? undefined : positionOf(path, next - 1);
+        return next === first ? undefined : positionOf(route, next - 1);
       } finally {
         await reader.close();
       }

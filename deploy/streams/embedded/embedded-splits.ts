@@ -7,7 +7,7 @@
  * 2. A key goes where the real service would put it, given as many splits.
  */
 import { hash } from 'node:crypto';
-import type { Path } from '../../../schemas/ports/record.ts';
+import type { Route } from '../../../schemas/ports/record.ts';
 import { partitionOfKey } from '../kafka-partition.ts';
 
 /**
@@ -17,26 +17,26 @@ import { partitionOfKey } from '../kafka-partition.ts';
 const sequencePrefix = '49650000000000000000';
 const offsetDigits = 20;
 
-export function positionOf(path: Path, offset: number): string {
-  return path === 'kafka'
+export function positionOf(route: Route, offset: number): string {
+  return route === 'kafka'
     ? String(offset)
     : sequencePrefix + String(offset).padStart(offsetDigits, '0');
 }
 
-export function offsetOf(path: Path, position: string): number {
-  return Number(path === 'kafka' ? position : position.slice(sequencePrefix.length));
+export function offsetOf(route: Route, position: string): number {
+  return Number(route === 'kafka' ? position : position.slice(sequencePrefix.length));
 }
 
-export function splitName(path: Path, index: number): string {
-  return path === 'kinesis' ? `shardId-${String(index).padStart(12, '0')}` : `partition-${index}`;
+export function splitName(route: Route, index: number): string {
+  return route === 'kinesis' ? `shardId-${String(index).padStart(12, '0')}` : `partition-${index}`;
 }
 
 /**
- * What of `names` are splits of `path`, in the order of their numbers: the order decides which keys
+ * What of `names` are splits of `route`, in the order of their numbers: the order decides which keys
  * go where.
  */
-export function splitsAmong(path: Path, names: readonly string[]): readonly string[] {
-  const pattern = path === 'kinesis' ? /^shardId-(\d{12})$/ : /^partition-(\d+)$/;
+export function splitsAmong(route: Route, names: readonly string[]): readonly string[] {
+  const pattern = route === 'kinesis' ? /^shardId-(\d{12})$/ : /^partition-(\d+)$/;
   return names
     .flatMap((name) => {
       const number = pattern.exec(name)?.[1];
@@ -47,8 +47,8 @@ export function splitsAmong(path: Path, names: readonly string[]): readonly stri
 }
 
 /** Kinesis: MD5 of the key over even hash ranges. Kafka: the Java client's default partitioner. */
-export function splitOf(path: Path, key: string, count: number): number {
-  if (path === 'kafka') return partitionOfKey(key, count);
+export function splitOf(route: Route, key: string, count: number): number {
+  if (route === 'kafka') return partitionOfKey(key, count);
   return Math.floor(
     (Number.parseInt(hash('md5', key, 'hex').slice(0, 8), 16) * count) / 4_294_967_296,
   );

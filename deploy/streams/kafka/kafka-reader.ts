@@ -1,5 +1,5 @@
 /**
- * The large path's source: one Kafka topic, its partitions as splits, offsets as positions.
+ * The large route's source: one Kafka topic, its partitions as splits, offsets as positions.
  * Positions come from the checkpoint; there is no group, so that no rebalance ever takes a
  * partition away. A split is a partition of one topic, with the topic's id in its name: a topic
  * that was deleted and created again has other splits, read from their first records, and those of
@@ -68,7 +68,7 @@ export function createKafkaReader(options: KafkaReaderOptions): RecordReader {
 }
 
 class KafkaReader implements RecordReader {
-  readonly path = 'kafka';
+  readonly route = 'kafka';
   readonly #asked: AskedTopic;
   readonly #tell: KafkaReaderOptions['tell'];
   readonly #states = new Map<string, PartitionState>();

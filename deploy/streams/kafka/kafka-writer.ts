@@ -1,5 +1,5 @@
 /**
- * The large path on Kafka: idempotent, acks=all, one producer for all topics, one request under way
+ * The large route on Kafka: idempotent, acks=all, one producer for all topics, one request under way
  * a partition.
  *
  * Invariants:
@@ -96,7 +96,7 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
 }
 
 class KafkaWriter implements RecordWriter {
-  readonly path = 'kafka';
+  readonly route = 'kafka';
   readonly #topics: ReadonlyMap<string, string>;
   readonly #clock: Clock;
   readonly #random: Random;

@@ -1,5 +1,5 @@
 /**
- * The small path's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
+ * The small route's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
  *
  * Kinesis gives whole batches, when it is asked or, to a consumer of enhanced fan-out, by itself
  * (fan-out-client.ts); what does not fit a read is kept for the next, at most one batch a shard. It
@@ -89,7 +89,7 @@ export function createKinesisReader(options: KinesisReaderOptions): RecordReader
 }
 
 class KinesisReader implements RecordReader {
-  readonly path = 'kinesis';
+  readonly route = 'kinesis';
   readonly slowMs: number;
   readonly #options: KinesisReaderOptions;
   readonly #readEveryMs: number;

@@ -1,5 +1,5 @@
 /**
- * The small path on Kinesis Data Streams: one PutRecords a write, its records' own outcomes back.
+ * The small route on Kinesis Data Streams: one PutRecords a write, its records' own outcomes back.
  * Nothing is repeated here; the batcher does.
  *
  * Invariants:
@@ -61,7 +61,7 @@ export function createKinesisWriter(options: KinesisWriterOptions): RecordWriter
   let closed = false;
 
   return {
-    path: 'kinesis',
+    route: 'kinesis',
     async describe(stream) {
       const physical = streams.get(stream);
       if (physical === undefined) throw new SluiceError('stream-missing', missing(stream));

@@ -64,7 +64,7 @@ export const streamCodes = {
   },
   'route-impossible': {
     retryable: false,
-    means: 'The large path takes smaller records than the small path leaves to it.',
+    means: 'The large route takes smaller records than the small route leaves to it.',
     fix: 'Lower `routing.large_message_threshold_kb`.',
   },
   'split-gone': {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSpool } from '../../../ingest/delivery/spool.ts';
 import { spoolFolder } from '../../../ingest/delivery/spool-folders.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
-import type { OutgoingRecord, Path } from '../../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../../schemas/ports/record.ts';
 import { encodeBinary, encodeStructured } from '../../../schemas/wire.ts';
 import type { Started } from '../support.ts';
 import { sluice, startSluice } from '../support.ts';
@@ -38,7 +38,7 @@ const binary = (id: string, data: unknown): OutgoingRecord =>
   encodeBinary(attributesOf(id), Buffer.from(JSON.stringify(data)));
 
 async function setAside(
-  path: Path,
+  path: Route,
   records: readonly OutgoingRecord[],
   stream = 'shop/clicks',
 ): Promise<void> {

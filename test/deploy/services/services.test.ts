@@ -145,7 +145,7 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     expect(said).toContain('the configuration has no kafka.brokers, which this service needs');
   });
 
-  it('carry events of both paths into Parquet, Firehose and the graph, tell of it, drain, and stop', async () => {
+  it('carry events of both routes into Parquet, Firehose and the graph, tell of it, drain, and stop', async () => {
     const name = 'carried';
     await cloud.createStream(name, 2);
     await cloud.createBucket(name);

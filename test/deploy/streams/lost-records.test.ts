@@ -1,6 +1,6 @@
 /**
  * What real streams lose before a topology has read it, and how the topology goes on: records that
- * a Kafka partition keeps no more, and streams of both paths that were deleted and created again.
+ * a Kafka partition keeps no more, and streams of both routes that were deleted and created again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

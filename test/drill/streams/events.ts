@@ -1,5 +1,5 @@
 /**
- * The events of the drill: small ones, every fiftieth one that takes the large path, every
+ * The events of the drill: small ones, every fiftieth one that takes the large route, every
  * hundredth and first one that is not valid. Those of the soak are as many that are small as the
  * emulator of Kinesis carries, the others above a threshold of 1 KiB.
  */

@@ -30,7 +30,7 @@ function slowStream(
   let underWay = 0;
   let most = 0;
   const writer: RecordWriter = {
-    path: 'kinesis',
+    route: 'kinesis',
     describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
     async write(_stream, records) {
       writes.push({ atMs: clock.monotonic(), records: records.length });
@@ -99,7 +99,7 @@ describe('a batcher', () => {
         retryable: true,
       };
       const batcher = batcherOf({
-        path: 'kafka',
+        route: 'kafka',
         describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
         async write(_stream, records) {
           writes++;
@@ -192,7 +192,7 @@ describe('a batcher', () => {
       const sizes: number[] = [];
       let refusals = 0;
       const writer: RecordWriter = {
-        path,
+        route: path,
         describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
         async write(_stream, given) {
           const values = given.map(({ value }) => Buffer.concat(value as Uint8Array[]));
@@ -270,7 +270,7 @@ describe('a batcher', () => {
       expect(positions).toEqual(['1', '1', '1']);
     });
 
-    it('on the large path nothing is shared', async () => {
+    it('on the large route nothing is shared', async () => {
       const { batcher, records } = rigOf('kafka');
       for (let n = 0; n < 3; n++) send(batcher, n, 100);
       await settled(3);
@@ -289,7 +289,7 @@ describe('a batcher in order of keys, whose writer refuses one record of several
     );
     const writes: string[][] = [];
     const writer: RecordWriter = {
-      path: 'kafka',
+      route: 'kafka',
       describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
       async write(_stream, records) {
         const texts = records.map(({ value }) => Buffer.concat(value as Uint8Array[]).toString());

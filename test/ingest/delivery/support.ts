@@ -2,7 +2,7 @@
  * A record writer that answers as a test says, and time that moves only when nothing else does.
  */
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
-import type { OutgoingRecord, Path } from '../../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 
 export interface StreamDouble extends RecordWriter {
@@ -34,10 +34,10 @@ export const never = {
 
 export const textOf = (record: OutgoingRecord): string => Buffer.concat(record.value).toString();
 
-export function streamDouble(path: Path = 'kafka'): StreamDouble {
+export function streamDouble(path: Route = 'kafka'): StreamDouble {
   const attempts = new Map<string, number>();
   const double: StreamDouble = {
-    path,
+    route: path,
     texts: [],
     writes: [],
     decide: () => undefined,

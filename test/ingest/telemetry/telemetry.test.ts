@@ -144,7 +144,7 @@ describe('metrics', () => {
       bufferedBytes: 0,
       webSockets: 0,
       repeats: { size: 0, bytes: 0, evicted: 0 },
-      paths: [],
+      routes: [],
       reloads: { taken: 2, refused: 1, refusal: { sinceMs: 1_500, why: 'x' } },
       happened: { 'kafka-token-refreshed': 3 },
     }));

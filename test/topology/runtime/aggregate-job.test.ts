@@ -1,5 +1,5 @@
 /**
- * A job whose small path carries aggregates: every event of a record counts for itself, and a
+ * A job whose small route carries aggregates: every event of a record counts for itself, and a
  * record is read whole or not at all, whatever the turn's bound, where a run is killed, or where a
  * drain ends.
  */

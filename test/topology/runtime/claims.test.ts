@@ -77,7 +77,7 @@ function readerOf(values: readonly Uint8Array[]): RecordReader {
     }),
   );
   return {
-    path: 'kinesis',
+    route: 'kinesis',
     splits: () => Promise.resolve([{ id: 's', parents: [] }]),
     read: (_, after, { maxRecords }) =>
       Promise.resolve({

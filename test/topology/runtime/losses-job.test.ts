@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { Path } from '../../../schemas/ports/record.ts';
+import type { Route } from '../../../schemas/ports/record.ts';
 import type { Job, JobNews, StartFrom } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import { numbersIn } from '../../said.ts';
@@ -35,7 +35,7 @@ interface Rig {
   pass(ms: number): Promise<void>;
 }
 
-function rigOf(...splits: readonly (readonly [path: Path, split: string])[]): Rig {
+function rigOf(...splits: readonly (readonly [path: Route, split: string])[]): Rig {
   const of = memoryStream(...splits);
   const made = world({ 'a/b': of });
   const clock = manualClock(5_000_000);

@@ -84,7 +84,7 @@ function readerOf(log: Log, most: number): RecordReader {
   });
   const endOf = (): number => log.stable ?? log.places.length;
   return {
-    path: 'kafka',
+    route: 'kafka',
     splits: () => Promise.resolve([{ id: 'partition-0', parents: [] }]),
     async read(_split, after) {
       log.asked.push(after);

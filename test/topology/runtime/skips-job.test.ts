@@ -71,7 +71,7 @@ function rigOf(): Rig {
     ...reader,
     read: async (split, after, bounds, known) => {
       const next = Number(after ?? 0) + 1;
-      const how = reader.path === 'kinesis' && split === '0' ? rig.broken(next) : undefined;
+      const how = reader.route === 'kinesis' && split === '0' ? rig.broken(next) : undefined;
       if (how === 'damaged') throw new SluiceError('stream-corrupt', `damaged at position ${next}`);
       if (how === 'silent') await new Promise<void>((resolve) => waiting.push(resolve));
       return reader.read(split, after, bounds, known);

@@ -16,7 +16,7 @@ import {
 } from '../../../deploy/streams/embedded/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
-import type { IncomingRecord, Path } from '../../../schemas/ports/record.ts';
+import type { IncomingRecord, Route } from '../../../schemas/ports/record.ts';
 import { routes } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import { decodeRecord } from '../../../schemas/wire.ts';
@@ -30,14 +30,14 @@ const root = mkdtempSync(join(tmpdir(), 'sluice-unfold-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 
-async function harness(path: Path): Promise<StreamHarness> {
+async function harness(path: Route): Promise<StreamHarness> {
   const streams = await openEmbeddedStreams({
     root: join(root, String(made++)),
     streams: [streamConfig('a', 'b')],
     local: { kinesisShards: 2, kafkaPartitions: 2, retentionMaxBytes: 1e9, retentionMaxMs: 1e9 },
     clock: systemClock,
   });
-  const handle = streams.handles('a/b').find((each) => each.path === path);
+  const handle = streams.handles('a/b').find((each) => each.route === path);
   if (handle === undefined) throw new Error('no handle');
   const readers: RecordReader[] = [];
   return {
@@ -84,7 +84,7 @@ interface Counted {
  * A split of these records that counts what it gives, and says with its last record that it has
  * ended.
  */
-function countedReader(values: readonly Uint8Array[], path: Path = 'kinesis'): Counted {
+function countedReader(values: readonly Uint8Array[], path: Route = 'kinesis'): Counted {
   const records = values.map(
     (value, n): IncomingRecord => ({
       key: 'outer',
@@ -96,7 +96,7 @@ function countedReader(values: readonly Uint8Array[], path: Path = 'kinesis'): C
   const counted: Counted = {
     given: 0,
     reader: {
-      path,
+      route: path,
       splits: () => Promise.resolve([{ id: 's', parents: [] }]),
       read(_, after, { maxRecords }) {
         const from = Number(after ?? 0);
@@ -212,7 +212,7 @@ describe('aggregates', () => {
     ]);
   });
 
-  it('on the large path are bytes like any others', async () => {
+  it('on the large route are bytes like any others', async () => {
     const value = aggregate(['x', 'y']);
     const { records } = await unfoldingReader(
       countedReader([value], 'kafka').reader,

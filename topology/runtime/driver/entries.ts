@@ -54,7 +54,7 @@ export function asSent(value: unknown, depth: number = limits.valueDepthMax): un
 const mayLeaveOut = (part: unknown): boolean => part === undefined || typeof part === 'object';
 
 export function keyOfSplit(source: string, split: string): string {
-  return splitKey({ source, path: 'kinesis', split });
+  return splitKey({ source, route: 'kinesis', split });
 }
 
 export function originOf({ id, stream }: SourceNode, split: string, value: unknown): Origin {

@@ -1,6 +1,6 @@
 /**
  * `sluice refused`: events that were acknowledged from a spool and that their stream then refused
- * for good. They are in `spool/<team>/<app>/<path>.refused` and nowhere else: this lists them,
+ * for good. They are in `spool/<team>/<app>/<route>.refused` and nowhere else: this lists them,
  * shows them, sends them again through the ingress, or drops them. The ingress may run meanwhile.
  *
  * Invariants:
@@ -120,11 +120,11 @@ async function list(folders: readonly SpoolFolder[], command: RefusedCommand): P
     readonly since: string;
   }[] = [];
   for (const folder of folders) {
-    const { stream, path } = folder;
+    const { stream, route } = folder;
     await within(folder, command, async (spool) => {
       if (spool.records === 0) return;
       const since = new Date(clock.now() - spool.oldestAgeMs(clock.now())).toISOString();
-      held.push({ stream, path, events: spool.records, bytes: spool.bytes, since });
+      held.push({ stream, path: route, events: spool.records, bytes: spool.bytes, since });
     });
   }
   if (output.json) output.line(JSON.stringify({ refused: held }));
@@ -160,16 +160,23 @@ async function show(folders: readonly SpoolFolder[], command: RefusedCommand): P
 }
 
 /** One line of JSON. Data beyond a bound is cut, as text. */
-function shown({ stream, path }: SpoolFolder, spooled: SpooledRecord): object {
+function shown({ stream, route }: SpoolFolder, spooled: SpooledRecord): object {
   const decoded = decodeSpooled(spooled);
   if ('problem' in decoded)
-    return { stream, path, offset: spooled.offset, problem: decoded.problem };
+    return { stream, path: route, offset: spooled.offset, problem: decoded.problem };
   const { attributes, text } = decoded;
   const data =
     text.length <= refusedShownMaxChars
       ? (JSON.parse(text) as unknown)
       : `${text.slice(0, refusedShownMaxChars)}...`;
-  return { stream, path, offset: spooled.offset, dataBytes: decoded.data.length, attributes, data };
+  return {
+    stream,
+    path: route,
+    offset: spooled.offset,
+    dataBytes: decoded.data.length,
+    attributes,
+    data,
+  };
 }
 
 async function send(folders: readonly SpoolFolder[], command: RefusedCommand): Promise<number> {
@@ -181,7 +188,7 @@ async function send(folders: readonly SpoolFolder[], command: RefusedCommand): P
     sent += done.sent;
     refused += done.refused;
     for (const [reason, count] of done.reasons)
-      output.note(`${folder.stream} ${folder.path}: ${count} refused again: ${reason}`);
+      output.note(`${folder.stream} ${folder.route}: ${count} refused again: ${reason}`);
   }
   output.line(
     output.json

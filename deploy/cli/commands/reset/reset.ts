@@ -127,7 +127,7 @@ async function requireNoSpooled(dir: string, clock: Clock): Promise<void> {
     if (what === undefined) continue;
     const why =
       folder.holds === 'refused' ? 'which their stream refused' : 'which wait for their stream';
-    held.push(`${folder.stream} ${folder.path}: ${what}, ${why} (${folder.dir})`);
+    held.push(`${folder.stream} ${folder.route}: ${what}, ${why} (${folder.dir})`);
   }
   if (held.length === 0) return;
   throw new SluiceError(

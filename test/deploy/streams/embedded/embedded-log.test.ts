@@ -20,7 +20,7 @@ import { silentLog } from '../../../../ingest/telemetry/log.ts';
 import { ledgerStream } from '../../../../schemas/config.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
-import type { Path } from '../../../../schemas/ports/record.ts';
+import type { Route } from '../../../../schemas/ports/record.ts';
 import { routes } from '../../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../../schemas/ports/record-reader.ts';
 import { recordReaderContract } from '../../../contract/record-reader.ts';
@@ -54,9 +54,9 @@ function open(
   });
 }
 
-async function harness(path: Path): Promise<StreamHarness> {
+async function harness(path: Route): Promise<StreamHarness> {
   const streams = await open(join(root, String(made++)));
-  const handle = streams.handles('a/b').find((each) => each.path === path);
+  const handle = streams.handles('a/b').find((each) => each.route === path);
   if (handle === undefined) throw new Error('no handle');
   const readers: RecordReader[] = [];
   return {
@@ -92,7 +92,7 @@ describe('embedded streams', () => {
         .write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
     await before.close();
     const after = await open(dir, 5);
-    const handle = after.handles('a/b').find((each) => each.path === 'kafka');
+    const handle = after.handles('a/b').find((each) => each.route === 'kafka');
     if (handle === undefined) throw new Error('no handle');
     const reader = embeddedReader(handle);
     const all = await readAll(reader);
@@ -111,7 +111,7 @@ describe('embedded streams', () => {
     await after.close();
   });
 
-  it('give sequence numbers beyond 2^53 on the small path', async () => {
+  it('give sequence numbers beyond 2^53 on the small route', async () => {
     const made = await harness('kinesis');
     const [outcome] = await made.writer.write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
     expect(
@@ -162,7 +162,7 @@ describe('embedded streams', () => {
       await streams
         .writer('kafka')
         .write('a/b', [{ key: 'k', value: [Buffer.from(`${n}`.padEnd(200))] }]);
-    const handle = streams.handles('a/b').find((each) => each.path === 'kafka');
+    const handle = streams.handles('a/b').find((each) => each.route === 'kafka');
     if (handle === undefined) throw new Error('no handle');
     const reader = embeddedReader(handle);
     const [all] = [...(await readAll(reader)).values()];
@@ -196,7 +196,7 @@ describe('embedded streams', () => {
         },
       };
     });
-    const handle = streams.handles('a/b').find((each) => each.path === 'kinesis');
+    const handle = streams.handles('a/b').find((each) => each.route === 'kinesis');
     const module = new URL('../../../../deploy/streams/embedded/embedded-log.js', import.meta.url)
       .href;
     const script = `
@@ -239,7 +239,7 @@ describe('embedded streams', () => {
   it('can be read in another thread while they are written', async () => {
     const dir = join(root, 'thread');
     const streams = await open(dir, 1);
-    const handle = streams.handles('a/b').find((each) => each.path === 'kinesis');
+    const handle = streams.handles('a/b').find((each) => each.route === 'kinesis');
     const module = new URL('../../../../deploy/streams/embedded/embedded-log.js', import.meta.url)
       .href;
     const script = `
@@ -319,7 +319,7 @@ describe('embedded streams', () => {
       for (const records of (await readAll(reader)).values())
         found.push(
           ...records.map((record) =>
-            handle.path === 'kafka'
+            handle.route === 'kafka'
               ? record.text
               : record.text.slice(record.text.indexOf('"data":') + 7, -1),
           ),

@@ -1,5 +1,5 @@
 /**
- * The large path on a real broker: writer and reader by their contracts, on the plain listener and
+ * The large route on a real broker: writer and reader by their contracts, on the plain listener and
  * on the one that wants tokens of MSK IAM; a broker that is killed, sessions that end, credentials
  * that change.
  */

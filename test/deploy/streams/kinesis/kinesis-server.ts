@@ -184,7 +184,7 @@ function readerOf(
       ? of(split)
       : of(split).slice(of(split).findIndex((stored) => stored.position === position) + 1);
   return {
-    path: 'kinesis',
+    route: 'kinesis',
     splits: () => Promise.resolve(shards.map(({ id }) => ({ id, parents: [] }))),
     read(split, position, { maxRecords, maxBytes }) {
       let bytes = 0;

@@ -1,5 +1,5 @@
 /**
- * The small path on a real server: writer and reader by their contracts, shards that are split and
+ * The small route on a real server: writer and reader by their contracts, shards that are split and
  * merged in mid-stream, and what a network and a busy stream do.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
