@@ -55,13 +55,7 @@ export {
   type ValueState,
   value,
 } from './dsl/state.ts';
-export type {
-  IntervalJoinOptions,
-  KeyedStream,
-  Stream,
-  WindowedStream,
-  WindowOptions,
-} from './dsl/stream.ts';
+export type { KeyedStream, Stream, WindowedStream, WindowOptions } from './dsl/stream.ts';
 export { type TopologyBuilder, type TopologyOptions, topology } from './dsl/topology.ts';
 export {
   type Aggregate,
@@ -106,6 +100,7 @@ export type {
 } from './nodes/sink.ts';
 export type { DeduplicateOptions } from './operators/deduplicate/build.ts';
 export type { EventTimeOptions } from './operators/event-time/build.ts';
+export type { IntervalJoinOptions } from './operators/interval-join/build.ts';
 export type { PlanNode } from './operators/kinds.ts';
 export type { LookupFunction } from './operators/lookup/bounded-calls.ts';
 export type { SinkDefinitionData, SinkNode } from './operators/sink/node.ts';

@@ -15,6 +15,7 @@ import {
   topology,
   tumbling,
 } from '../../topology/index.ts';
+import { allKinds } from '../../topology/operators/kinds.ts';
 import { createDriver } from '../../topology/testing.ts';
 
 /** The language without its types, as a file of JavaScript has it. */
@@ -42,78 +43,100 @@ async function refusal(write: () => unknown): Promise<unknown> {
   }
 }
 
+/** The rows of a topology in which they are used as `use` says. */
+const written = (use: (rows: Loose) => unknown) => (): unknown =>
+  topology('misuse', { version: 1, owner: 'a/b' }, (t) => {
+    const rows = t
+      .source('src', stream('a/b'))
+      .validate('valid', schema)
+      .eventTime('time', (e) => e.data.at, { outOfOrderness: '1s' });
+    const used = loosely(use(loosely(rows.map((e) => e.data))));
+    used['map']?.(() => ({ k: '1' }))['sinkTo']?.('out', table('rows', row));
+  });
+
+/** What stands in place of what a method takes. */
+const givens: readonly (readonly unknown[])[] = [
+  [],
+  ['x'],
+  ['x', undefined],
+  ['x', null],
+  ['x', 5],
+  ['x', 'text'],
+  ['x', {}],
+  ['x', [], []],
+  [undefined, {}],
+  [5],
+  [{}],
+];
+
+/** Every method of every kind, with what is no right call of any of them. */
+const calls = allKinds.flatMap(({ name, oldName, methods, build, buildKeyed }) =>
+  [
+    ...(build === undefined ? [] : (methods ?? [name, oldName])),
+    ...(buildKeyed === undefined ? [] : [`keyed ${name}`]),
+  ].flatMap((method) => (method === undefined ? [] : [method])),
+);
+
+const window = (rows: Loose, ...given: readonly unknown[]): Loose =>
+  rows['keyBy']?.(byKey)['window']?.('w', ...given) as Loose;
+const shaped = (given: unknown) => (rows: Loose) =>
+  window(rows, given)['aggregate']?.({ n: count() })['out'];
+const aggregated = (given: unknown) => (rows: Loose) =>
+  window(rows, tumbling('1m'))['aggregate']?.(given)['out'];
+const processed = (options: unknown) => (rows: Loose) =>
+  rows['keyBy']?.(byKey)['process']?.('p', options);
+const joined = (rows: Loose, ...given: readonly unknown[]): unknown =>
+  rows['keyBy']?.(byKey)['intervalJoin']?.('j', ...given)['out'];
+
+/** What is right but for a part of it. */
 const onRows: Readonly<Record<string, (rows: Loose) => unknown>> = {
-  'process without options': (rows) => rows['keyBy']?.(byKey)['process']?.('p'),
-  'process without state': (rows) =>
-    rows['keyBy']?.(byKey)['process']?.('p', { onElement: () => [] }),
-  'process with state that is none': (rows) =>
-    rows['keyBy']?.(byKey)['process']?.('p', { state: { n: 5 }, onElement: () => [] }),
-  'process without onElement': (rows) => rows['keyBy']?.(byKey)['process']?.('p', { state: {} }),
+  'process without state': processed({ onElement: () => [] }),
+  'process with state that is none': processed({ state: { n: 5 }, onElement: () => [] }),
+  'process without onElement': processed({ state: {} }),
   'process without id': (rows) =>
     rows['keyBy']?.(byKey)['process']?.(undefined, { state: {}, onElement: () => [] }),
-  'window without a definition': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w')['aggregate']?.({ n: count() })['out'],
-  'window that is a text': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', '1m')['aggregate']?.({ n: count() })['out'],
-  'window that is none': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', {})['aggregate']?.({ n: count() })['out'],
-  'window without a size': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', loosely(tumbling)())['aggregate']?.({ n: count() })[
-      'out'
-    ],
-  'window without a slide': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', loosely(sliding)('5m'))['aggregate']?.({ n: count() })[
-      'out'
-    ],
-  'window without a gap': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', loosely(session)())['aggregate']?.({ n: count() })[
-      'out'
-    ],
-  'aggregate without aggregates': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', tumbling('1m'))['aggregate']?.()['out'],
-  'aggregate that is a number': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', tumbling('1m'))['aggregate']?.({ n: 5 })['out'],
-  'aggregate that is none': (rows) =>
-    rows['keyBy']?.(byKey)['window']?.('w', tumbling('1m'))['aggregate']?.({ n: {} })['out'],
+  'window without a definition': shaped(undefined),
+  'window that is a text': shaped('1m'),
+  'window that is none': shaped({}),
+  'window without a size': shaped(loosely(tumbling)()),
+  'window without a slide': shaped(loosely(sliding)('5m')),
+  'window without a gap': shaped(loosely(session)()),
+  'aggregate without aggregates': aggregated(undefined),
+  'aggregate that is a number': aggregated({ n: 5 }),
+  'aggregate that is none': aggregated({ n: {} }),
   'keyBy without a key': (rows) =>
     rows['keyBy']?.()['process']?.('p', { state: {}, onElement: () => [] }),
-  'map without a function': (rows) => rows['map']?.(),
-  'branch without conditions': (rows) => rows['branch']?.()['rest'],
   'branch with a condition that is none': (rows) => rows['branch']?.({ a: 5 })['a'],
-  'deduplicate without options': (rows) => rows['deduplicate']?.('d'),
   'deduplicate without within': (rows) => rows['deduplicate']?.('d', { by: byKey }),
-  'union with what is no stream': (rows) => rows['union']?.('u', 5),
-  'join without its other side': (rows) => rows['keyBy']?.(byKey)['intervalJoin']?.('j')['out'],
-  'join without bounds': (rows) =>
-    rows['keyBy']?.(byKey)['intervalJoin']?.('j', rows['keyBy']?.(byKey))['out'],
-  'join with an unkeyed stream': (rows) =>
-    rows['keyBy']?.(byKey)['intervalJoin']?.('j', rows, { lower: 0, upper: 0 }, byKey)['out'],
-  'look-up without anything': (rows) => rows['lookup']?.('l'),
+  'join without bounds': (rows) => joined(rows, rows['keyBy']?.(byKey)),
+  'join with an unkeyed stream': (rows) => joined(rows, rows, { lower: 0, upper: 0 }, byKey),
   'look-up in a number': (rows) => rows['lookup']?.('l', 5, { by: byKey }, byKey),
   'look-up in an object': (rows) => rows['lookup']?.('l', {}, { by: byKey }, byKey),
   'look-up without options': (rows) =>
     rows['lookup']?.('l', fileTable('t.json', row, { key: 'k' })),
   'eventTime without options': (rows) => rows['eventTime']?.('again', () => 1),
-  'validate without a schema': (rows) => rows['validate']?.('again'),
-  'validate with an object': (rows) => rows['validate']?.('again', {}),
-  'sinkTo nothing': (rows) => rows['sinkTo']?.('extra') ?? rows,
-  'sinkTo a number': (rows) => rows['sinkTo']?.('extra', 5) ?? rows,
-  'sinkTo an object': (rows) => rows['sinkTo']?.('extra', {}) ?? rows,
 };
 
 describe('a topology that is not checked by types', () => {
   it.each(Object.entries(onRows))('%s is a problem of its node', async (_, use) => {
-    const refused = await refusal(() =>
-      topology('misuse', { version: 1, owner: 'a/b' }, (t) => {
-        const rows = t
-          .source('src', stream('a/b'))
-          .validate('valid', schema)
-          .eventTime('time', (e) => e.data.at, { outOfOrderness: '1s' });
-        const used = loosely(use(loosely(rows.map((e) => e.data))));
-        used['map']?.(() => ({ k: '1' }))['sinkTo']?.('out', table('rows', row));
-      }),
-    );
-    expect(refused).toBe('topology-invalid');
+    expect(await refusal(written(use))).toBe('topology-invalid');
+  });
+
+  it.each(calls)('%s with anything else than it takes is a problem of its node', async (call) => {
+    const [method = '', isKeyed] = call.split(' ').toReversed();
+    for (const given of givens) {
+      const refused = await refusal(
+        written((rows) => {
+          const made = (isKeyed === undefined ? rows : rows['keyBy']?.(byKey))?.[method]?.(
+            ...given,
+          );
+          return [made, made?.['out'], rows].find((each) => each?.['map'] !== undefined);
+        }),
+      );
+      // A union of one stream is that stream.
+      const isRight = call === 'union' && given.length === 1 && given[0] === 'x';
+      expect([given, refused]).toEqual([given, isRight ? 'taken' : 'topology-invalid']);
+    }
   });
 
   it.each<readonly [string, string, () => unknown]>([

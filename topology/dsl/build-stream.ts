@@ -30,7 +30,8 @@ export function streamFrom<T>(builder: PlanBuilder, from: NodeInput): Stream<T> 
       outputsOf(builder, build({ builder, from, name, given }));
     return [name, method] as const;
   });
-  const keyBy = (key: unknown): unknown => keyedFrom(builder, from, key, streamFrom);
+  const keyBy = (key: unknown): unknown =>
+    keyedFrom(builder, from, key, (made) => outputsOf(builder, made));
   const stream = { ...Object.fromEntries(methods), keyBy } as unknown as Stream<T>;
   builder.remember(stream, from);
   return stream;

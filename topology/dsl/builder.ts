@@ -5,14 +5,8 @@
 import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../nodes/node.ts';
 import { outPort } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
-import type { NodeBuilder } from '../operators/node-builder.ts';
+import type { KeyedInput, NodeBuilder } from '../operators/node-builder.ts';
 import { durationMaxMs, parseDuration } from '../time/duration.ts';
-
-/** A stream and the function that keys it. */
-export interface KeyedInput {
-  readonly from: NodeInput;
-  readonly key: unknown;
-}
 
 const sameTopology = 'use streams of the same topology() call only';
 

@@ -11,6 +11,7 @@ import type { Schema, SchemaUnion } from '../../schemas/registry.ts';
 import type { restPort } from '../operators/branch/kind.ts';
 import type { DeduplicateOptions } from '../operators/deduplicate/build.ts';
 import type { EventTimeOptions } from '../operators/event-time/build.ts';
+import type { IntervalJoinOptions } from '../operators/interval-join/build.ts';
 import type { ElementContext } from '../operators/stateless.ts';
 import type { Duration } from '../time/duration.ts';
 import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
@@ -37,24 +38,6 @@ export interface WindowOptions {
   readonly mode?: 'accumulating' | 'discarding';
   /** Fires also before the end, every so long in event time, if something changed. Default: not. */
   readonly early?: Duration;
-}
-
-export interface IntervalJoinOptions {
-  /** right - left is at least this. */
-  readonly lower: Duration;
-  /** right - left is at most this. */
-  readonly upper: Duration;
-  readonly lowerExclusive?: boolean;
-  readonly upperExclusive?: boolean;
-  /**
-   * `left` also gives left elements without a match, once none can come any more. Default 'inner'.
-   */
-  readonly join?: 'inner' | 'left';
-  /**
-   * Elements older than the watermark: dropped and counted, or given as the side outputs `lateLeft`
-   * and `lateRight`. Default 'drop'.
-   */
-  readonly late?: 'drop' | 'side';
 }
 
 type LateOf<O, T> = O extends { readonly late: 'side' }

@@ -11,7 +11,7 @@
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { AnyNode, PlanProblem, PlanShape, Problem } from '../nodes/node.ts';
 import type { KindState } from './kind-state.ts';
-import type { Made, StreamCall } from './node-builder.ts';
+import type { KeyedCall, Made, StreamCall } from './node-builder.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { Operator } from './operator.ts';
 import type { Link } from './stateless.ts';
@@ -24,6 +24,8 @@ export interface Kind<N extends AnyNode> {
   readonly methods?: readonly string[];
   /** Makes a node of a call on a stream. Absent: it is called on something else. */
   readonly build?: (call: StreamCall) => Made | undefined;
+  /** The same on a keyed stream. */
+  readonly buildKeyed?: (call: KeyedCall) => Made;
 
   /** What a node does, in a few words. Default: the name of its kind. */
   readonly summary?: (node: N) => string;

@@ -19,8 +19,18 @@ export interface NodeBuilder {
   duration(node: string, option: string, value: unknown, least?: number): number;
   /** The same, of how long something is kept: it may be forever. */
   lasting(node: string, option: string, value: unknown, least?: number): number;
+  /** Milliseconds, also negative ones. */
+  signedDuration(node: string, option: string, value: unknown): number;
   /** The output that a stream object stands for. */
   inputOf(stream: object, node: string): NodeInput;
+  /** The same of a keyed stream, with the function of its key. */
+  keyedInputOf(stream: object, node: string): KeyedInput;
+}
+
+/** A stream and the function that keys it. */
+export interface KeyedInput {
+  readonly from: NodeInput;
+  readonly key: unknown;
 }
 
 /** A call of an author on a stream. */
@@ -31,6 +41,11 @@ export interface StreamCall {
   readonly name: string;
   /** What was given, as the method's type has it. */
   readonly given: readonly unknown[];
+}
+
+/** A call of an author on a keyed stream. */
+export interface KeyedCall extends StreamCall {
+  readonly key: unknown;
 }
 
 /**

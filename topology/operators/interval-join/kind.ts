@@ -5,6 +5,7 @@ import type { Problem } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Rule } from '../kind-state.ts';
+import { buildIntervalJoin } from './build.ts';
 import type { IntervalJoinNode } from './node.ts';
 import { lateLeftPort, lateRightPort } from './node.ts';
 import type { IntervalJoinSnapshot } from './operator.ts';
@@ -17,6 +18,7 @@ const oldPairs: Rule = {
 
 export const intervalJoinKind: Kind<IntervalJoinNode> = {
   name: 'intervalJoin',
+  buildKeyed: buildIntervalJoin,
   summary: ({ join, lowerMs, upperMs }) =>
     `${join} interval join by key, right - left from ${lowerMs} to ${upperMs} ms`,
   slots: () => ['leftKey', 'rightKey', 'join'],

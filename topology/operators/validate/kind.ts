@@ -36,9 +36,11 @@ export const validateKind: Kind<ValidateNode> = {
 };
 
 function buildValidate({ builder, from, given }: StreamCall): Made {
-  const [id, schema] = given as readonly [string, SchemaChoice | SchemaUnion<unknown>];
-  const isUnion = typeof schema === 'object' && 'schemas' in schema;
-  const schemas = (isUnion ? schema.schemas : [schema]).map((choice) => builder.schema(id, choice));
+  const [id, schema] = given as readonly [string, SchemaChoice | SchemaUnion<unknown> | null];
+  const isUnion = typeof schema === 'object' && schema !== null && 'schemas' in schema;
+  const schemas = (isUnion ? schema.schemas : [schema as SchemaChoice]).map((choice) =>
+    builder.schema(id, choice),
+  );
   const node = { id, kind: 'validate', inputs: [from], outputs: [outPort], schemas } as const;
   builder.add(node satisfies ValidateNode);
   return { id };
