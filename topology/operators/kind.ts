@@ -10,6 +10,7 @@
  */
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { AnyNode, PlanProblem, PlanShape, Problem } from '../nodes/node.ts';
+import type { KindDocs } from './kind-docs.ts';
 import type { KindState } from './kind-state.ts';
 import type { KeyedCall, Made, StreamCall } from './node-builder.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -27,6 +28,8 @@ export interface Kind<N extends AnyNode> {
   /** The same on a keyed stream. */
   readonly buildKeyed?: (call: KeyedCall) => Made;
 
+  /** What the reference says of it. */
+  readonly docs: KindDocs;
   /** What a node does, in a few words. Default: the name of its kind. */
   readonly summary?: (node: N) => string;
   /** What stands around a node in a Mermaid flowchart. Default: a box. */

@@ -21,6 +21,28 @@ const portPattern = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 export const branchKind: Kind<BranchNode> = {
   name: 'branch',
   oldName: 'split',
+  docs: {
+    call: 'branch({ name: (value) => boolean, ... })',
+    sql: [
+      [
+        '`CASE` into several outputs',
+        '`branch({ name: condition })`: the first condition that holds receives the element, `rest` the others',
+      ],
+    ],
+    summary:
+      'Named outputs by condition: the first condition that returns `true` receives the element. `split` is its old name.',
+    outputs:
+      'A stream for each condition, and `rest` for elements that no condition takes; `rest` may stay unread.',
+    state: 'None.',
+    example: `
+import { collect } from 'sluice';
+import { clicks } from './shop.ts';
+
+const { cheap, rest } = clicks.branch({ cheap: ({ price }) => price < 1 });
+cheap.sinkTo('cheap', collect());
+rest.sinkTo('rest', collect());
+`,
+  },
   build: buildBranch,
   slots: ({ outputs }) => outputs.filter((port) => port !== restPort),
   problems: ({ kind, outputs }) =>

@@ -5,6 +5,7 @@ import { latePort } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import { buildDeduplicate } from './build.ts';
+import { deduplicateDocs } from './docs.ts';
 import type { DeduplicateNode } from './node.ts';
 import { DeduplicateOperator } from './operator.ts';
 
@@ -12,6 +13,7 @@ const keySlot = 'by';
 
 export const deduplicateKind: Kind<DeduplicateNode> = {
   name: 'deduplicate',
+  docs: deduplicateDocs,
   build: buildDeduplicate,
   summary: ({ withinMs }) => `deduplicate within ${withinMs} ms`,
   slots: () => [keySlot],

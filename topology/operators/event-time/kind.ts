@@ -3,11 +3,13 @@
  */
 import type { Kind } from '../kind.ts';
 import { buildEventTime } from './build.ts';
+import { eventTimeDocs } from './docs.ts';
 import type { EventTimeNode } from './node.ts';
 import { EventTimeOperator } from './operator.ts';
 
 export const eventTimeKind: Kind<EventTimeNode> = {
   name: 'eventTime',
+  docs: eventTimeDocs,
   build: buildEventTime,
   summary: ({ outOfOrdernessMs }) => `eventTime, out of order by ${outOfOrdernessMs} ms`,
   slots: () => ['timestamp'],

@@ -14,6 +14,19 @@ export interface FilterNode extends NodeBase {
 
 export const filterKind: Kind<FilterNode> = {
   name: 'filter',
+  docs: {
+    call: 'filter((value, { timestamp }) => boolean)',
+    sql: [['`WHERE`', '`filter`']],
+    summary: 'Elements for which the function returns `true` pass; the others are counted.',
+    outputs:
+      'One stream of the same elements; a type guard narrows their type. An element on which the function throws is rejected.',
+    state: 'None.',
+    example: `
+import { clicks } from './shop.ts';
+
+export const dear = clicks.filter(({ price }) => price > 100);
+`,
+  },
   build: buildStateless,
   slots: () => [functionSlot],
   passesElements: true,

@@ -17,6 +17,19 @@ export interface FlatMapNode extends NodeBase {
 
 export const flatMapKind: Kind<FlatMapNode> = {
   name: 'flatMap',
+  docs: {
+    call: 'flatMap((value, { timestamp }) => [result, ...])',
+    sql: [['`UNNEST`', '`flatMap`']],
+    summary: 'One element in, any number out.',
+    outputs:
+      'One stream of the results, which must be JSON. An element is rejected when the function throws or returns no array.',
+    state: 'None.',
+    example: `
+import { clicks } from './shop.ts';
+
+export const words = clicks.flatMap(({ page }) => page.split('/').map((word) => ({ word })));
+`,
+  },
   build: buildStateless,
   slots: () => [functionSlot],
   passesPanes: true,

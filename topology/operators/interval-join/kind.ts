@@ -6,6 +6,7 @@ import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Rule } from '../kind-state.ts';
 import { buildIntervalJoin } from './build.ts';
+import { intervalJoinDocs } from './docs.ts';
 import type { IntervalJoinNode } from './node.ts';
 import { lateLeftPort, lateRightPort } from './node.ts';
 import type { IntervalJoinSnapshot } from './operator.ts';
@@ -18,6 +19,7 @@ const oldPairs: Rule = {
 
 export const intervalJoinKind: Kind<IntervalJoinNode> = {
   name: 'intervalJoin',
+  docs: intervalJoinDocs,
   buildKeyed: buildIntervalJoin,
   summary: ({ join, lowerMs, upperMs }) =>
     `${join} interval join by key, right - left from ${lowerMs} to ${upperMs} ms`,

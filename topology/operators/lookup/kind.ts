@@ -13,6 +13,7 @@ import type { Link } from '../stateless.ts';
 import { mapping } from '../stateless.ts';
 import type { LookupFunction } from './bounded-calls.ts';
 import { buildLookup } from './build.ts';
+import { lookupDocs } from './docs.ts';
 import { lookupProblems } from './lookup-problems.ts';
 import type { LookupSnapshot } from './lookup-snapshot.ts';
 import { lookupElements } from './lookup-snapshot.ts';
@@ -23,6 +24,7 @@ const connectorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export const lookupKind: Kind<LookupNode> = {
   name: 'lookup',
+  docs: lookupDocs,
   build: buildLookup,
   summary: ({ lookup }) =>
     lookup.from === 'file' ? `lookup in ${lookup.file}` : `lookup by ${lookup.from} ${lookup.name}`,

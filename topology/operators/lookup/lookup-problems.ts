@@ -5,9 +5,9 @@ import type { Problem } from '../../nodes/node.ts';
 import type { LookupCall, LookupFile } from './node.ts';
 
 /** Look-ups in flight of one operator, tries of one look-up, answers that one cache keeps. */
-const lookupCapacityMax = 1_000;
-const lookupAttemptsMax = 100;
-const lookupCacheMaxEntries = 1_000_000;
+export const lookupCapacityMax = 1_000;
+export const lookupAttemptsMax = 100;
+export const lookupCacheMaxEntries = 1_000_000;
 
 export function lookupProblems(lookup: LookupFile | LookupCall): readonly Problem[] {
   return lookup.from === 'file' ? fileProblems(lookup) : callProblems(lookup);

@@ -11,6 +11,19 @@ export interface MapNode extends NodeBase {
 
 export const mapKind: Kind<MapNode> = {
   name: 'map',
+  docs: {
+    call: 'map((value, { timestamp }) => result)',
+    sql: [['`SELECT f(x)`', '`map`']],
+    summary: 'One element in, one out.',
+    outputs:
+      'One stream of the results, which must be JSON. An element on which the function throws is rejected.',
+    state: 'None.',
+    example: `
+import { clicks } from './shop.ts';
+
+export const pages = clicks.map(({ page }) => ({ page: page.toLowerCase() }));
+`,
+  },
   build: buildStateless,
   slots: () => [functionSlot],
   passesPanes: true,

@@ -7,12 +7,14 @@ import { untimedProblems } from '../kind.ts';
 import type { Options, OptionValue } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
 import { buildProcess } from './build.ts';
+import { processDocs } from './docs.ts';
 import type { ProcessNode } from './node.ts';
 import type { ProcessSnapshot } from './operator.ts';
 import { ProcessOperator } from './operator.ts';
 
 export const processKind: Kind<ProcessNode> = {
   name: 'process',
+  docs: processDocs,
   buildKeyed: buildProcess,
   summary: ({ state }) =>
     `process by key${state.length === 0 ? '' : `: ${state.map(({ name, type }) => `${name} ${type}`).join(', ')}`}`,

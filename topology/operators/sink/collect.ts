@@ -7,4 +7,16 @@ export interface CollectDefinition {
   readonly kind: 'collect';
 }
 
-export const collectKind: SinkKind<CollectDefinition> = { kind: 'collect' };
+export const collectKind: SinkKind<CollectDefinition> = {
+  kind: 'collect',
+  docs: {
+    call: 'collect()',
+    summary: 'Keeps elements for the test driver to read, in tests of a part. No job runs with it.',
+    example: `
+import { collect } from 'sluice';
+import { clicks } from './shop.ts';
+
+clicks.sinkTo('out', collect());
+`,
+  },
+};

@@ -14,6 +14,31 @@ export interface GraphDefinition {
 
 export const graphKind: SinkKind<GraphDefinition> = {
   kind: 'graph',
+  docs: {
+    call: 'graph(model, (value) => [write, ...])',
+    summary:
+      'A property graph: the function says which nodes and edges of the model an element gives values to. They are written in the order of the elements; the last value of a property wins. Of two sinks that write the same property no order is promised.',
+    example: `
+import { graph, graphModel } from 'sluice';
+import { clicks } from './shop.ts';
+
+const shop = graphModel({
+  nodes: {
+    User: { key: 'id', props: { id: 'string' } },
+    Page: { key: 'path', props: { path: 'string' } },
+  },
+  edges: { SAW: { from: 'User', to: 'Page', key: ['at'], props: { at: 'string' } } },
+});
+clicks.sinkTo(
+  'seen',
+  graph(shop, ({ user, page, at }) => [
+    shop.User({ id: user }),
+    shop.Page({ path: page }),
+    shop.SAW({ from: user, to: page, at }),
+  ]),
+);
+`,
+  },
   summary: ({ model: { nodes, edges } }) => {
     const types = Object.entries(edges).map(([type, { from, to }]) => `${from}-${type}-${to}`);
     return `graph: ${[...Object.keys(nodes), ...types].join(', ')}`;

@@ -8,6 +8,22 @@ import { sinkKindOf, sinkKinds } from './sinks.ts';
 
 export const sinkKind: Kind<SinkNode> = {
   name: 'sink',
+  docs: {
+    call: `sinkTo(id, ${sinkKinds.map(({ docs }) => docs.call).join(' or ')})`,
+    sql: [
+      ['`INSERT INTO`', sinkKinds.map(({ docs }) => `\`sinkTo(id, ${docs.call})\``).join(', ')],
+    ],
+    summary: 'Where a stream ends. A stream may end in several sinks.',
+    outputs: 'None.',
+    lateness: 'None: what arrives is written.',
+    state: 'What its writer staged and has not committed.',
+    example: `
+import { collect } from 'sluice';
+import { clicks } from './shop.ts';
+
+clicks.sinkTo('all', collect());
+`,
+  },
   methods: ['sinkTo'],
   build: buildSink,
   summary: ({ sink }) => sinkKindOf(sink).summary?.(sink) ?? sink.kind,

@@ -8,6 +8,7 @@ import type { PartitionOwner } from '../../../schemas/partition.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
 import type { PlanProblem } from '../../nodes/node.ts';
+import type { SinkDocs } from '../kind-docs.ts';
 
 interface AnyDefinition {
   readonly kind: string;
@@ -24,6 +25,8 @@ export type RowCheck = (row: unknown, timestamp: number) => RowProblem | WritePr
 
 export interface SinkKind<D extends AnyDefinition> {
   readonly kind: D['kind'];
+  /** What the reference says of it. */
+  readonly docs: SinkDocs;
   /** What it is, in a few words. Default: its kind. */
   readonly summary?: (definition: D) => string;
   /** `writes`: a function makes rows of its elements. */

@@ -4,10 +4,12 @@
 import { tableRows } from '../../../schemas/table-rows.ts';
 import type { SinkKind } from './sink-kind.ts';
 import type { TableDefinition } from './table-definition.ts';
+import { tableDocs } from './table-docs.ts';
 import { tableProblems } from './table-problems.ts';
 
 export const tableKind: SinkKind<TableDefinition> = {
   kind: 'table',
+  docs: tableDocs,
   summary: ({ table, upsert }) =>
     `table ${table}${upsert === undefined ? '' : `, latest by ${upsert.join(', ')}`}`,
   schemas: ({ schema }) => [schema],

@@ -14,6 +14,27 @@ export interface SourceNode extends NodeBase {
 
 export const sourceKind: Kind<SourceNode> = {
   name: 'source',
+  docs: {
+    call: "t.source(id, stream('team/app', { dataText }))",
+    summary: 'Reads a stream: its Kinesis stream and its Kafka topic as one.',
+    options: {
+      dataText: {
+        value: '`true` or `false`',
+        byDefault: '`false`',
+        summary:
+          "Events also carry the client's bytes of `data` as text: numbers beyond 2^53 stay as they were sent",
+      },
+    },
+    outputs: 'One stream of events, whose data is of unknown type until `validate`.',
+    state: 'The position of each split.',
+    example: `
+import { stream, topology } from 'sluice';
+
+export default topology('copies', { version: 1, owner: 'shop/web' }, (t) => {
+  t.source('clicks', stream('shop/clicks'));
+});
+`,
+  },
   summary: ({ stream }) => `source ${stream}`,
   outline: ['([', '])'],
   problems: ({ stream }) =>

@@ -16,6 +16,19 @@ export interface UnionNode extends NodeBase {
 
 export const unionKind: Kind<UnionNode> = {
   name: 'union',
+  docs: {
+    call: 'union(id, other, ...)',
+    sql: [['`UNION ALL`', '`union(id, other, ...)`']],
+    summary:
+      'This stream and others of its type as one. Either all of them have event time, or none.',
+    outputs: 'One stream of the same elements. Its watermark is the lowest one of its inputs.',
+    state: 'How far the watermark of each input is; no elements.',
+    example: `
+import { clicks, views } from './shop.ts';
+
+export const all = clicks.union('all', views);
+`,
+  },
   build: buildUnion,
   problems: (node, plan) =>
     new Set(node.inputs.map((_, input) => plan.isInputTimed(node, input))).size > 1

@@ -20,6 +20,29 @@ export interface ValidateNode extends NodeBase {
 
 export const validateKind: Kind<ValidateNode> = {
   name: 'validate',
+  docs: {
+    call: 'validate(id, schema) or validate(id, oneOf(schema, ...))',
+    summary:
+      "Checks an event's data against a JSON Schema. Of several schemas the one with the event's type and dataschema counts.",
+    outputs:
+      'One stream of the events that fit, with the type of the schema. Others are rejected as `schema-violation` or `schema-unknown`.',
+    state: 'None.',
+    example: `
+import { schemaOf, stream, type TopologyBuilder } from 'sluice';
+
+const click = schemaOf<{ user: string }>({
+  $id: 'click',
+  type: 'object',
+  required: ['user'],
+  properties: { user: { type: 'string' } },
+});
+export const users = (t: TopologyBuilder) =>
+  t
+    .source('clicks', stream('shop/clicks'))
+    .validate('valid', click)
+    .map((event) => event.data.user);
+`,
+  },
   build: buildValidate,
   summary: ({ schemas }) => `validate ${schemas.map(({ id }) => id).join(', ')}`,
   schemas: ({ schemas }) => schemas.map(({ document }) => document),

@@ -9,6 +9,7 @@ import { untimedProblems } from '../kind.ts';
 import type { Options, Rule } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
 import { aggregatorOf } from './aggregates.ts';
+import { windowDocs } from './docs.ts';
 import type { WindowNode } from './node.ts';
 import { aggregateSlot } from './node.ts';
 import { WindowOperator } from './operator.ts';
@@ -25,6 +26,7 @@ const oldBounds: Rule = {
 
 export const windowKind: Kind<WindowNode> = {
   name: 'window',
+  docs: windowDocs,
   summary: ({ window, aggregates }) =>
     `${shapeText(window)} by key: ${aggregates.map(({ name, agg }) => `${name} ${agg}`).join(', ')}`,
   slots: ({ aggregates }) => [
