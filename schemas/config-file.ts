@@ -101,7 +101,7 @@ export function readConfig(file: string, env: Environment): ConfigResult {
     throw new SluiceError(
       'config-missing',
       `the configuration ${file} cannot be read: ${messageOf(cause)}`,
-      { cause, fix: 'name another with --config' },
+      { cause, fix: 'name another with --config', details: { file } },
     );
   }
   return parseConfig(text, { file, env, baseDir: dirname(resolve(file)) });

@@ -124,7 +124,7 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
     throw new SluiceError(
       'schema-invalid',
       `the JSON Schema ${id} is not valid: ${id}#${pointer}: ${message}`,
-      { fix },
+      { fix, details: { schema: id, pointer } },
     );
   }
   let validate: ValidateFunction;
@@ -138,13 +138,14 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
         {
           cause,
           fix: "move the schema that is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
+          details: { schema: id },
         },
       );
     }
     throw new SluiceError(
       'schema-invalid',
       `the JSON Schema ${id} is not valid: ${messageOf(cause)}`,
-      { cause },
+      { cause, details: { schema: id } },
     );
   }
   const check: SchemaCheck = (value) => {

@@ -76,6 +76,7 @@ export function alreadyRunning(dir: string, other: Instance | undefined): Sluice
   const who = other === undefined ? 'another process' : `pid ${other.pid} (${other.url})`;
   return new SluiceError('already-running', `${dir} is in use by ${who}`, {
     fix: 'stop that one, or give this one its own folder with --dir',
+    details: { dir, pid: other?.pid, url: other?.url },
   });
 }
 

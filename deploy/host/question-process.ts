@@ -220,7 +220,8 @@ const narrower = 'ask for less: filter earlier, join on keys, or add LIMIT befor
 
 function endingError(ending: Ending | undefined, signalled: NodeJS.Signals | null): SluiceError {
   const [message, fix] = endingWords(ending, signalled);
-  return new SluiceError('query-failed', message, { fix });
+  const details = { ending: ending ?? 'process', signal: signalled };
+  return new SluiceError('query-failed', message, { fix, details });
 }
 
 function endingWords(

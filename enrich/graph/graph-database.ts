@@ -316,13 +316,13 @@ function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
     return new SluiceError(
       'fenced',
       `the graph sink '${sink}' was taken over by a run that began without these checkpoints`,
-      { fix },
+      { fix, details: { sink, attempt: run.attempt, by: by.attempt, restarted: true } },
     );
   }
   return new SluiceError(
     'fenced',
     `attempt ${run.attempt} of the graph sink '${sink}' was taken over by attempt ${by.attempt}`,
-    { fix },
+    { fix, details: { sink, attempt: run.attempt, by: by.attempt, restarted: false } },
   );
 }
 
@@ -339,6 +339,7 @@ export function graphBehind(
     `the graph holds ${is} of the sink '${sink}', and the checkpoints want to go on at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
     {
       fix: 'put the graph back that belongs to these checkpoints, or start over with `sluice reset`',
+      details: { sink, found: found?.checkpoint, wanted: wanted.checkpoint },
     },
   );
 }

@@ -116,9 +116,11 @@ export class StagedWrites {
   async read({ file, ...sum }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
     const key = this.#keyOf(file);
     const bytes = await this.#options.staging.get(key);
-    if (bytes === undefined) throw this.#missing(`${key} does not exist`);
+    if (bytes === undefined)
+      throw this.#missing(`${key} does not exist`, { key, found: 'nothing' });
     const read = readChunks(bytes, sum);
-    if (read.kind === 'damaged') throw this.#missing(`${key} ${read.why}`);
+    if (read.kind === 'damaged')
+      throw this.#missing(`${key} ${read.why}`, { key, found: read.kind });
     return read.chunks;
   }
 
@@ -168,11 +170,11 @@ export class StagedWrites {
     );
   }
 
-  #missing(what: string): SluiceError {
+  #missing(what: string, details: Readonly<Record<string, unknown>>): SluiceError {
     return new SluiceError(
       'staged-file-missing',
       `the last checkpoint of the graph sink '${this.#options.sink}' names writes that are lost: ${what}`,
-      { fix: 'put it back from a copy, or start over with `sluice reset`' },
+      { fix: 'put it back from a copy, or start over with `sluice reset`', details },
     );
   }
 }

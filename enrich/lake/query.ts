@@ -82,7 +82,11 @@ export async function queryLake(
       const tables = tablesOf(lake);
       const fix =
         tables.length === 0 ? `there is no table in ${lake} yet` : `tables: ${tables.join(', ')}`;
-      throw new SluiceError('query-failed', messageOf(thrown), { cause: thrown, fix });
+      throw new SluiceError('query-failed', messageOf(thrown), {
+        cause: thrown,
+        fix,
+        details: { tables },
+      });
     }
   }
 }

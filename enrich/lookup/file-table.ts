@@ -5,6 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { mebi } from '../../schemas/kernel/bytes.ts';
+import type { SluiceErrorOptions } from '../../schemas/kernel/errors.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 
 /** Rows of one table, and their bytes. */
@@ -20,6 +21,7 @@ export function readFileTable(path: string): readonly unknown[] {
   throw invalid(
     path,
     `it has ${rows.length} rows; at most ${lookupTableMaxRows} are held in memory`,
+    { details: { rows: rows.length, maxRows: lookupTableMaxRows } },
   );
 }
 
@@ -44,7 +46,7 @@ function textOf(path: string): string {
   } catch (cause) {
     throw systemCodeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
       ? tooLarge(path)
-      : invalid(path, messageOf(cause), cause);
+      : invalid(path, messageOf(cause), { cause });
   }
 }
 
@@ -52,6 +54,7 @@ function tooLarge(path: string): SluiceError {
   return invalid(
     path,
     `it is larger than ${lookupTableMaxBytes} bytes; at most so many are held in memory`,
+    { details: { maxBytes: lookupTableMaxBytes } },
   );
 }
 
@@ -67,23 +70,20 @@ function parseArray(path: string, text: string): readonly unknown[] {
 function parseLines(path: string, text: string): readonly unknown[] {
   return text
     .split('\n')
-    .map((line, index) => ({ line, at: `${path}, line ${index + 1}` }))
-    .filter(({ line }) => line.trim() !== '')
-    .map(({ line, at }) => parse(at, line));
+    .map((text, index) => ({ text, line: index + 1 }))
+    .filter(({ text }) => text.trim() !== '')
+    .map(({ text, line }) => parse(path, text, line));
 }
 
-function parse(at: string, text: string): unknown {
+function parse(path: string, text: string, line?: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(at, messageOf(cause), cause);
+    const at = line === undefined ? path : `${path}, line ${line}`;
+    throw invalid(at, messageOf(cause), { cause, details: { line } });
   }
 }
 
-function invalid(at: string, why: string, cause?: unknown): SluiceError {
-  return new SluiceError(
-    'lookup-table-invalid',
-    `${at}: ${why}`,
-    cause === undefined ? {} : { cause },
-  );
+function invalid(at: string, why: string, options: SluiceErrorOptions = {}): SluiceError {
+  return new SluiceError('lookup-table-invalid', `${at}: ${why}`, options);
 }

@@ -302,6 +302,7 @@ function damaged(dir: string, thrown: unknown): unknown {
   return new SluiceError('stream-corrupt', thrown.message, {
     fix: `bring the file back from a copy, or move ${dir} away: what it holds was accepted, and nobody else sends it`,
     cause: thrown,
+    details: { ...thrown.details, dir },
   });
 }
 

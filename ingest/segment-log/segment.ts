@@ -102,6 +102,7 @@ export function corrupt(
     `${path} is damaged at byte ${byte} (offset ${offset}): ${what}`,
     {
       fix: 'bring the file back from a copy; to go on without what is lost, reset what has read this stream as well',
+      details: { path, byte, offset },
     },
   );
 }

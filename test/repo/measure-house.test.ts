@@ -213,14 +213,19 @@ it('prose that tests match: in toThrow, and for a message, a fix or what was exp
         "expect(f).toThrow('no luck today');",
         'expect(f).toThrow(/too\\slarge/);',
         'expect(f).toThrow(/^\\w+\\s[a-z]/);',
-        "expect(codeIn(error.fix)).toEqual(['sluice skip x']);",
+        "expect(namesIn(error.fix)).toEqual(['a b']);",
         "expect(shown(error.fix)).toEqual(['run it again']);",
+        "expect(error).toMatchObject({ fix: saying({ code: ['sluice skip x'] }) });",
+        "expect(f).toThrow(expect.objectContaining({ type: 'error 71' }));",
+        "expect(f).toThrow(expect.objectContaining({ message: 'error 72' }));",
       ].join('\n'),
       'a.ts': "expect(f).toThrow('it is too large');\n",
     },
     proseMatches,
   );
-  expect(places(found)).toEqual([1, 2, 4, 5, 6, 12, 15].map((line) => `test/a.test.ts:${line}`));
+  expect(places(found)).toEqual(
+    [1, 2, 4, 5, 6, 12, 15, 18].map((line) => `test/a.test.ts:${line}`),
+  );
 });
 
 it('wide lines are those that would be too wide without their longest literal', () => {

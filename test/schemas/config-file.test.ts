@@ -244,7 +244,10 @@ lookups:
 
   it('says which file cannot be read', () => {
     expect(() => loadConfig('/nowhere/sluice.yaml', {})).toThrow(
-      expect.objectContaining({ code: 'config-missing' }),
+      expect.objectContaining({
+        code: 'config-missing',
+        details: { file: '/nowhere/sluice.yaml' },
+      }),
     );
   });
 });

@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { compileSchema, oneOf, schemaOf, selectSchema } from '../../schemas/registry.ts';
+import { saying } from '../said.ts';
 
 const document = {
   $id: 'https://sluice.example/test/order',
@@ -79,13 +80,20 @@ describe('a schema', () => {
 
   it('needs an $id, and has to be one', () => {
     expect(() => schemaOf({ type: 'object' })).toThrow(
-      expect.objectContaining({ code: 'schema-invalid' }),
+      expect.objectContaining({ code: 'schema-invalid', message: saying({ code: ['$id'] }) }),
     );
     expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(
-      expect.objectContaining({ code: 'schema-invalid' }),
+      expect.objectContaining({
+        code: 'schema-invalid',
+        details: { schema: 'https://sluice.example/x' },
+      }),
     );
     expect(() => compileSchema({ $id: 'https://sluice.example/y', typo: 1 })).toThrow(
-      expect.objectContaining({ code: 'schema-invalid' }),
+      expect.objectContaining({
+        code: 'schema-invalid',
+        details: { schema: 'https://sluice.example/y' },
+        message: expect.stringContaining('"typo"') as string,
+      }),
     );
   });
 

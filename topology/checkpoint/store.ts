@@ -217,12 +217,14 @@ function fencedBy(
   by: Manifest | undefined,
 ): SluiceError {
   const isStranger = by !== undefined && by.lineage !== lineage;
+  const details = { topology, attempt, by: by?.attempt, restarted: isStranger };
   return isStranger
     ? new SluiceError(
         'fenced',
         `attempt ${attempt} of '${topology}' was taken over by a run that started without its checkpoints`,
         {
           fix: 'stop this run; the newer one reads from the beginning, because the checkpoints were removed',
+          details,
         },
       )
     : new SluiceError(
@@ -230,6 +232,7 @@ function fencedBy(
         `attempt ${attempt} of '${topology}' was taken over by attempt ${by?.attempt ?? '?'}`,
         {
           fix: 'stop this run; nothing is lost, because the newer one resumes from the last checkpoint',
+          details,
         },
       );
 }

@@ -119,5 +119,6 @@ export function s3Fault(
     retryable: true,
     fix,
     cause,
+    details: { operation, failure: code },
   });
 }

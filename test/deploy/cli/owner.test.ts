@@ -71,7 +71,7 @@ describe('an instance on a folder', () => {
     for (const path of [dir, link]) {
       await expect(start(path)).rejects.toMatchObject({
         code: 'already-running',
-        message: expect.stringContaining(String(process.pid)),
+        details: { dir: path, pid: process.pid },
       });
     }
     expect(await findInstance(link)).toMatchObject({

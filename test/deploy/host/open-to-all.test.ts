@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { openNotice, refuseOpenToAll } from '../../../deploy/host/open-to-all.ts';
 import type { SluiceConfig } from '../../../schemas/config.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
+import { saying } from '../../said.ts';
 
 const configOf = (yaml: string): SluiceConfig => {
   const parsed = parseConfig(`streams: [{team: a, app: x}]\n${yaml}\n`, {
@@ -30,6 +31,7 @@ it.each([
   async (yaml) => {
     await expect(refuseOpenToAll(configOf(yaml))).rejects.toMatchObject({
       code: 'open-to-all',
+      fix: saying({ code: ['sluice key new --name NAME --stream TEAM/APP'] }),
     });
     await refuseOpenToAll(configOf(`${yaml}\n${key}`));
   },

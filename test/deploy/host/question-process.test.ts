@@ -28,6 +28,7 @@ import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { temporaryFolders } from '../../enrich/support.ts';
+import { saying } from '../../said.ts';
 import { until } from '../support.ts';
 
 const newFolder = temporaryFolders('process');
@@ -140,7 +141,8 @@ describe('a question in a process', () => {
     const options = { clock: hurried, onStart: (started: number) => (pid = started) };
     await expect(askInChild(question(), options)).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringContaining(String(questionMaxMs / 1_000)) as string,
+      message: saying({ numbers: [questionMaxMs / 1_000] }),
+      details: { ending: 'time', signal: null },
     });
     expect(pid).toBeGreaterThan(0);
     expect(isAlive(pid)).toBe(false);
@@ -175,7 +177,8 @@ describe('a question in a process', () => {
     };
     await expect(askInChild(question(), { clock: patient, onStart })).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringMatching(/memory.*\b1024\b/) as string,
+      message: saying({ numbers: [limits.questionMemoryMaxBytes / mebi] }),
+      details: { ending: 'memory', signal: null },
     });
     over = true;
     await watching;
@@ -196,7 +199,7 @@ describe('a question in a process', () => {
     asker.abort();
     await expect(asked).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringContaining('cancelled') as string,
+      details: { ending: 'gone', signal: null },
     });
     expect(isAlive(pid)).toBe(false);
     await expect(
@@ -214,7 +217,7 @@ describe('a question in a process', () => {
     process.kill(pid, 'SIGSEGV');
     await expect(asked).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringContaining('SIGSEGV') as string,
+      details: { ending: 'process', signal: 'SIGSEGV' },
     });
   });
 

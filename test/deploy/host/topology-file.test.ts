@@ -7,7 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FileStamps } from '../../../deploy/host/file-stamps.ts';
-import { compileTopologyFile, loadTopologyFile } from '../../../deploy/host/topology-file.ts';
+import {
+  compileFindings,
+  compileTopologyFile,
+  loadTopologyFile,
+} from '../../../deploy/host/topology-file.ts';
+import type { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { describePlan, topology, validateTopology } from '../../../topology/index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
@@ -62,10 +67,16 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
       'broken.ts',
       "import { topology } from 'sluice';\nexport default topology('x' 1);\n",
     );
-    await expect(loadTopologyFile(path)).rejects.toMatchObject({
+    const refused = await loadTopologyFile(path).catch((thrown: unknown) => thrown as SluiceError);
+    expect(refused).toMatchObject({
       code: 'topology-compile',
       message: expect.stringMatching(/broken\.ts:2:29:/) as string,
     });
+    const [found, ...more] = compileFindings(refused as SluiceError);
+    expect([found?.place, more]).toEqual([
+      { file: expect.stringMatching(/broken\.ts$/) as string, line: 2, column: 29 },
+      [],
+    ]);
   });
 
   it('may not reach for the machine, nor for what sluice does not give', async () => {

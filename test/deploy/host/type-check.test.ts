@@ -10,6 +10,7 @@ import { checkTypes } from '../../../deploy/host/type-check.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { temporaryFolder } from '../../repo/support.ts';
+import { saying } from '../../said.ts';
 
 interface Checked {
   readonly result: TypeCheck;
@@ -115,6 +116,7 @@ describe('a type check', () => {
     };
     await expect(check({ 'topology.ts': 'export {};\n' }, { clock: hasty })).rejects.toMatchObject({
       code: 'types-timeout',
+      message: saying({ numbers: [30] }),
     });
   });
 

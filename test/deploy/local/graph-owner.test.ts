@@ -20,6 +20,7 @@ import type { GraphOwner } from '../../../deploy/local/graph-owner.ts';
 import { graphOwner } from '../../../deploy/local/graph-owner.ts';
 import type { ChunkId } from '../../../enrich/graph/graph-database.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
+import type { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { graphModel } from '../../../topology/index.ts';
 import { allCounts, runOf } from '../../runs.ts';
 
@@ -143,10 +144,15 @@ it('answers the calls of a thread, each its own, with values and with errors as 
     database.applyChunk({ ...at(chunk), run: runOf(2) }, [numbers.Number({ n: chunk })]),
   );
   expect(await Promise.all(chunks)).toEqual(['applied', 'applied', 'skipped']);
+  const own: unknown = await owner.applyChunk(at(3), []).catch((thrown: unknown) => thrown);
+  const { message, fix } = own as SluiceError;
+  expect(own).toMatchObject({ details: { sink: 't/a', attempt: 1, by: 2 } });
   await expect(database.applyChunk(at(3), [])).rejects.toMatchObject({
     name: 'SluiceError',
     code: 'fenced',
     retryable: false,
+    message,
+    fix,
   });
 });
 

@@ -17,6 +17,7 @@ import { graphModel } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { sinkContract } from '../../contract/sink.ts';
 import { runOf } from '../../runs.ts';
+import { saying } from '../../said.ts';
 import { temporaryFolders } from '../support.ts';
 import { ladybugRig, writesBatch } from './support.ts';
 
@@ -226,8 +227,12 @@ describe('the graph sink', () => {
       join(rig.staging, `${runName(runOf(1))}-0.ndjson`),
       `${JSON.stringify([steps.Step({ n: 1 })])}\n`,
     );
-    await expect(stale.commit(1)).rejects.toMatchObject({ code: 'fenced' });
-    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject({ code: 'fenced' });
+    const fenced = {
+      code: 'fenced',
+      details: { sink: 't/graph', attempt: 1, by: 2, restarted: false },
+    };
+    await expect(stale.commit(1)).rejects.toMatchObject(fenced);
+    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject(fenced);
     expect(await rig.numbers()).toEqual([]);
   });
 
@@ -278,10 +283,10 @@ describe('the graph sink', () => {
         [{ kind: 'edge', type: 'NEXT', from: 1, to: 2, props: { weight: 'heavy' } }],
       ),
     );
-    expect(refused.map(({ index, pointer }) => ({ index, pointer }))).toEqual([
-      { index: 0, pointer: '/1/props/n' },
-      { index: 2, pointer: '' },
-      { index: 4, pointer: '/0/props/weight' },
+    expect(refused).toEqual([
+      { index: 0, pointer: '/1/props/n', message: saying({ names: ['one'] }) },
+      { index: 2, pointer: '', message: saying({ names: [] }) },
+      { index: 4, pointer: '/0/props/weight', message: saying({ names: ['heavy'] }) },
     ]);
     expect(sink.pendingRows()).toBe(1);
     await sink.prepare(1, false);
@@ -360,13 +365,18 @@ describe('the graph sink', () => {
     rmSync(join(rig.staging, `${runName(runOf(1))}-0.ndjson`));
     await expect(rig.sink(2).open(first)).rejects.toMatchObject({
       code: 'staged-file-missing',
-      message: expect.stringContaining(`${runName(runOf(1))}-0.ndjson`) as string,
+      details: {
+        key: expect.stringMatching(new RegExp(`/${runName(runOf(1))}-0\\.ndjson$`)) as string,
+        found: 'nothing',
+      },
     });
 
     const other = new Rig();
     const behind = { applied: 7, files: [] };
     await expect(other.sink(1).open(behind)).rejects.toMatchObject({
       code: 'graph-behind',
+      details: { sink: 't/graph', found: 0, wanted: 7 },
+      fix: saying({ code: ['sluice reset'] }),
     });
   });
 
@@ -384,6 +394,7 @@ describe('the graph sink', () => {
     writeFileSync(path, torn);
     await expect(rig.sink(2).open(state)).rejects.toMatchObject({
       code: 'staged-file-missing',
+      details: { key: expect.stringMatching(new RegExp(`/${file}$`)) as string, found: 'damaged' },
     });
     expect(await rig.numbers()).toEqual([]);
     writeFileSync(path, Buffer.concat([whole, Buffer.alloc(4_096)]));

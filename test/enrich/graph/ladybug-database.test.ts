@@ -13,6 +13,7 @@ import {
   openLadybug,
 } from '../../../enrich/graph/ladybug-database.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
+import { saying } from '../../said.ts';
 import { temporaryFolders } from '../support.ts';
 import { ladybugRig } from './support.ts';
 
@@ -142,6 +143,7 @@ describe('a transaction of Ladybug', () => {
     await expect(twice).rejects.toMatchObject({
       code: 'graph-write-failed',
       retryable: true,
+      message: expect.stringMatching(/\bprimary\b/) as string,
     });
     const thrown = graph.session.transaction(async (run) => {
       await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 8 }]);
@@ -186,6 +188,8 @@ describe('opening Ladybug', () => {
     writeFileSync(path, 'not a graph at all'.repeat(1_000));
     await expect(openLadybug(path)).rejects.toMatchObject({
       code: 'graph-open-failed',
+      message: expect.stringContaining(path) as string,
+      fix: saying({ code: ['sluice reset'] }),
     });
   });
 

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { lakeFiles } from '../../../deploy/stores/local/local-lake-files.ts';
 import { queryLake, renderTable, tablesOf } from '../../../enrich/lake/query.ts';
 import { describeTable } from '../../../enrich/lake/table-file.ts';
+import { saying } from '../../said.ts';
 import { lakeWithRow, tableRig, typedRow, typedSchema } from '../parquet/support.ts';
 import { batchOf, filesOf, temporaryFolders } from '../support.ts';
 
@@ -48,11 +49,16 @@ describe('SQL over the lake', () => {
     await expect(queryLake(lake, 'SELECT * FROM nope')).rejects.toMatchObject({
       code: 'query-failed',
       message: expect.stringContaining('nope') as string,
-      fix: expect.stringContaining('typed') as string,
+      details: { tables: ['typed'] },
+      fix: saying({ end: ' typed' }),
     });
-    await expect(queryLake(lake, 'SELEC 1')).rejects.toMatchObject({ code: 'query-failed' });
+    await expect(queryLake(lake, 'SELEC 1')).rejects.toMatchObject({
+      code: 'query-failed',
+      message: expect.stringMatching(/\bsyntax\b[^]*"SELEC"/) as string,
+    });
     await expect(queryLake(folder(), 'SELECT * FROM nope')).rejects.toMatchObject({
       code: 'query-failed',
+      details: { tables: [] },
     });
   });
 

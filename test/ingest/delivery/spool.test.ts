@@ -375,6 +375,7 @@ describe('a spool that is opened', () => {
       writeFileSync(join(copy, name), bytes);
       await expect(opened(copy)).rejects.toMatchObject({
         code: 'stream-corrupt',
+        details: { path: join(copy, name), byte: 0, dir: copy },
         message: expect.stringContaining(join(copy, name)) as string,
         fix: expect.stringContaining(copy) as string,
       });

@@ -195,6 +195,7 @@ const hasWords = (text: string, isPattern: boolean): boolean =>
 /** Looks upwards from a text to the call of a matcher that it is given to. */
 function isMatchedAsProse(text: Node): boolean {
   let isSpoken = false;
+  let isField = false;
   for (let node = text; node.parent !== undefined; node = node.parent) {
     const { parent } = node;
     if (
@@ -203,28 +204,29 @@ function isMatchedAsProse(text: Node): boolean {
       parent.kind === SyntaxKind.FunctionExpression
     )
       return false;
-    if (parent.kind === SyntaxKind.PropertyAssignment)
+    if (parent.kind === SyntaxKind.PropertyAssignment) {
+      isField = true;
       isSpoken ||= spoken.has(nameOf((parent as Node & { readonly name: Node }).name) ?? '');
+    }
     if (parent.kind !== SyntaxKind.CallExpression) continue;
     const { expression } = parent as Node & { readonly expression: Node };
+    if (expression !== node && nameOf(expression) === 'saying') return false;
     if (expression === node || expression.kind !== SyntaxKind.PropertyAccessExpression) continue;
     const matcher = nameOf((expression as Node & { readonly name: Node }).name) ?? '';
     if (!matchers.has(matcher)) continue;
-    return matcher.startsWith('toThrow') || isSpoken || isAboutWords(expression);
+    return isSpoken || (!isField && (matcher.startsWith('toThrow') || isAboutWords(expression)));
   }
   return false;
 }
 
 /**
- * Whether `expect(...)` is given something that ends in `.message`, `.fix` or `.expected`. Commands,
- * names and numbers that test/said.ts takes out of one are no prose.
+ * Whether `expect(...)` is given something that ends in `.message`, `.fix` or `.expected`.
+ * Names and numbers that test/said.ts takes out of one are no prose.
  */
 function isAboutWords(matcher: Node): boolean {
   const words = /^expect(?:\.\w+)?\(([\s\S]*?)\)(?:\.(?:not|resolves|rejects))*\.\w+$/.exec(
     matcher.getText(),
   );
   const given = words?.[1]?.trim() ?? '';
-  return (
-    /[.?](?:message|fix|expected)\)?$/.test(given) && !/^(?:code|names|numbers)In\(/.test(given)
-  );
+  return /[.?](?:message|fix|expected)\)?$/.test(given) && !/^(?:names|numbers)In\(/.test(given);
 }

@@ -155,10 +155,12 @@ describe('runs whose checkpoints were removed', () => {
       for (let number = 2; number < checkpoint; number++) await next(older, late, number);
       remove();
       const fresh = await begin(newer);
-      await expect(older.checkFence(late)).rejects.toMatchObject({ code: 'fenced' });
-      await expect(next(older, late, checkpoint)).rejects.toMatchObject({
+      const fenced = {
         code: 'fenced',
-      });
+        details: { topology: 't', attempt: 1, by: 1, restarted: true },
+      };
+      await expect(older.checkFence(late)).rejects.toMatchObject(fenced);
+      await expect(next(older, late, checkpoint)).rejects.toMatchObject(fenced);
       await next(newer, fresh, 2);
       await newer.checkFence(fresh);
       expect((await newer.latest())?.lineage).toBe(fresh.lineage);

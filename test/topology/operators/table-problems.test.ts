@@ -8,6 +8,7 @@ import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { SinkOf } from '../../../topology/operators/sink/sink-kind.ts';
 import type { TableDefinition } from '../../../topology/operators/sink/table-definition.ts';
 import { tableProblems } from '../../../topology/operators/sink/table-problems.ts';
+import { saying } from '../../said.ts';
 
 const text = { type: 'string' };
 const folders: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
@@ -160,7 +161,7 @@ it('a table by key names columns that are keys, and its view has its own name', 
   expect(tableProblems(nodes)).toEqual([
     {
       node: 'rows_latest',
-      message: expect.stringMatching(/'rows_latest'.*'rows'/) as string,
+      message: saying({ names: ['rows_latest', 'rows'] }),
       fix: expect.any(String) as string,
     },
   ]);

@@ -23,6 +23,7 @@ import {
 } from '../../../topology/index.ts';
 import { isLateOutput } from '../../../topology/plan/plan.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
+import { saying } from '../../said.ts';
 
 interface Row {
   readonly k: string;
@@ -226,5 +227,6 @@ it('what a driver is given by name is its own', async () => {
   });
   await expect(createDriver(of, { tables: {} })).rejects.toMatchObject({
     code: 'lookup-table-missing',
+    message: saying({ names: ['valueOf'] }),
   });
 });

@@ -367,7 +367,7 @@ describe('a job', () => {
     });
     await expect(rigged.start(renamed).open()).rejects.toMatchObject({
       code: 'restore-refused',
-      message: expect.stringMatching(/'time'.*\n.*'once'/) as string,
+      details: { misfits: [{ node: 'time' }, { node: 'once' }] },
     });
     await runDry(rigged.start(renamed, ['time', 'once']), rigged);
   });

@@ -16,6 +16,7 @@ import { encodeManifest, manifestVersion } from '../../../../topology/checkpoint
 import type { CheckpointStore } from '../../../../topology/checkpoint/store.ts';
 import { checkpointStore } from '../../../../topology/checkpoint/store.ts';
 import { blobStoreContract } from '../../../contract/blob-store.ts';
+import { saying } from '../../../said.ts';
 import { pythonMissing } from '../../../servers/cache.ts';
 import type { Asked, Fault } from '../../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../../servers/fault-proxy.ts';
@@ -99,7 +100,8 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     expect(fault).toMatchObject({
       code: 's3-failed',
       retryable: true,
-      message: expect.stringMatching(/'a'.*PutObject.*SlowDown/) as string,
+      message: saying({ names: ['a'] }),
+      details: { operation: 'PutObject', failure: 'SlowDown' },
     });
     expect(rig().proxy.asked).toHaveLength(limits.s3AttemptsMax);
   });

@@ -11,6 +11,7 @@ import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import { fasterClock } from '../../../enrich/support.ts';
+import { saying } from '../../../said.ts';
 import { pythonMissing } from '../../../servers/cache.ts';
 import type { Asked, Fault } from '../../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../../servers/fault-proxy.ts';
@@ -77,7 +78,8 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
     const objects = make({ patienceMs: 60_000 });
     await expect(objects.put('a', Buffer.from('1'))).rejects.toMatchObject({
       code: 's3-failed',
-      message: expect.stringMatching(/'a'.*PutObject.*SlowDown/) as string,
+      message: saying({ names: ['a'] }),
+      details: { operation: 'PutObject', failure: 'SlowDown' },
     });
     objects.close();
   });

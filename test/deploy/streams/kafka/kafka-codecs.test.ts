@@ -12,6 +12,7 @@ import type { KafkaCompression } from '../../../../schemas/kafka-compressions.ts
 import { kafkaCompressions } from '../../../../schemas/kafka-compressions.ts';
 import { seededRandom } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
+import { saying } from '../../../said.ts';
 
 const require = createRequire(import.meta.url);
 const loader = require('node:module') as {
@@ -59,7 +60,7 @@ describe('a package that is not installed', () => {
               `^which needs the package ${missing}.*, and that cannot be loaded \\(Cannot find module '${missing}'\\)$`,
             ),
           ),
-          fix: expect.stringContaining('npm') as string,
+          fix: saying({ code: ['npm ci'] }),
         });
       }
       vi.restoreAllMocks();

@@ -17,6 +17,7 @@ import { recordReaderContract } from '../../../contract/record-reader.ts';
 import type { StreamHarness } from '../../../contract/record-stream.ts';
 import { readAll, readNow, recordStreamContract } from '../../../contract/record-stream.ts';
 import { recordWriterContract } from '../../../contract/record-writer.ts';
+import { saying } from '../../../said.ts';
 import { javaMissing } from '../../../servers/jars.ts';
 import type { KafkaServer } from '../../../servers/kafka.ts';
 import { startKafka } from '../../../servers/kafka.ts';
@@ -291,7 +292,7 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
     await within(plainConnection(), async ({ writer }) => {
       await expect(writer.describe('a/gone')).rejects.toMatchObject({
         code: 'stream-missing',
-        message: expect.stringContaining('no-such-topic') as string,
+        message: saying({ names: ['no-such-topic'] }),
       });
       const gone = createKafkaReader({ connection: plainConnection(), topic: 'no-such-topic' });
       await expect(gone.splits()).rejects.toMatchObject({ code: 'stream-missing' });

@@ -13,6 +13,7 @@ import { mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
 import type { ToldFailure } from '../../../../deploy/streams/told-failures.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
+import { namesIn, saying } from '../../../said.ts';
 import { startHangingUp } from '../../../servers/hanging-up.ts';
 import { javaMissing } from '../../../servers/jars.ts';
 import type { KafkaServer } from '../../../servers/kafka.ts';
@@ -178,7 +179,8 @@ describe.skipIf(javaMissing() !== undefined)(
               retryable: true,
             });
           expect(told).toHaveLength(times);
-          expect(told.at(-1)?.fix).toContain(topic);
+          expect(namesIn(told.at(-1)?.fix)).toEqual([topic]);
+          expect(told.at(-1)?.fix).toContain('WriteDataIdempotently');
           expect(counted()).toBe(times * 4);
           await server.allowWriting(topic, true);
           for (
@@ -200,9 +202,7 @@ describe.skipIf(javaMissing() !== undefined)(
             code: 'stream-missing',
             retryable: true,
           });
-        expect(told).toMatchObject([
-          { code: 'stream-missing', fix: expect.stringContaining(topic) as string },
-        ]);
+        expect(told).toMatchObject([{ code: 'stream-missing', fix: saying({ names: [topic] }) }]);
         expect(counted()).toBe(3);
         await server.createTopic(topic, 1);
         expect(await write()).toMatchObject({ kind: 'applied' });

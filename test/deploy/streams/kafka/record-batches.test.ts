@@ -10,7 +10,7 @@ import type { AbortedTransaction } from '../../../../deploy/streams/kafka/fetch-
 import { kafkaCompressions } from '../../../../schemas/kafka-compressions.ts';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { IncomingRecord } from '../../../../schemas/ports/record.ts';
-import { codeIn, namesIn } from '../../../said.ts';
+import { saying } from '../../../said.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -204,11 +204,9 @@ describe('a batch that cannot be read', () => {
           code: 'codec-unreadable',
           retryable: false,
           details: { first: 2n, last: 3n, codec },
+          message: saying({ names: ['orders'] }),
+          fix: saying({ code: ['sluice skip TOPOLOGY SPLIT --to 3'] }),
         });
-        const thrown = await records.batch().catch((error: unknown) => error as SluiceError);
-        const said = thrown as SluiceError;
-        expect(namesIn(said.message)).toEqual(['orders']);
-        expect(codeIn(said.fix)).toEqual(['sluice skip TOPOLOGY SPLIT --to 3']);
       }
       expect(records.next).toBe(2n);
     },
@@ -248,7 +246,7 @@ describe('a batch that cannot be read', () => {
       recordOf({ offsetDelta: 0, key: Buffer.from('k'), value: Buffer.from('value '.repeat(40)) })
         .buffer,
     ]);
-    for (const [codec, name] of kafkaCompressions.entries()) {
+    for (const codec of kafkaCompressions.keys()) {
       const coding = kafkaCodec(codec);
       if ('missing' in coding) throw new Error(coding.missing);
       const packed = await coding.deflate(plain);
@@ -271,7 +269,7 @@ describe('a batch that cannot be read', () => {
           expect(thrown).toBeInstanceOf(SluiceError);
           if (!(thrown instanceof SluiceError)) continue;
           codes.add(thrown.code);
-          if (codec > 0) expect(thrown.message).toContain(name);
+          expect(thrown.details).toEqual({ first: 0n, last: 1n, codec });
         }
       }
       expect(codes).toEqual(new Set(['stream-corrupt']));

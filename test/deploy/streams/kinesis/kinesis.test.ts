@@ -15,6 +15,7 @@ import { recordReaderContract } from '../../../contract/record-reader.ts';
 import type { StreamHarness } from '../../../contract/record-stream.ts';
 import { readAll, readNow, recordStreamContract } from '../../../contract/record-stream.ts';
 import { recordWriterContract } from '../../../contract/record-writer.ts';
+import { saying } from '../../../said.ts';
 import type { Fault, FaultProxy } from '../../../servers/fault-proxy.ts';
 import { pass, startFaultProxy } from '../../../servers/fault-proxy.ts';
 import type { KinesisServer } from '../../../servers/kinesis.ts';
@@ -253,7 +254,7 @@ describe('what is missing is named', () => {
   it('a stream that is not there', async () => {
     await expect(reader(server.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-missing',
-      message: expect.stringContaining('no-such') as string,
+      message: saying({ names: ['no-such'] }),
     });
   });
 
@@ -265,7 +266,8 @@ describe('what is missing is named', () => {
     proxy.decide = () => answer(body);
     await expect(reader(proxy.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-denied',
-      message: expect.stringMatching(/'no-such'.*kinesis:ListShards/) as string,
+      message: saying({ names: ['no-such'] }),
+      fix: expect.stringContaining('kinesis:ListShards') as string,
     });
     proxy.decide = () => pass;
   });

@@ -11,6 +11,7 @@ import { pathMaxElements } from '../../../../enrich/graph/mappings/path.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import type { GraphWrite } from '../../../../topology/index.ts';
 import { createDriver } from '../../../../topology/testing.ts';
+import { saying } from '../../../said.ts';
 import { graphOf, told, toldOf } from './support.ts';
 
 interface Step {
@@ -245,7 +246,13 @@ describe('influence refuses', () => {
       ...orders,
       step('c', 0, { user: 'bob', promo: 'p' }),
     ]);
-    expect(rejected).toMatchObject([{ operator: 'out', code: 'function-result' }]);
+    expect(rejected).toMatchObject([
+      {
+        operator: 'out',
+        code: 'function-result',
+        message: saying({ numbers: [limits.graphStagedMaxWrites] }),
+      },
+    ]);
     expect(writes).toEqual([model.SAW({ from: 'bob', to: 'p', at: 0 })]);
   });
 });
