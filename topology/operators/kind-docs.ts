@@ -28,7 +28,7 @@ export interface KindDocs {
   readonly lateness?: string;
   /** What it keeps in checkpoints. */
   readonly state: string;
-  /** A module that compiles; the page's first block declares `clicks` and `views` for it. */
+  /** A module that compiles with the streams `clicks` and `views`, which the page imports. */
   readonly example: string;
   /** What else there is to say, with headings of level 3. */
   readonly more?: string;

@@ -81,6 +81,12 @@ function optionRow(name: string, { value, byDefault = 'required', summary }: Opt
   return [`\`${name}\``, value, byDefault, `${summary}.`];
 }
 
+/** The streams that an example uses are imported behind what it imports itself. */
 function exampleOf({ example }: SinkDocs): string[] {
-  return [`\`\`\`ts${example}\`\`\``, ''];
+  const used = ['clicks', 'views'].filter((name) =>
+    new RegExp(`(?<!['/\\w])${name}(?!['\\w])`).test(example),
+  );
+  const [, packages = '', rest = ''] = /^\n((?:import [^\n]*\n)*)\n*([^]*)$/.exec(example) ?? [];
+  const around = used.length === 0 ? '' : `import { ${used.join(', ')} } from './shop.ts';\n`;
+  return [`\`\`\`ts\n${packages}${around}\n${rest}\`\`\``, ''];
 }

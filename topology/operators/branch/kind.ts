@@ -36,7 +36,6 @@ export const branchKind: Kind<BranchNode> = {
     state: 'None.',
     example: `
 import { collect } from 'sluice';
-import { clicks } from './shop.ts';
 
 const { cheap, rest } = clicks.branch({ cheap: ({ price }) => price < 1 });
 cheap.sinkTo('cheap', collect());

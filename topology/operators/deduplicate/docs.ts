@@ -30,7 +30,6 @@ export const deduplicateDocs: KindDocs = {
     'For each key the time of its first element, until the watermark passes that plus `within`.',
   example: `
 import { rejected } from 'sluice';
-import { clicks } from './shop.ts';
 
 const once = clicks.deduplicate('once', { by: ({ id }) => id, within: '1h', late: 'side' });
 once.late.sinkTo('late-clicks', rejected());

@@ -29,8 +29,6 @@ export const eventTimeDocs: KindDocs = {
   lateness: 'It drops nothing: the operator that waits for time decides what is late.',
   state: 'The latest time of each split.',
   example: `
-import { clicks } from './shop.ts';
-
 export const timed = clicks.eventTime('again', (click) => click.at, { outOfOrderness: '10s' });
 `,
 };

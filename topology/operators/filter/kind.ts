@@ -22,8 +22,6 @@ export const filterKind: Kind<FilterNode> = {
       'One stream of the same elements; a type guard narrows their type. An element on which the function throws is rejected.',
     state: 'None.',
     example: `
-import { clicks } from './shop.ts';
-
 export const dear = clicks.filter(({ price }) => price > 100);
 `,
   },

@@ -25,8 +25,6 @@ export const flatMapKind: Kind<FlatMapNode> = {
       'One stream of the results, which must be JSON. An element is rejected when the function throws or returns no array.',
     state: 'None.',
     example: `
-import { clicks } from './shop.ts';
-
 export const words = clicks.flatMap(({ page }) => page.split('/').map((word) => ({ word })));
 `,
   },

@@ -46,8 +46,6 @@ export const intervalJoinDocs: KindDocs = {
   state:
     'The elements of both sides: a left one until the watermark passes its time plus `upper`, a right one until it passes its time minus `lower`.',
   example: `
-import { clicks, views } from './shop.ts';
-
 export const seen = clicks
   .keyBy(({ user }) => user)
   .intervalJoin(

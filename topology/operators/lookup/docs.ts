@@ -56,7 +56,6 @@ export const lookupDocs: KindDocs = {
   state: 'Of calls the elements that wait for an answer; of a file nothing.',
   example: `
 import { asyncLookup, fileTable, schemaOf } from 'sluice';
-import { clicks } from './shop.ts';
 
 const page = schemaOf<{ path: string; title: string }>({
   $id: 'page',

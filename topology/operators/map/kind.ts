@@ -19,8 +19,6 @@ export const mapKind: Kind<MapNode> = {
       'One stream of the results, which must be JSON. An element on which the function throws is rejected.',
     state: 'None.',
     example: `
-import { clicks } from './shop.ts';
-
 export const pages = clicks.map(({ page }) => ({ page: page.toLowerCase() }));
 `,
   },

@@ -51,7 +51,6 @@ export const processDocs: KindDocs = {
   state: 'The declared state and the timers of each key.',
   example: `
 import { list, value } from 'sluice';
-import { clicks } from './shop.ts';
 
 export const visits = clicks
   .keyBy(({ user }) => user)

@@ -14,7 +14,6 @@ export const collectKind: SinkKind<CollectDefinition> = {
     summary: 'Keeps elements for the test driver to read, in tests of a part. No job runs with it.',
     example: `
 import { collect } from 'sluice';
-import { clicks } from './shop.ts';
 
 clicks.sinkTo('out', collect());
 `,

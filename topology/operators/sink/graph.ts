@@ -20,7 +20,6 @@ export const graphKind: SinkKind<GraphDefinition> = {
       'A property graph: the function says which nodes and edges of the model an element gives values to. They are written in the order of the elements; the last value of a property wins. Of two sinks that write the same property no order is promised.',
     example: `
 import { graph, graphModel } from 'sluice';
-import { clicks } from './shop.ts';
 
 const shop = graphModel({
   nodes: {

@@ -19,7 +19,6 @@ export const sinkKind: Kind<SinkNode> = {
     state: 'What its writer staged and has not committed.',
     example: `
 import { collect } from 'sluice';
-import { clicks } from './shop.ts';
 
 clicks.sinkTo('all', collect());
 `,

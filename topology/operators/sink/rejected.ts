@@ -16,7 +16,6 @@ export const rejectedKind: SinkKind<RejectedDefinition> = {
       'The rejected table: for an output whose elements belong with the refused ones. Their code is `late` from a late output, else `rejected-by-topology`.',
     example: `
 import { rejected } from 'sluice';
-import { clicks } from './shop.ts';
 
 clicks.filter(({ price }) => price < 0).sinkTo('below-zero', rejected());
 `,

@@ -29,7 +29,6 @@ export const tableDocs: SinkDocs = {
   } satisfies DocsOf<TableOptions>,
   example: `
 import { schemaOf, table } from 'sluice';
-import { clicks } from './shop.ts';
 
 const row = schemaOf<{ user: string; page: string }>({
   $id: 'click-row',

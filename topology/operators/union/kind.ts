@@ -24,8 +24,6 @@ export const unionKind: Kind<UnionNode> = {
     outputs: 'One stream of the same elements. Its watermark is the lowest one of its inputs.',
     state: 'How far the watermark of each input is; no elements.',
     example: `
-import { clicks, views } from './shop.ts';
-
 export const all = clicks.union('all', views);
 `,
   },

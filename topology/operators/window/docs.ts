@@ -46,7 +46,6 @@ export const windowDocs: KindDocs = {
     'An accumulator for each key, window and aggregate, until the watermark passes the end of the window and the allowed lateness.',
   example: `
 import { approxDistinct, count, rejected, sum, tumbling } from 'sluice';
-import { clicks } from './shop.ts';
 
 const minutes = clicks
   .keyBy(({ page }) => page)
