@@ -91,7 +91,7 @@ async function bindStream(
       metrics.dropped(stream.name);
       log.warn(
         { stream: stream.name, code: refusal.code },
-        'an event that was answered from memory is lost',
+        'an event that was acknowledged from memory is lost',
       );
     },
   });
@@ -111,7 +111,7 @@ async function boundsOf(
     kafkaRecordMaxBytes: kafka?.recordMaxBytes ?? 0,
   };
   if (bounds.thresholdBytes + limits.recordHeadMaxBytes > bounds.kinesisRecordMaxBytes) {
-    const found = `a record of '${stream.name}' takes ${bounds.kinesisRecordMaxBytes} bytes on the small route`;
+    const found = `a record of '${stream.name}' may have at most ${bounds.kinesisRecordMaxBytes} bytes on the small route`;
     throw new SluiceError(
       'route-impossible',
       `${found}, too few for the threshold of ${bounds.thresholdBytes}`,
@@ -177,8 +177,8 @@ async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>
       if (records === 0) continue;
       const why =
         holds === 'refused'
-          ? 'their stream refused for good'
-          : 'whose stream is not configured any more';
+          ? 'that their stream refused permanently'
+          : 'whose stream is no longer configured';
       log.warn(
         { stream, path: route, records, bytes, dir },
         `there are events on the disk ${why}; they are kept${holds === 'refused' ? ': `sluice refused list`' : ''}`,
@@ -203,10 +203,10 @@ function tell(log: Log, news: DeliveryNews): void {
       log.info(facts, 'spool drained');
       return;
     case 'set-aside':
-      log.error(facts, 'a spooled record was refused for good and set aside');
+      log.error(facts, 'a spooled record was refused permanently and set aside');
       return;
     case 'spool-fault':
-      log.error(facts, 'the spool cannot be emptied now; it is tried again');
+      log.error(facts, 'the spool cannot be emptied now; retrying');
       return;
   }
 }

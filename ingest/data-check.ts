@@ -85,7 +85,7 @@ function compile(stream: string, file: string): SchemaCheck {
       `the schema of the stream '${stream}', ${file}, ${what}: ${messageOf(cause)}`,
       {
         cause,
-        fix: 'correct the file, or name another with `schema` (JSON Schema, draft 2020-12)',
+        fix: 'correct the file, or set `schema` to another one (JSON Schema, draft 2020-12)',
       },
     );
   let document: unknown;

@@ -229,7 +229,7 @@ class RunningIngress implements Ingress {
     reloads.refused(why, context.clock.now());
     context.log.error(
       { why },
-      'the changed configuration is refused; the one before stays in force',
+      'the changed configuration was refused; the previous one stays in force',
     );
   }
 
@@ -251,7 +251,10 @@ class RunningIngress implements Ingress {
     for (const exchange of [...context.open]) turnAway(exchange);
     while (intake.bufferedBytes > 0 && !isLate()) await pause();
     if (intake.bufferedBytes > 0)
-      log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
+      log.warn(
+        { bytes: intake.bufferedBytes },
+        'events that were acknowledged from memory are lost',
+      );
     app.close();
     watch.stop();
     await ledger.stop();

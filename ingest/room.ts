@@ -76,7 +76,7 @@ export class Share {
   overload(bytes: number): Refusal | undefined {
     const most = this.most();
     if (this.#bytes + bytes <= most) return this.#within?.overload(bytes);
-    const message = `${this.#bytes} bytes of ${this.#whose} wait for their answers; at most ${most} may`;
+    const message = `${this.#bytes} bytes of ${this.#whose} wait for their answers; at most ${most} are allowed`;
     return {
       status: 503,
       code: 'overloaded',

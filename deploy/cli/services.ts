@@ -82,7 +82,7 @@ export async function enrichCommand({
   if (config.topologies.length === 0)
     throw new SluiceError(
       'config-incomplete',
-      `${file} names no topologies, so there is nothing to enrich`,
+      `${file} lists no topologies, so there is nothing to enrich`,
     );
   const from = begin === undefined ? undefined : startFromOf(begin, clock.now());
   const stopped = stopSignal();

@@ -80,7 +80,7 @@ export function requireBuilt(files: readonly string[]): void {
 
 function readBuilt(file: string): string {
   const built = builtFileOf(file);
-  const fix = `run \`sluice topology build ${shown(file)}\`, and deploy what it writes`;
+  const fix = `run \`sluice topology build ${shown(file)}\`, and deploy the file that it writes`;
   let text: string;
   try {
     text = readFileSync(built, 'utf8');

@@ -52,7 +52,10 @@ export async function skipAnswer(
   try {
     const { topology, split, to } = JSON.parse(body) as Partial<SkipCall>;
     if (typeof topology !== 'string' || typeof split !== 'string' || typeof to !== 'string')
-      throw new SluiceError('skip-invalid', 'a skip names a topology, a split, and up to where');
+      throw new SluiceError(
+        'skip-invalid',
+        'expected a topology, a split, and a position to skip to',
+      );
     const host = await hostOf(hosts, topology);
     return jsonAnswer(200, { done: await host.skip({ split, to }) });
   } catch (thrown) {

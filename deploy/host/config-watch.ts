@@ -61,13 +61,13 @@ export function reloadOnChange(
       ingress.reload(next);
       inForce = next;
       if (isSame) return;
-      tell('keys, issuers, quotas and origins are as the configuration says now');
+      tell('applied the keys, issuers, quotas and origins of the changed configuration');
       if (fixedPart(next) !== fixedPart(first))
-        tell('other changes of the configuration wait for the next start');
+        tell('other changes of the configuration need a restart');
     } catch (thrown) {
       const why = messageOf(thrown);
       ingress.refuseReload(why);
-      tell(`the changed configuration is not used, the one before stays in force: ${why}`);
+      tell(`the changed configuration was not applied, the previous one stays in force: ${why}`);
     }
   });
   return async () => watch.stop();

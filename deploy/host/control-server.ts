@@ -114,7 +114,7 @@ async function answerTo(
     }
     return jsonAnswer(404, {
       code: 'command-unknown',
-      message: 'this instance does not have that command',
+      message: 'this instance does not know that command',
     });
   } catch (thrown) {
     return jsonAnswer(503, { code: 'command-failed', message: messageOf(thrown) });

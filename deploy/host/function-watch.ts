@@ -139,9 +139,9 @@ export class FunctionWatch {
 function neverTurned({ node, slot }: CallSlot, forMs: number): SluiceError {
   return new SluiceError(
     'function-stuck',
-    `'${node}': its ${slot} kept the thread for ${forMs / 1_000} s after it had returned`,
+    `'${node}': its ${slot} blocked the thread for ${forMs / 1_000} s after it had returned`,
     {
-      fix: 'look for a loop without an end behind an await; what is given to it goes to the rejected table the second time',
+      fix: 'look for an endless loop after an await; the second time, its elements go to the rejected table',
     },
   );
 }
@@ -151,7 +151,7 @@ function neverReturned({ node, slot }: CallSlot, maxMs: number): SluiceError {
     'function-stuck',
     `'${node}': its ${slot} did not return from one call within ${maxMs / 1_000} s`,
     {
-      fix: 'look for a loop without an end, or a regular expression whose time grows with its text; what is given to it goes to the rejected table the second time',
+      fix: 'look for an endless loop or a slow regular expression; the second time, its elements go to the rejected table',
     },
   );
 }

@@ -75,7 +75,7 @@ export async function findInstance(dir: string): Promise<Instance | undefined> {
 export function alreadyRunning(dir: string, other: Instance | undefined): SluiceError {
   const who = other === undefined ? 'another process' : `pid ${other.pid} (${other.url})`;
   return new SluiceError('already-running', `${dir} is in use by ${who}`, {
-    fix: 'stop that one, or give this one its own folder with --dir',
+    fix: 'stop the other process, or use another folder with --dir',
     details: { dir, pid: other?.pid, url: other?.url },
   });
 }
@@ -114,10 +114,10 @@ function makeFolder(dir: string): void {
   } catch (cause) {
     throw new SluiceError(
       'folder-unusable',
-      `${dir} cannot be made or used as a folder: ${messageOf(cause)}`,
+      `${dir} cannot be created or used as a folder: ${messageOf(cause)}`,
       {
         cause,
-        fix: 'name a folder of this user with --dir',
+        fix: 'pass a folder of this user with --dir',
       },
     );
   }
@@ -129,9 +129,9 @@ function closeToOthers(dir: string): void {
   if (foreign.length > 0) {
     throw new SluiceError(
       'folder-not-private',
-      `other users can enter ${dir}, and it holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
+      `other users can enter ${dir}, and it has files that Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
       {
-        fix: 'name a folder for Sluice alone with --dir, or close this one to others with chmod 700',
+        fix: 'pass a folder for Sluice alone with --dir, or close this one to others with chmod 700',
       },
     );
   }
@@ -143,7 +143,7 @@ function closeToOthers(dir: string): void {
       `other users can enter ${dir}, and it cannot be closed to them: ${messageOf(cause)}`,
       {
         cause,
-        fix: `name a folder of this user with --dir; ${dir} belongs to user ${lstatSync(dir).uid}`,
+        fix: `pass a folder of this user with --dir; ${dir} belongs to user ${lstatSync(dir).uid}`,
       },
     );
   }

@@ -74,13 +74,13 @@ async function answerTo(
 ): Promise<PlainAnswer> {
   const { method = '', url = '', headers } = request;
   if (isOwnHost?.(headers.host ?? '') === false)
-    return textAnswer(421, 'this server does not go by that name');
+    return textAnswer(421, 'this server does not answer to that host name');
   const path = url.split('?', 1)[0] as string;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return textAnswer(404, 'there is nothing at this path');
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return textAnswer(405, 'this path is read with GET');
+    return textAnswer(405, 'use GET on this path');
   }
   return route().catch((thrown: unknown) => textAnswer(503, messageOf(thrown)));
 }
@@ -105,7 +105,7 @@ export function listenFault(
   if (systemCodeOf(cause) === 'EADDRINUSE') {
     return new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
       cause,
-      fix: `stop what listens there, or choose another with ${section}.port (0 takes any free one)`,
+      fix: `stop the process that listens there, or set ${section}.port to another (0 means any free port)`,
     });
   }
   return new SluiceError(
@@ -113,7 +113,7 @@ export function listenFault(
     `${section} cannot listen on port ${port} of ${host}: ${messageOf(cause)}`,
     {
       cause,
-      fix: `name an address of this machine and a port that this user may use, with ${section}.host and ${section}.port`,
+      fix: `set ${section}.host and ${section}.port to an address of this machine and a port that this user may use`,
     },
   );
 }

@@ -11,14 +11,14 @@ type Reloaded = Pick<SluiceConfig, 'access' | 'endsInLineBreak'>;
 /** Why `next` is refused, whole, while `inForce` stays; undefined when it is taken over. */
 export function refuseReload(inForce: Reloaded, next: Reloaded): string | undefined {
   if (inForce.endsInLineBreak && !next.endsInLineBreak)
-    return 'its last line has no line break, so it looks half saved; end it with one';
+    return 'its last line has no line break, so it may be half saved; end it with one';
   const { access } = next;
   for (const section of ['keys', 'jwt'] as const) {
     if (inForce.access[section].length > 0 && !access.sections[section])
-      return `the section '${section}' is gone; write it with an empty list to mean that, or restart`;
+      return `the section '${section}' was removed; if you mean it, write an empty list, or restart`;
   }
   const isClosed = inForce.access.keys.length > 0 || inForce.access.jwt.length > 0;
   if (isClosed && access.keys.length === 0 && access.jwt.length === 0)
-    return 'it has neither keys nor issuers, so everybody could send; restart to mean that';
+    return 'it has neither keys nor issuers, so everybody could send; if you mean it, restart';
   return undefined;
 }

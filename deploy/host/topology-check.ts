@@ -165,7 +165,7 @@ function configOf({ file, config: named, env }: TopologyCheckOptions): FoundConf
     return {
       config: undefined,
       findings: [],
-      note: 'its streams and connectors are not checked: there is no sluice.yaml; name one with --config',
+      note: 'its streams and connectors are not checked: there is no sluice.yaml; pass one with --config',
     };
   }
   const read = readConfig(path, env);

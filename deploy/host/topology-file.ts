@@ -64,7 +64,7 @@ export async function bundleTopologyFile(file: string, stamps: FileStamps): Prom
   if (!isFile(file)) {
     await stamps.note(file);
     throw new SluiceError('topology-compile', `there is no file ${shown(file)}`, {
-      fix: "name a topology's file, such as topology.ts",
+      fix: 'pass the file of a topology, such as topology.ts',
     });
   }
   const result = await build({

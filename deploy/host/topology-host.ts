@@ -43,7 +43,7 @@ class Host implements TopologyHost {
     const { clock, tell, file } = options;
     const keep = (path: string): void =>
       tell(
-        `${relative(process.cwd(), path)} was changed; its rows stay as they were read: restart Sluice to use it`,
+        `${relative(process.cwd(), path)} was changed, but its old rows are still in use: restart Sluice to read it again`,
       );
     this.#watch = new TopologyWatch(clock, () => this.#onChange(), keep);
     this.#runs = new TopologyRuns(options, this.#shown, this.#stopped.signal, ({ plan, tables }) =>
@@ -82,7 +82,7 @@ class Host implements TopologyHost {
     if (thread === undefined || state !== 'running') {
       throw new SluiceError(
         'drain-refused',
-        `${this.#shown} does not run (${state}): there is nothing to drain`,
+        `${this.#shown} is not running (${state}): there is nothing to drain`,
         {
           fix: 'see `sluice status`; once it runs again, drain again',
         },
@@ -97,7 +97,7 @@ class Host implements TopologyHost {
     if (thread === undefined) {
       throw new SluiceError(
         'skip-refused',
-        `${this.#shown} does not run (${state}): there is nothing to skip`,
+        `${this.#shown} is not running (${state}): there is nothing to skip`,
         {
           fix: 'see `sluice status`; once it runs again, ask again',
         },

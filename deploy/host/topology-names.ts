@@ -22,7 +22,7 @@ export class TopologyNames {
 function nameTaken(name: string, other: string): SluiceError {
   return new SluiceError(
     'topology-name-taken',
-    `the topology '${name}' is that of ${other} already: its checkpoints would be those of both`,
+    `the topology '${name}' is already used by ${other}: both would share its checkpoints`,
     {
       fix: 'give one of them another name, the first argument of topology(), or take one file out of the configuration',
     },

@@ -232,7 +232,7 @@ export class TopologyThread {
     for (const answer of this.#skips.values())
       answer({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
     if (!this.#stopped && this.#fault === undefined) {
-      this.#crash = `its thread ended without a word (exit code ${code})`;
+      this.#crash = `its thread ended without an error (exit code ${code})`;
       this.#fault = { code: 'worker-ended', message: this.#crash };
     }
     this.failure = this.#functions.end(this.#crash);

@@ -72,9 +72,9 @@ process.once('message', (input: TrialInput) => {
   process.once('uncaughtException', (thrown: unknown) => {
     const place =
       placeReader(input.script)(thrown instanceof Error ? thrown.stack : undefined) ?? null;
-    const message = `${input.file} left something to fail by itself: ${messageOf(thrown)}`;
+    const message = `${input.file} started something that failed later: ${messageOf(thrown)}`;
     const fix =
-      'a topology only describes what is done: await or catch it, or take it out of the modules it is made of';
+      'a topology only describes what to do: await or catch it, or remove it from the modules of the topology';
     const finding = { kind: 'load', node: null, place, message, fix } as const;
     void say({ kind: 'checked', verdict: { name: null, nodes: 0, findings: [finding] } }).then(() =>
       process.exit(),

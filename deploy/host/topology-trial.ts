@@ -69,7 +69,7 @@ function verdictOf(
       else resolve(verdict);
     };
     const abort = (): void =>
-      settle(new SluiceError('trial-aborted', 'the trial was ended: Sluice stops'));
+      settle(new SluiceError('trial-aborted', 'the trial was ended: Sluice is shutting down'));
     const within = (next: typeof phase, maxMs: number): void => {
       phase = next;
       timer?.cancel();
@@ -121,7 +121,7 @@ export function neverLoaded(file: string): SluiceError {
     'topology-load',
     `${file} was not loaded within ${limits.topologyLoadMaxMs / 1_000} s`,
     {
-      fix: 'a topology only describes what is done: take loops and what it waits for out of the modules it is made of',
+      fix: 'a topology only describes what to do: remove loops and waits from its modules',
     },
   );
 }
@@ -148,12 +148,12 @@ function endedEarly(
   const how = killed === null ? `exit code ${code}` : killed;
   const when = phase === 'checking' ? 'while it was checked' : 'while it was loaded';
   return new SluiceError('topology-load', `${file} ended its process ${when} (${how})`, {
-    fix: 'a topology only describes what is done: it has no business with the process it is loaded in',
+    fix: 'a topology only describes what to do: remove what ends the process from its modules',
   });
 }
 
 export function outOfMemory(file: string): SluiceError {
   return new SluiceError('topology-out-of-memory', `${file} used up its memory`, {
-    fix: 'find what grows without a bound: in what its modules do when they are loaded, or in its functions',
+    fix: 'look for memory that grows without a bound when its modules are loaded, or in its functions',
   });
 }

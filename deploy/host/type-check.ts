@@ -211,12 +211,12 @@ function run(
       'types-timeout',
       `the types were not checked within ${seconds} s`,
       {
-        fix: 'simplify the types that take so long: `npx tsc --extendedDiagnostics` shows the time; save to try again',
+        fix: 'simplify the slow types: `npx tsc --extendedDiagnostics` shows the time; save to try again',
       },
     );
     const timer = clock.setTimer(topologyTypesMaxMs, () => end(late));
     const abort = (): void =>
-      end(new SluiceError('trial-aborted', 'the type check was ended: Sluice stops'));
+      end(new SluiceError('trial-aborted', 'the type check was ended: Sluice is shutting down'));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     for (const stream of [child.stdout, child.stderr]) {

@@ -28,7 +28,7 @@ export async function settleOrphans(options: OrphansOptions): Promise<void> {
     const orphans = (await checkpointedTopologies(blobs)).filter((name) => !names.includes(name));
     if (orphans.length > 0) await settleAll(orphans, options);
   } catch (thrown) {
-    tell(`what topologies without a file have staged cannot be looked for: ${messageOf(thrown)}`);
+    tell(`rows staged by topologies without a file cannot be looked for: ${messageOf(thrown)}`);
   }
 }
 
@@ -53,11 +53,11 @@ async function settleAll(
       });
       if (rows > 0)
         tell(
-          `'${topology}' is in no topology file any more: ${rows} rows that it had staged are visible now`,
+          `'${topology}' is no longer in any topology file: ${rows} rows that it had staged are visible now`,
         );
     } catch (thrown) {
       tell(
-        `'${topology}' is in no topology file any more, and what it staged cannot be made visible: ${messageOf(thrown)}`,
+        `'${topology}' is no longer in any topology file, and what it staged cannot be made visible: ${messageOf(thrown)}`,
       );
     }
   }

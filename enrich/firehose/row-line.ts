@@ -63,7 +63,7 @@ export function lineWriter({
       'columns-reserved',
       `rows of '${sink}' have ${taken.join(', ')}, which delivery adds`,
       {
-        fix: `give those columns other names: ${reserved.join(', ')} are made of the element's time and origin`,
+        fix: `rename those columns: ${reserved.join(', ')} are derived from the element's time and origin`,
       },
     );
   }

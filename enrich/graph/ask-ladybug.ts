@@ -24,7 +24,7 @@ const graphQueryMaxBytes = 8 * mebi;
 assert(graphQueryMaxBytes < limits.questionOutputMaxBytes, 'an answer is told whole');
 
 const readOnlyRefusal = /read-only database/;
-const onlyAsked = 'the graph is only asked here; topologies write it';
+const onlyAsked = 'only statements that read are allowed here; topologies write the graph';
 /** The database's least. */
 const addressMinBytes = 8 * mebi;
 

@@ -291,9 +291,9 @@ function grown(
   if (growth.kind === 'grown') return growth;
   throw new SluiceError(
     'graph-model-mismatch',
-    `the graph model does not fit the graph that is there: ${growth.problems.join('; ')}`,
+    `the graph model does not fit the existing graph: ${growth.problems.join('; ')}`,
     {
-      fix: 'give it another name in the model, or begin with an empty graph',
+      fix: 'use another name in the model, or start with an empty graph',
     },
   );
 }
@@ -311,11 +311,11 @@ function progressFor(
 }
 
 function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
-  const fix = 'the newer run goes on; stop this one';
+  const fix = 'stop this run; the newer one continues';
   if (by.lineage !== run.lineage) {
     return new SluiceError(
       'fenced',
-      `the graph sink '${sink}' was taken over by a run that began without these checkpoints`,
+      `the graph sink '${sink}' was taken over by a run that started without these checkpoints`,
       { fix, details: { sink, attempt: run.attempt, by: by.attempt, restarted: true } },
     );
   }
@@ -336,9 +336,9 @@ export function graphBehind(
     found === undefined ? 'nothing' : `checkpoint ${found.checkpoint}, chunk ${found.chunk}`;
   return new SluiceError(
     'graph-behind',
-    `the graph holds ${is} of the sink '${sink}', and the checkpoints want to go on at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
+    `the graph has ${is} of the sink '${sink}', but the checkpoints resume at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
     {
-      fix: 'put the graph back that belongs to these checkpoints, or start over with `sluice reset`',
+      fix: 'restore the graph that belongs to these checkpoints, or start over with `sluice reset`',
       details: { sink, found: found?.checkpoint, wanted: wanted.checkpoint },
     },
   );

@@ -62,8 +62,8 @@ export async function openLadybugFile({
       {
         cause,
         fix: locked
-          ? 'another process has it open: stop that one'
-          : 'restore it from a copy, or start over with `sluice reset`',
+          ? 'another process has it open: stop that process'
+          : 'restore it from a backup, or start over with `sluice reset`',
       },
     );
   });

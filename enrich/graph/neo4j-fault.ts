@@ -53,7 +53,7 @@ export function faultOf(thrown: unknown, url: string): SluiceError {
       'the user needs to write nodes, edges, properties and names, and to show indexes and to show and make constraints';
     return fault(
       'graph-denied',
-      `does not let this user in, or not do this: ${said}`,
+      `does not let this user log in or do this: ${said}`,
       `correct neo4j.user and neo4j.password_file; ${rights}`,
     );
   }
@@ -67,7 +67,7 @@ export function faultOf(thrown: unknown, url: string): SluiceError {
   if (endedPattern.test(code) || busyPattern.test(code)) {
     return fault(
       'graph-busy',
-      `is busy, or what is to be written is locked: ${said}`,
+      `is busy, or the data to write is locked: ${said}`,
       'SHOW TRANSACTIONS lists who holds locks for long',
     );
   }

@@ -73,7 +73,7 @@ function beginning(tokens: readonly Token[]): string | undefined {
   const explained = tokens[wordOf(tokens[1]) === 'logical' ? 2 : 1];
   return firstWords.has(wordOf(explained))
     ? undefined
-    : `only a statement that asks can be explained, not '${explained?.text ?? ''}'`;
+    : `only a statement that reads can be explained, not '${explained?.text ?? ''}'`;
 }
 
 function tokenRefusal(
@@ -83,13 +83,13 @@ function tokenRefusal(
   index: number,
 ): string | undefined {
   if (token.text === ';')
-    return `a question is one statement; another follows at ${place(statement, token.at)}`;
+    return `only one statement is allowed; another begins at ${place(statement, token.at)}`;
   const word = tokens[index - 1]?.text === '.' ? '' : wordOf(token);
   const at = (): string => `${token.text} at ${place(statement, token.at)}`;
   if (writing.has(word))
-    return `${at()}: the graph is only asked here; topologies write it (as a name, put it in backquotes)`;
+    return `${at()}: only statements that read are allowed; topologies write the graph (to use it as a name, put it in backquotes)`;
   if (reaching.has(word))
-    return `${at()} reaches beyond the graph, which is all that is asked here (as a name, put it in backquotes)`;
+    return `${at()} reads something other than the graph, which is not allowed (to use it as a name, put it in backquotes)`;
   if (word !== 'call') return undefined;
   const procedure = tokens[index + 1];
   if (callable.has(wordOf(procedure)) && tokens[index + 2]?.text === '(') return undefined;

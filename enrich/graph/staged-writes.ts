@@ -173,8 +173,8 @@ export class StagedWrites {
   #missing(what: string, details: Readonly<Record<string, unknown>>): SluiceError {
     return new SluiceError(
       'staged-file-missing',
-      `the last checkpoint of the graph sink '${this.#options.sink}' names writes that are lost: ${what}`,
-      { fix: 'put it back from a copy, or start over with `sluice reset`', details },
+      `the last checkpoint of the graph sink '${this.#options.sink}' refers to writes that are lost: ${what}`,
+      { fix: 'restore it from a backup, or start over with `sluice reset`', details },
     );
   }
 }

@@ -81,7 +81,7 @@ export async function queryLake(
       if (thrown instanceof SluiceError) throw thrown;
       const tables = tablesOf(lake);
       const fix =
-        tables.length === 0 ? `there is no table in ${lake} yet` : `tables: ${tables.join(', ')}`;
+        tables.length === 0 ? `no tables found in ${lake}` : `tables: ${tables.join(', ')}`;
       throw new SluiceError('query-failed', messageOf(thrown), {
         cause: thrown,
         fix,
@@ -140,7 +140,7 @@ async function requireQuestion(connection: DuckDBConnection, sql: string): Promi
 
 async function run(connection: DuckDBConnection, sql: string): Promise<DuckDBResult> {
   const statements = await connection.extractStatements(sql);
-  if (statements.count !== 1) throw new Error('a question is one statement');
+  if (statements.count !== 1) throw new Error('only one statement is allowed');
   const statement = await statements.prepare(0);
   return statement.stream();
 }

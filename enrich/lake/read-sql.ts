@@ -52,7 +52,7 @@ const reachingFunctions: ReadonlySet<string> = new Set([
 /** Views over what such functions would tell. */
 const reachingTables: ReadonlySet<string> = new Set(['pg_settings', 'duckdb_logs']);
 const onlyQuestions =
-  'only a question is answered: one SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN (PIVOT with IN)';
+  'only one statement that reads is allowed: SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN (PIVOT with IN)';
 
 /** EXPLAIN has no tree: what it explains is judged in its place. */
 export function explainedSql(sql: string): string {
@@ -104,7 +104,7 @@ function refusalIn(statement: unknown): string | undefined {
     const node = value as TreeNode;
     const [kind, name] = reached(node);
     if (kind !== undefined)
-      return `the ${kind} '${name}' is not allowed: a question reads only the tables of the lake`;
+      return `the ${kind} '${name}' is not allowed: a query reads only the tables of the lake`;
     for (const part of Object.values(value)) waiting.push(part);
   }
   return undefined;

@@ -114,7 +114,7 @@ export async function tableMisfits(files: LakeFiles, table: TableFile): Promise<
 }
 
 function misfitFix(table: string): string {
-  return `give what changed another name, or the table; or move '${table}' out of the lake`;
+  return `rename what changed, or the table; or move '${table}' out of the lake`;
 }
 
 function misfitsOf(before: TableFile, known: KnownColumns, table: TableFile): readonly string[] {

@@ -35,7 +35,7 @@ function textOf(path: string): string {
     const why = systemCodeOf(cause) === 'ENOENT' ? 'there is no such file' : messageOf(cause);
     throw new SluiceError('lookup-table-missing', `${path}: ${why}`, {
       cause,
-      fix: 'a table is named relative to the file of its topology',
+      fix: 'write the path relative to the file of the topology',
     });
   }
   try {

@@ -66,16 +66,14 @@ export function httpLookup(
     } catch (thrown) {
       throw fault(
         'lookup-unreachable',
-        `there was no whole answer (${reasonOf(thrown)})`,
+        `there was no complete answer (${reasonOf(thrown)})`,
         retryAfterMs,
       );
     }
     if (status === 404 || status === 204) return undefined;
     if (status !== 200) {
       const asks =
-        retryAfterMs === undefined
-          ? ''
-          : `, and asks to be left alone for ${Math.ceil(retryAfterMs / 1_000)} s`;
+        retryAfterMs === undefined ? '' : `, and asks to wait ${Math.ceil(retryAfterMs / 1_000)} s`;
       throw fault('lookup-refused', `the server answered ${status}${asks}`, retryAfterMs);
     }
     if (body === undefined)

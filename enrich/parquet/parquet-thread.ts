@@ -43,7 +43,7 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
   };
   const ended = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
   const unanswered = (): SluiceError =>
-    new SluiceError('sink-ended', `the writer of table '${input.table}' does not end`);
+    new SluiceError('sink-ended', `the writer of table '${input.table}' did not end`);
   worker.on('message', (reply: ParquetReply) => {
     if (reply.ok) {
       asked.shift()?.resolve(reply);

@@ -298,7 +298,7 @@ export class Batcher {
 
   #downMessage(): string {
     const { writer, stream } = this.#options;
-    return `${writer.route} of '${stream}' fails (${this.#lastCode}: ${this.#lastMessage}); it is tried again soon`;
+    return `${writer.route} of '${stream}' fails (${this.#lastCode}: ${this.#lastMessage}); retrying soon`;
   }
 }
 

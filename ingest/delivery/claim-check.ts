@@ -49,7 +49,7 @@ export function createClaimCheck({ store, bounds, clock, random }: ClaimCheckOpt
     const { team, app, receivedtime, extensions } = attributes;
     const taken = claimExtensions.find((name) => extensions?.[name] !== undefined);
     if (taken !== undefined) {
-      const message = `an event whose data is kept elsewhere cannot have an extension '${taken}'`;
+      const message = `an event whose data is in the claim store cannot have an extension '${taken}'`;
       return {
         status: 400,
         code: 'extension-reserved',
@@ -66,7 +66,7 @@ export function createClaimCheck({ store, bounds, clock, random }: ClaimCheckOpt
         webcrypto.subtle.digest('SHA-256', data),
         store.createIfAbsent(key, data),
       ]);
-      if (!isNew) throw new Error(`there is a blob '${key}' already`);
+      if (!isNew) throw new Error(`the blob '${key}' already exists`);
       pointer = {
         dataref: `${claimScheme}${key}`,
         datasize: String(data.length),

@@ -138,7 +138,8 @@ export class Spool {
       return {
         kind: 'refused',
         code: 'backlog-full',
-        message: 'the spools of this process have as much on its way to the disk as they may',
+        message:
+          'the spools of this process have as much data on its way to the disk as is allowed',
       };
     }
     this.#appending++;
@@ -267,7 +268,7 @@ async function openFolder(options: SpoolOptions): Promise<Opened> {
     // A mark that was not written in time is replaced by the beginning of what was not deleted.
     const drained = Math.max(await readDrained(dir), log.start);
     if (drained > end.offset) {
-      const message = `the spool in ${dir} says that ${drained} records were drained, and has ${end.offset}`;
+      const message = `the spool in ${dir} says that ${drained} records were drained, but has only ${end.offset}`;
       throw new SluiceError('stream-corrupt', message);
     }
     return { log, end, drained, oldest: await verify(dir, drained, end.offset) };
@@ -300,7 +301,7 @@ const damages: ReadonlySet<string> = new Set(['stream-corrupt', 'position-trimme
 function damaged(dir: string, thrown: unknown): unknown {
   if (!(thrown instanceof SluiceError) || !damages.has(thrown.code)) return thrown;
   return new SluiceError('stream-corrupt', thrown.message, {
-    fix: `bring the file back from a copy, or move ${dir} away: what it holds was accepted, and nobody else sends it`,
+    fix: `restore the file from a backup, or move ${dir} away: its events were accepted and exist nowhere else`,
     cause: thrown,
     details: { ...thrown.details, dir },
   });

@@ -160,7 +160,7 @@ export class StreamDelivery {
     const { stream, byRoute, bufferMaxBytes, dropped } = this.#options;
     const { route, bytes } = parcel.routed;
     if (this.#bufferedBytes + bytes > bufferMaxBytes) {
-      const message = `${this.#bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} may`;
+      const message = `${this.#bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} are allowed`;
       const expected = 'send it again after Retry-After';
       return settle(refused({ status: 503, code: 'buffer-full', message, expected }));
     }

@@ -36,14 +36,14 @@ export function openEnvelope(
     const { name } = member;
     const pointer = pointerTo(name);
     if (name === 'data') {
-      if (data !== undefined) return refuse("'data' stands twice", pointer);
+      if (data !== undefined) return refuse("'data' appears twice", pointer);
       data = member;
       continue;
     }
     if (beside.includes(name)) continue;
     if (!isEnvelopeMember(name))
       return refuse(`'${name.slice(0, 64)}' is not a member of the envelope`, pointer);
-    if (given[name] !== undefined) return refuse(`'${name}' stands twice`, pointer);
+    if (given[name] !== undefined) return refuse(`'${name}' appears twice`, pointer);
     const value = stringAt(body, member);
     if (value === undefined) return refuse(`'${name}' must be a string`, pointer);
     given[name] = value;

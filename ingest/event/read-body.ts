@@ -80,7 +80,7 @@ export function checkNoId(head: RequestHead): Refusal | undefined {
   return {
     status: 400,
     code: 'id-for-many',
-    message: 'X-Event-Id names one event, and the body is a batch',
+    message: 'X-Event-Id is for one event, but the body is a batch',
     expected: 'ids inside the events',
   };
 }

@@ -95,7 +95,11 @@ export function inflate(
  * Stops the inflating of a body that nobody waits for; never answered, as the client's leaving was
  * counted.
  */
-const gone: Refusal = { status: 503, code: 'client-gone', message: 'the client has gone' };
+const gone: Refusal = {
+  status: 503,
+  code: 'client-gone',
+  message: 'the client closed the connection',
+};
 
 /**
  * Why a body of the announced length is not read. Said before anything that waiting could change:

@@ -41,7 +41,7 @@ export function encodingOf(header: string): Encoding | Refusal {
     encoding ?? {
       status: 400,
       code: 'content-encoding-unknown',
-      message: `the content encoding '${name.slice(0, 40)}' is not read`,
+      message: `the content encoding '${name.slice(0, 40)}' is not supported`,
       expected: 'gzip, deflate, br or none',
     }
   );
@@ -115,7 +115,7 @@ export function checkEnd(
   // What is no member and no zero behind gzip is an error already.
   return left === 0 || encoding === 'gzip'
     ? undefined
-    : notInflatable(`${left} bytes are behind its end`, encoding);
+    : notInflatable(`${left} bytes follow its end`, encoding);
 }
 
 export function inflatesTooLarge(arrivedBytes: number, maxBytes: number): Refusal {
@@ -132,7 +132,7 @@ export function notInflatable(why: string, encoding: string): Refusal {
   return {
     status: 400,
     code: 'not-inflatable',
-    message: `the body does not inflate: ${why}`,
+    message: `the body cannot be decompressed: ${why}`,
     expected: `one whole body of ${encoding}`,
   };
 }

@@ -147,7 +147,7 @@ function chunksFault(
     return breaks(
       400,
       'trailer-unsupported',
-      'a trailer behind the body is not supported',
+      'trailers after the body are not supported',
       'headers in the head of the request',
     );
   return rule === 'none' ? bodyUnexpected : undefined;
@@ -177,7 +177,7 @@ function keeps(code: RefusedCode, message: string, expected: string): HeadFault 
 const bodyUnexpected = breaks(
   400,
   'body-unexpected',
-  'this method has no use for a body (RFC 9110, section 9.3.1)',
+  'this method does not accept a body (RFC 9110, section 9.3.1)',
   'no body',
 );
 

@@ -24,7 +24,7 @@ export async function listen(
 ): Promise<us_listen_socket> {
   const taken = (): SluiceError =>
     new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
-      fix: `stop what listens there, or choose another with ingress.port (0 takes any free one)`,
+      fix: `stop the process that listens there, or set ingress.port to another (0 means any free port)`,
     });
   // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain
   // listener says whether somebody is there.

@@ -54,7 +54,7 @@ function mountEndpoint(
   app.any(
     path,
     door.enter('any', carriesEvents, (res, req, given) => {
-      const message = `${req.getMethod().toUpperCase()} is not allowed here`;
+      const message = `${req.getMethod().toUpperCase()} is not allowed on this path`;
       const refusal: Refusal = {
         status: 405,
         code: 'method-not-allowed',

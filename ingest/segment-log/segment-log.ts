@@ -174,7 +174,7 @@ export class SegmentLog {
     if (this.#broken !== undefined)
       return Promise.resolve({ kind: 'refused', code: 'io-error', message: this.#broken });
     if (this.#queuedBytes + bytes > this.#options.pendingMaxBytes) {
-      const message = `${this.#queuedBytes} bytes wait for the disk; at most ${this.#options.pendingMaxBytes} may`;
+      const message = `${this.#queuedBytes} bytes wait for the disk; at most ${this.#options.pendingMaxBytes} are allowed`;
       return Promise.resolve({ kind: 'refused', code: 'backlog-full', message });
     }
     return new Promise((settle) => {
@@ -269,7 +269,7 @@ export class SegmentLog {
       await this.#file.truncate(this.#bytes);
       await this.#file.datasync();
     } catch (thrown) {
-      this.#broken = `the log in ${this.#options.dir} could not be cut back after a failed write (${messageOf(thrown)}); start again once the disk is well`;
+      this.#broken = `the log in ${this.#options.dir} could not be truncated after a failed write (${messageOf(thrown)}); restart once the disk works`;
     }
   }
 

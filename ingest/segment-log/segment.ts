@@ -101,7 +101,7 @@ export function corrupt(
     'stream-corrupt',
     `${path} is damaged at byte ${byte} (offset ${offset}): ${what}`,
     {
-      fix: 'bring the file back from a copy; to go on without what is lost, reset what has read this stream as well',
+      fix: 'restore the file from a backup; to continue without the lost records, also reset what has read this stream',
       details: { path, byte, offset },
     },
   );

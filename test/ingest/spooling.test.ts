@@ -242,7 +242,7 @@ describe('what a stream left in its spool', () => {
     const dir = folder();
     await leave(dir);
     const without = await rigOf(dir, [streamConfig('a', 'other')]);
-    expect(without.told.find(({ msg }) => msg.includes('not configured any more'))).toMatchObject({
+    expect(without.told.find(({ msg }) => msg.includes('no longer configured'))).toMatchObject({
       stream: 'a/clicks',
       path: 'kinesis',
       records: 2,
@@ -308,7 +308,7 @@ describe('what a stream left in its spool', () => {
     await taken?.close();
     await stop(rig);
     const next = await rigOf(dir, streams);
-    expect(next.told.find(({ msg }) => msg.includes('refused for good'))).toMatchObject({
+    expect(next.told.find(({ msg }) => msg.includes('refused permanently'))).toMatchObject({
       stream: 'a/clicks',
       records: 2,
     });

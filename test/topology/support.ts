@@ -153,7 +153,7 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
           const { records, closed, trimmed = 0 } = of(id);
           const from = after === undefined ? trimmed : Number(after);
           if (from < trimmed)
-            throw new SluiceError('position-trimmed', `${from + 1} is not kept any more`);
+            throw new SluiceError('position-trimmed', `${from + 1} is no longer kept`);
           if (from > records.length && stream.asksLatest)
             throw new SluiceError('position-truncated', `it goes on at ${records.length + 1}`);
           const read = records.slice(from, from + bounds.maxRecords);

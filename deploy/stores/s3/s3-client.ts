@@ -284,7 +284,7 @@ class SdkS3 implements S3Api {
 const callMaxMs = (bytes: number): number => s3CallMaxMs + (bytes / s3BytesPerSecondMin) * 1_000;
 
 function timedOut(ms: number): Error {
-  return Object.assign(new Error(`not answered in whole within ${Math.round(ms)} ms`), {
+  return Object.assign(new Error(`no complete answer within ${Math.round(ms)} ms`), {
     name: 'TimeoutError',
   });
 }

@@ -113,7 +113,7 @@ export function s3Fault(
   }
   const fix =
     kind === 'throttled'
-      ? `the bucket '${bucket}' is asked more often than it takes: look at what else uses it, and at checkpoint_ms`
+      ? `the bucket '${bucket}' gets more requests than it allows: look at what else uses it, and at checkpoint_ms`
       : `check that the bucket '${bucket}' can be reached`;
   return new SluiceError('s3-failed', `${what}: ${operation} failed (${code})`, {
     retryable: true,

@@ -142,7 +142,7 @@ async function publishObject(
         'lake-taken-over',
         `${target} was published by a later run than attempt ${run.attempt}`,
         {
-          fix: 'nothing is lost while that run goes on; if its checkpoints were removed, move the table away or give it another name',
+          fix: 'nothing is lost while that run continues; if its checkpoints were removed, move the table away or rename it',
         },
       );
     }

@@ -65,7 +65,7 @@ export function createFirehoseClient({
     const ending = new AbortController();
     return within(clock, firehoseCallMaxMs, make(ending.signal), () => {
       ending.abort();
-      const message = `not answered in whole within ${firehoseCallMaxMs} ms`;
+      const message = `no complete answer within ${firehoseCallMaxMs} ms`;
       return Object.assign(new Error(message), { name: 'TimeoutError' });
     });
   };

@@ -114,7 +114,7 @@ export function firehoseFault(
     );
   }
   const fix =
-    'check the endpoint, and the quotas of the delivery stream; what was not covered by a checkpoint comes again';
+    'check the endpoint and the quotas of the delivery stream; rows after the last checkpoint are delivered again';
   return new SluiceError(
     'firehose-failed',
     `${operation} to the delivery stream '${stream}' failed (${code})`,

@@ -108,7 +108,7 @@ async function inflated({ form, codec, records }: RecordBatch): Promise<Buffer> 
 
 /** What is wrong with a batch, and where: what is not told by a code of ours is damage. */
 function unreadable({ first, last, codec }: RecordBatch, of: string, thrown: unknown): SluiceError {
-  const skip = `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
+  const skip = `continue after them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
   const { code, message, fix } =
     thrown instanceof SluiceError
       ? thrown

@@ -103,7 +103,7 @@ export function kafkaClientOptions(connection: KafkaConnection): {
 /**
  * What clients say whose connections are to be made anew; they hand on the text, and not the error.
  */
-export const principalChanged = 'the credentials of Kafka are of another principal now';
+export const principalChanged = 'the credentials of Kafka now belong to another principal';
 
 /**
  * Tokens for one client, all of one principal: that of its first. One of another principal is

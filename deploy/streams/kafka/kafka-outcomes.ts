@@ -71,7 +71,7 @@ export function outcomeOf({
       return refused('replicas-missing', `${fewReplicas}; it took nothing`, true);
     case 'denied':
     case 'principal-changed':
-      return refused('stream-denied', 'the stream may not be written now', true);
+      return refused('stream-denied', 'the credentials may not write to the stream now', true);
     case 'topic-missing':
       return refused('stream-missing', 'the stream does not exist', true);
     case 'topic-replaced':
@@ -103,7 +103,7 @@ const compactedWhat = (topic: string): string =>
 
 export function compactedError(topic: string): SluiceError {
   return new SluiceError('topic-compacted', compactedWhat(topic), {
-    fix: 'set its cleanup.policy to delete, or kafka.compacted_topics: accept in the configuration if that is meant',
+    fix: 'set its cleanup.policy to delete, or kafka.compacted_topics: accept in the configuration if you mean it',
   });
 }
 

@@ -167,7 +167,7 @@ class KafkaReader implements RecordReader {
       if (from < first) throw thrown;
       throw new SluiceError(
         'position-truncated',
-        `${this.#asked.name}: the offset ${from} is behind the end of the log, which goes on at ${end}`,
+        `${this.#asked.name}: the offset ${from} is behind the end of the log, which continues at ${end}`,
         { cause: thrown },
       );
     }

@@ -149,7 +149,7 @@ class Sender implements KafkaSender {
   async #acquire(untilMs: number): Promise<Client> {
     const found = await this.#inTime(untilMs, this.#producers.current());
     if (found.spent)
-      throw new SluiceError('producer-retired', 'the producer was given up meanwhile', {
+      throw new SluiceError('producer-retired', 'the producer was replaced meanwhile', {
         retryable: true,
       });
     found.underWay++;
@@ -165,7 +165,7 @@ class Sender implements KafkaSender {
     let isWritten = false;
     let isOver = false;
     const writes = (): void => {
-      if (isOver) throw new SluiceError('write-timeout', 'it was given up before it was sent');
+      if (isOver) throw new SluiceError('write-timeout', 'it was canceled before it was sent');
       isWritten = true;
     };
     try {

@@ -76,7 +76,7 @@ export function mskIamAuth({
         {
           cause: thrown,
           retryable: true,
-          fix: 'credentials of AWS in the environment, a profile, a web identity or an instance role',
+          fix: 'provide AWS credentials in the environment, a profile, a web identity or an instance role',
         },
       );
     }

@@ -24,10 +24,10 @@ export function readerError(
     case 'topic-replaced':
       return new SluiceError(
         'split-gone',
-        `${of}: it was deleted and created again, and what this split had is gone with it`,
+        `${of}: it was deleted and created again, and the records of this split are gone`,
         {
           cause,
-          fix: 'nothing: its partitions are read from their first records as splits of their own',
+          fix: 'nothing to do: its partitions are read from their first records as new splits',
         },
       );
     case 'denied':
@@ -39,7 +39,7 @@ export function readerError(
     case 'out-of-range':
       return new SluiceError(
         'position-trimmed',
-        `${of}: the offset ${position} is not kept any more`,
+        `${of}: the offset ${position} is no longer kept`,
         { cause },
       );
     case 'codec-refused':
@@ -48,7 +48,7 @@ export function readerError(
         `${of}: the records at ${position} are compressed with zstd, which brokers before 2.3 do not give`,
         {
           cause,
-          fix: 'let the topic have another `compression.type`, or go on behind them with `sluice skip TOPOLOGY SPLIT --to POSITION`',
+          fix: 'set another `compression.type` on the topic, or continue after them with `sluice skip TOPOLOGY SPLIT --to POSITION`',
         },
       );
     case 'stale':

@@ -199,7 +199,7 @@ class Subscriptions {
     }
     throw new SluiceError(
       'stream-unreachable',
-      `Kinesis stream '${this.#streamName}': the consumer '${this.#consumer}' does not become active`,
+      `Kinesis stream '${this.#streamName}': the consumer '${this.#consumer}' did not become active`,
       { retryable: true },
     );
   }

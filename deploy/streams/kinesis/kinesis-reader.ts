@@ -260,14 +260,14 @@ class KinesisReader implements RecordReader {
   async #lost(split: string, { after }: ShardState, why: string): Promise<SluiceError> {
     const listed = await this.splits();
     if (!listed.some(({ id }) => id === split))
-      return this.#error('split-gone', `it has no shard ${split} any more`);
+      return this.#error('split-gone', `it no longer has the shard ${split}`);
     if (after !== undefined) return this.#trimmed(why);
     // Of a stream that is being created or deleted.
     return this.#error('stream-unreachable', why, true);
   }
 
   #trimmed(
-    why = 'the record at the position that was read last is not kept any more, nor may be what came behind it',
+    why = 'the record at the last read position is no longer kept, and records after it may be gone too',
   ): SluiceError {
     return this.#error('position-trimmed', why);
   }

@@ -22,7 +22,7 @@ export function readOutcomes(body: Buffer, count: number): readonly WriteOutcome
   if (results?.length !== count)
     return all(
       count,
-      unknown('reply-unreadable', 'the answer of the stream does not speak of all records'),
+      unknown('reply-unreadable', 'the answer of the stream does not cover all records'),
     );
   return results.map(outcomeOf);
 }
@@ -49,7 +49,7 @@ function parseResults(body: Buffer): readonly PutResult[] | undefined {
 
 const throttled = refused(
   'throughput-exceeded',
-  'a shard of the stream takes no more for the moment',
+  'a shard of the stream accepts no more at the moment',
 );
 const failed = refused('stream-failed', 'the stream could not take the record');
 const unreadable = unknown(
@@ -81,7 +81,7 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
   if (name === 'ResourceNotFoundException')
     return refused('stream-missing', 'the stream does not exist');
   if (status === 429 || isThrottling(name))
-    return refused('throughput-exceeded', 'the stream takes no more for the moment');
+    return refused('throughput-exceeded', 'the stream accepts no more at the moment');
   // A gateway in between answers for a stream that it may have reached; only Kinesis' own words are
   // a refusal.
   if (status >= 500) {
@@ -96,7 +96,7 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
     };
   // Not allowed, an expired token, a key that is gone: nothing that the sender of an event can
   // mend, and it may be mended.
-  return refused('stream-denied', 'the stream may not be written now');
+  return refused('stream-denied', 'the credentials may not write to the stream now');
 }
 
 /**

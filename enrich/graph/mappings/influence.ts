@@ -189,7 +189,7 @@ function checkSize(count: number): void {
   if (count <= limits.graphStagedMaxWrites) return;
   throw new SluiceError(
     'influence-too-large',
-    `a path gives at most ${limits.graphStagedMaxWrites} writes: so many conversions came after so many promos; a shorter gap ends paths sooner`,
+    `a path may have at most ${limits.graphStagedMaxWrites} writes: too many conversions came after too many promos; a shorter gap ends paths sooner`,
   );
 }
 

@@ -70,7 +70,7 @@ function checkLength(length: number): void {
   if (length <= pathMaxElements) return;
   throw new SluiceError(
     'path-full',
-    `a path has at most ${pathMaxElements} elements in one window, and this would be one more`,
+    `a path has at most ${pathMaxElements} elements in one window, and this is one more`,
     {
       fix: 'a shorter gap ends paths sooner; a filter before the window keeps robots out',
     },

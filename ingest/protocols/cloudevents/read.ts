@@ -69,11 +69,11 @@ export function readStructured(
     const { name } = member;
     const pointer = pointerTo(name);
     if (members.has(name) || (name === 'data' && data !== undefined))
-      return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
+      return refuse(`'${name.slice(0, 64)}' appears twice`, pointer);
     if (name === 'data') data = member;
     else if (name === 'data_base64')
       return refuse(
-        'data_base64 holds bytes; Sluice carries JSON',
+        'data_base64 is binary; Sluice accepts JSON',
         pointer,
         "'data' with a JSON value",
       );
@@ -106,7 +106,7 @@ export function readBinary(
     const decoded = percentDecoded(unquoted(value));
     if (decoded === undefined)
       return refuse(`the header ce-${name.slice(0, 64)} is not percent-encoded UTF-8`, '');
-    if (members.has(name)) return refuse(`the header ce-${name.slice(0, 64)} stands twice`, '');
+    if (members.has(name)) return refuse(`the header ce-${name.slice(0, 64)} appears twice`, '');
     members.set(name, decoded);
   }
   // The binding has no header for it but this one.
@@ -153,7 +153,7 @@ function eventOf(
     if (name === 'specversion' || setByIngress.has(name)) continue;
     if (name === 'data' || (claimExtensions as readonly string[]).includes(name))
       return refuse(
-        `'${name}' is not an attribute that a client can set: data by reference is not read`,
+        `'${name}' is not an attribute that a client can set: data by reference is not supported`,
         `/${name}`,
         "'data' with the value itself",
       );

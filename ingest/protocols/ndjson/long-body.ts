@@ -159,7 +159,7 @@ export class LongBody {
     if (refused !== undefined) {
       this.#over = {
         ...refused,
-        expected: `after Retry-After send what follows again, from index ${this.#index} on`,
+        expected: `after Retry-After send the rest again, from index ${this.#index}`,
       };
       return;
     }

@@ -125,7 +125,7 @@ export function noStream(name: string): Refusal {
   return {
     status: 404,
     code: 'segment-stream-unknown',
-    message: `the key '${name}' names no stream for Segment's events`,
+    message: `the key '${name}' has no stream for Segment's events`,
     expected:
       'segment_stream of the key or issuer (of ingress, without keys) in the configuration, or a key of a single stream',
   };

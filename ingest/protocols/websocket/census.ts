@@ -53,7 +53,7 @@ function count(within: Map<string, number>, name: string, by: number): void {
 }
 
 function tooMany(open: number, whose: string, most: number): Refusal {
-  const message = `${open} WebSockets${whose} are open; at most ${most} may`;
+  const message = `${open} WebSockets${whose} are open; at most ${most} are allowed`;
   return {
     status: 503,
     code: 'too-many-connections',

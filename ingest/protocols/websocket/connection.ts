@@ -130,7 +130,8 @@ export class Connection {
         closeCodes.policyViolation,
         `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`,
       );
-    else this.#end(ws, closeCodes.tryAgainLater, 'events beyond the credit find no room now');
+    else
+      this.#end(ws, closeCodes.tryAgainLater, 'there is no room now for events beyond the credit');
   }
 
   /** Each is answered by the server itself: a client that sends nothing else is not kept. */
@@ -155,7 +156,10 @@ export class Connection {
     if (unread > limits.wsUnreadMaxBytes)
       ws.end(closeCodes.policyViolation, 'acknowledgements are not read');
     else if (unread > 0 && this.#share.overload(0) !== undefined)
-      ws.end(closeCodes.tryAgainLater, 'acknowledgements that are not read find no room now');
+      ws.end(
+        closeCodes.tryAgainLater,
+        'there is no room now for acknowledgements that are not read',
+      );
   }
 
   /** It is closed, by whomever. */
@@ -267,7 +271,7 @@ export class Connection {
     const refusal: Refusal = this.#standing.refused ?? {
       status: 503,
       code: 'connection-closed',
-      message: 'its connection ended before it was taken',
+      message: 'its connection closed before it was accepted',
     };
     this.#context.intake.take({ stream, keyName: grant.name }, refusal, body, () => undefined);
   }

@@ -162,7 +162,7 @@ ingress:
     writeFileSync(join(root, 'mine.txt'), 'x');
     expect(await sluice(['--dir', root, 'reset', '--yes'])).toMatchObject({
       code: 1,
-      err: expect.stringContaining('holds what Sluice did not make') as string,
+      err: expect.stringContaining('has files that Sluice did not make') as string,
     });
   });
 });

@@ -186,7 +186,7 @@ it('makes visible what a topology had staged that is renamed', { timeout: 120_00
       started
         .output()
         .includes(
-          "'clicks' is in no topology file any more: 2 rows that it had staged are visible now",
+          "'clicks' is no longer in any topology file: 2 rows that it had staged are visible now",
         ),
     started.output,
   );

@@ -112,7 +112,7 @@ describe('sluice graph', () => {
     });
     expect(await sluice(['--dir', data, 'graph', 'MATCH (n) DETACH DELETE n'])).toMatchObject({
       code: 1,
-      err: expect.stringContaining('only asked here') as string,
+      err: expect.stringContaining('only statements that read') as string,
     });
     const status = JSON.parse((await sluice(['--json', '--dir', data, 'status'])).out) as {
       topologies: { job: { nodes: unknown[] } }[];
@@ -148,7 +148,9 @@ describe('sluice graph', () => {
 
     expect(await asked(data, all)).toEqual(expected);
     expect(await sluice(['--dir', data, 'graph', all])).toMatchObject({ out: table, err: '' });
-    expect(await asked(data, 'MATCH (n:Airport) SET n.flights = 0')).toContain('only asked here');
+    expect(await asked(data, 'MATCH (n:Airport) SET n.flights = 0')).toContain(
+      'only statements that read',
+    );
     expect((await sluice(['--dir', data, 'reset', '--yes'])).out).toContain('removed');
     expect(existsSync(data)).toBe(false);
   });

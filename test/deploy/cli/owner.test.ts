@@ -183,7 +183,7 @@ describe('a reset of a folder whose spools hold acknowledged events', () => {
     expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({
       code: 1,
       err: expect.stringMatching(
-        /a\/kept kinesis: events that cannot be counted, as it is damaged/,
+        /a\/kept kinesis: events that cannot be counted, because the folder is damaged/,
       ) as string,
     });
     rmSync(folder, { recursive: true });

@@ -140,7 +140,7 @@ describe('a topology', () => {
     };
     const checkpoints = deriveHealth(healthy, { kind: 'checkpoint-failed', failure });
     expect(lineOf({ silentSinceMs: 0, checkpoints, job: job([unreadable]) })).toMatch(
-      /does not answer since 1970-01-01T00:00:00.000Z \(and 2 more: sluice status orders\)$/,
+      /has not answered since 1970-01-01T00:00:00.000Z \(and 2 more: sluice status orders\)$/,
     );
     expect(lineOf({ state: 'starting', silentSinceMs: 0 })).toBe(
       'topology orders (orders.ts): starting',

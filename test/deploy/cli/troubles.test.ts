@@ -99,7 +99,7 @@ it('says what is wrong in a line, goes on when it is over, and every event is th
   await sees(/: running; lag 0; checkpoint \d+, \d+\.\d s ago$/);
 
   await send({ busyMs: 6_000 });
-  await sees(/; does not answer since \d{4}-/);
+  await sees(/; has not answered since \d{4}-/);
   await sees(/: running; lag 0; checkpoint \d+, \d+\.\d s ago$/);
 
   await until(async () => {

@@ -189,7 +189,7 @@ describe('a look-up', () => {
     clock.advance(5_400);
     expect(stuck).toEqual([]);
     clock.advance(700);
-    expect(stuck).toEqual(["'ask': its call kept the thread for 6 s after it had returned"]);
+    expect(stuck).toEqual(["'ask': its call blocked the thread for 6 s after it had returned"]);
     expect(watch.end(undefined)).toEqual({
       kind: 'stuck',
       node: 'ask',

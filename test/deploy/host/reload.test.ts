@@ -50,8 +50,13 @@ describe('a reload', () => {
       `${streams}keys: []\n`,
       'everybody',
     ],
-    ['no keys, beside an issuer', streams + keys + jwt, streams + jwt, "section 'keys' is gone"],
-    ['no issuers, beside keys', streams + keys + jwt, streams + keys, "section 'jwt' is gone"],
+    [
+      'no keys, beside an issuer',
+      streams + keys + jwt,
+      streams + jwt,
+      "section 'keys' was removed",
+    ],
+    ['no issuers, beside keys', streams + keys + jwt, streams + keys, "section 'jwt' was removed"],
     ['no issuers, and nothing else', streams + jwt, streams, 'jwt'],
     ['a last line without an end', streams + keys, (streams + keys).trimEnd(), 'half saved'],
   ])('is refused when it has %s', (_what, before, after, why) => {
@@ -149,7 +154,7 @@ describe('the file of a running server', () => {
       await until(() => refused.length > 0);
       expect([taken, told[0]]).toEqual([
         [],
-        expect.stringContaining('the one before stays in force'),
+        expect.stringContaining('the previous one stays in force'),
       ]);
       rmSync(file, { recursive: true, force: true });
       writeFileSync(file, streams + keys + key('three', 'c'));

@@ -165,7 +165,7 @@ it('a look-up that loops after an await costs its element, and the others have t
   expect(rejected).toMatchObject([
     ['e137', 'asked', 'function-stuck', expect.stringContaining('"n":137')],
   ]);
-  expect(told).toContain("'asked': its call kept the thread for 3 s after it had returned");
+  expect(told).toContain("'asked': its call blocked the thread for 3 s after it had returned");
 });
 
 it('a regular expression that takes for ever is a function that does not return, also in a window', {

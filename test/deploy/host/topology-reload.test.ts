@@ -512,7 +512,7 @@ describe('what a topology is made of is watched', () => {
       if (whenChanged === 'reload') {
         await until(() => refusals() === 1, said);
         expect(said()).toMatch(/tags\.json, row 1: \/tag must be string/);
-      } else await until(() => said().includes('its rows stay as they were read'), said);
+      } else await until(() => said().includes('its old rows are still in use'), said);
       await send();
       await landed(2);
       save('[{"n":1,"tag":"new"}]', tags);

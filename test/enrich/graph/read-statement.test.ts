@@ -202,7 +202,7 @@ describe('a statement that does more than ask', () => {
   });
 });
 
-describe('a statement that asks', () => {
+describe('a statement that reads', () => {
   it.each([
     'MATCH (n) RETURN count(*)',
     '  // why é\n match (n:T {s: "LOAD FROM \'x\'"}) RETURN n.`load from` // COPY',

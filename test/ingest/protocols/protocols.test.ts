@@ -49,7 +49,7 @@ describe('a head', () => {
     const answer = await raw(
       'POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nce-specversion: 1.0\r\nce-id: a\r\nCE-ID: b\r\nce-source: s\r\nce-type: t\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1',
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*ce-id stands twice/);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*ce-id appears twice/);
   });
 
   it('of a CloudEvent whose data is no JSON is not taken for an event without attributes', async () => {

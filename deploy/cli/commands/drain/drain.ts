@@ -36,7 +36,7 @@ export async function drainCommand(
         'drain-failed',
         `'${topology}' ended before it was drained: ${found?.error?.message ?? found?.state ?? 'it is gone'}`,
         {
-          fix: 'nothing is lost: it goes on from its last checkpoint; drain again',
+          fix: 'nothing is lost: it resumes from its last checkpoint; drain again',
           retryable: true,
         },
       );
@@ -77,6 +77,6 @@ function tellDrained(job: JobStatus, output: Output): void {
     `${job.name} is drained at checkpoint ${job.checkpoint?.id ?? '?'}: ${rows.join(', ')}; ${job.rejected} rejected`,
   );
   output.line(
-    'it runs again with the next start, with empty state after what it has read: an event that is sent again then is new to it',
+    'it runs again at the next start, from where it stopped, with empty state: an event that is sent again then counts as new',
   );
 }

@@ -33,7 +33,7 @@ export function initCommand(dir: string, output: Output): number {
       'folder-not-empty',
       `${dir} is not empty: it has ${shown}${there.length > shownMax ? ', ...' : ''}`,
       {
-        fix: 'name a folder that does not exist yet',
+        fix: 'choose a folder that does not exist yet',
       },
     );
   }
@@ -48,7 +48,7 @@ export function initCommand(dir: string, output: Output): number {
     .sort();
   if (output.json) output.line(JSON.stringify({ dir: target, files }));
   else {
-    output.line(`${dir} holds a pipeline of your own:`);
+    output.line(`${dir} now has a pipeline of your own:`);
     for (const file of files) output.line(`  ${file}`);
     output.line('');
     output.line(`Next:  cd ${dir} && npm install && npm test && npm start`);

@@ -95,7 +95,7 @@ async function targetOf({ own, dir }: LoadCommand): Promise<URL> {
   const url = new URL(text);
   if (!/^(?:127\.[\d.]+|localhost|\[::1\])$/.test(url.hostname) && own['remote'] !== true) {
     throw new SluiceError('load-remote', `${url.host} is not this machine`, {
-      fix: 'pass --remote when the load is meant to go there',
+      fix: 'pass --remote to send the load there',
     });
   }
   return url;

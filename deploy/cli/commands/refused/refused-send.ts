@@ -112,7 +112,7 @@ async function settle(
         'send-timeout',
         `${target.href} has not accepted an event for ${refusedSendMaxMs / 1_000} s`,
         {
-          fix: 'start the ingress, or name another with --url; run the same command to resume',
+          fix: 'start the ingress, or pass another with --url; run the same command to resume',
           retryable: true,
         },
       );

@@ -66,7 +66,7 @@ export async function refusedCommand(command: RefusedCommand): Promise<number> {
       output.note('sluice refused list | show | send | drop');
       throw new SluiceError(
         'refused-action',
-        `'${action}' is not what can be done: expected list, show, send or drop`,
+        `unknown action '${action}': expected list, show, send or drop`,
       );
   }
 }
@@ -201,8 +201,8 @@ async function send(folders: readonly SpoolFolder[], command: RefusedCommand): P
 async function drop(folders: readonly SpoolFolder[], command: RefusedCommand): Promise<number> {
   const { output, stream, yes } = command;
   if (stream === undefined || !yes) {
-    throw new SluiceError('not-confirmed', 'events that are dropped are nowhere else', {
-      fix: 'look at them with `sluice refused show`, then name the stream and say it with --yes',
+    throw new SluiceError('not-confirmed', 'dropped events exist nowhere else', {
+      fix: 'look at them with `sluice refused show`, then pass the stream and --yes',
     });
   }
   let dropped = 0;

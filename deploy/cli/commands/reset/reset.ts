@@ -53,9 +53,9 @@ export async function resetCommand({
   if (foreign.length > 0)
     throw new SluiceError(
       'not-ours',
-      `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
+      `${dir} has files that Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
       {
-        fix: 'name the right directory with --dir',
+        fix: 'pass the right folder with --dir',
       },
     );
   if (!yes && !(await confirmed(dir))) {
@@ -132,9 +132,9 @@ async function requireNoSpooled(dir: string, clock: Clock): Promise<void> {
   if (held.length === 0) return;
   throw new SluiceError(
     'spooled-events',
-    `${dir} holds events that were acknowledged and are nowhere else; nothing was removed:\n  ${held.join('\n  ')}`,
+    `${dir} has acknowledged events that exist nowhere else; nothing was removed:\n  ${held.join('\n  ')}`,
     {
-      fix: 'start the ingress, which writes what waits to its stream, or move the folders away; to delete the events say so with --drop-spooled',
+      fix: 'start the ingress to deliver waiting events, or move the folders away; to delete the events, pass --drop-spooled',
     },
   );
 }
@@ -151,14 +151,14 @@ async function spooledIn({ dir }: SpoolFolder, clock: Clock): Promise<string | u
       : `${records} records, ${bytes} bytes, the oldest from ${new Date(clock.now() - ageMs).toISOString()}`;
   } catch (thrown) {
     if (!(thrown instanceof SluiceError) || thrown.code !== 'stream-corrupt') throw thrown;
-    return `events that cannot be counted, as it is damaged: ${thrown.message}`;
+    return `events that cannot be counted, because the folder is damaged: ${thrown.message}`;
   }
 }
 
 async function confirmed(dir: string): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw new SluiceError('not-confirmed', `deleting ${dir} needs a yes`, {
-      fix: 'say it with --yes',
+    throw new SluiceError('not-confirmed', `deleting ${dir} needs your confirmation`, {
+      fix: 'pass --yes',
     });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await terminal.question(

@@ -100,7 +100,7 @@ function read(
   // A refusal says enough also when it is cut off.
   res.once('close', () => {
     if (status >= 400) resolve(answer());
-    else reject(new Error('the connection was closed before the answer was whole'));
+    else reject(new Error('the connection was closed before the answer was complete'));
   });
 }
 
@@ -117,7 +117,7 @@ function permanentFault(
   if (code === 'ENOTFOUND')
     return new SluiceError(
       'url-unknown',
-      `${hostname} is not found: no address is known under this name`,
+      `${hostname} cannot be resolved: no address is known under this name`,
       {
         cause: thrown,
         fix: 'check --url',
@@ -134,7 +134,7 @@ function permanentFault(
       `the certificate of ${url} is not trusted: ${messageOf(thrown)}`,
       {
         cause: thrown,
-        fix: 'use the name that it is for, or name the file of its authority in NODE_EXTRA_CA_CERTS',
+        fix: 'use the name it was issued for, or set NODE_EXTRA_CA_CERTS to the file of its authority',
       },
     );
   if (code.startsWith('HPE_'))

@@ -170,7 +170,7 @@ export class ValueScanner {
       'input-not-json',
       `${this.#name} is not JSON: ${what}, expected ${expected}`,
       {
-        fix: 'fix it and send it again; if each line is an event by itself, say --format lines',
+        fix: 'fix it and send it again; if each line is an event by itself, pass --format lines',
       },
     );
   }

@@ -39,7 +39,7 @@ export async function skipCommand({
       'skip-invalid',
       'expected one of --to <position>, --to latest, --to oldest, --whole and --undo',
       {
-        fix: '--to goes past what cannot be read and reads on behind it; --whole leaves the split out until --undo',
+        fix: '--to skips what cannot be read and continues after it; --whole leaves the split out until --undo',
       },
     );
   }
@@ -48,6 +48,8 @@ export async function skipCommand({
     split,
     to: target,
   })) as { readonly done: string };
-  output.line(output.json ? JSON.stringify({ done }) : `${done}; the next checkpoint has it`);
+  output.line(
+    output.json ? JSON.stringify({ done }) : `${done}; it takes effect with the next checkpoint`,
+  );
   return 0;
 }

@@ -45,11 +45,11 @@ function runLines(topology: TopologyHostStatus): readonly string[] {
   const silent =
     silentSinceMs === null || state === 'starting'
       ? ''
-      : `, does not answer since ${timeText(silentSinceMs)}`;
+      : `, has not answered since ${timeText(silentSinceMs)}`;
   const lines = [`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`];
   if (refused !== null) lines.push(`  ${refusedText(refused, build)}`);
   if (tablesKept.length > 0)
-    lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
+    lines.push(`  changed, and used from the next start: ${tablesKept.join(', ')}`);
   if (error !== null) lines.push(`  ${error.message}`);
   if (checkpoints.last !== null) lines.push(`  ${checkpointText(checkpoints)}`);
   return lines;

@@ -82,7 +82,7 @@ function problemsOf({
   if (error !== null && state !== 'taken-over') problems.push(error.message);
   // One that is starting loads and restores before it answers.
   if (silentSinceMs !== null && state !== 'starting')
-    problems.push(`does not answer since ${timeText(silentSinceMs)}`);
+    problems.push(`has not answered since ${timeText(silentSinceMs)}`);
   if (checkpoints.last !== null && state !== 'taken-over')
     problems.push(checkpointText(checkpoints));
   if (job !== null && state !== 'drained' && state !== 'taken-over')

@@ -66,7 +66,7 @@ const loaded = new Map<KafkaCompression, KafkaCodec>();
 /** By its name, or its number in an attribute. */
 export function kafkaCodec(of: KafkaCompression | number): KafkaCodec | MissingCodec {
   const name = typeof of === 'string' ? of : kafkaCompressions[of];
-  if (name === undefined) return { name: `codec ${of}`, missing: 'which is not known here' };
+  if (name === undefined) return { name: `codec ${of}`, missing: 'which Sluice does not know' };
   const known = loaded.get(name);
   if (known !== undefined) return known;
   const { needs, load } = entries[name];

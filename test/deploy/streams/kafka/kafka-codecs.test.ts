@@ -77,7 +77,7 @@ describe('codecs of Kafka', () => {
     ).toEqual(['none', 'gzip', 'snappy', 'lz4', 'zstd']);
     for (const [number, name] of kafkaCompressions.entries())
       expect(kafkaCodec(number)).toBe(kafkaCodec(name));
-    expect(kafkaCodec(5)).toEqual({ name: 'codec 5', missing: 'which is not known here' });
+    expect(kafkaCodec(5)).toEqual({ name: 'codec 5', missing: 'which Sluice does not know' });
   });
 
   for (const name of kafkaCompressions) {
