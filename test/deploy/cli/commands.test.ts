@@ -136,7 +136,7 @@ ingress:
     expect(await sluice(['schema', 'types', file])).toMatchObject({
       code: 1,
       err: expect.stringContaining(
-        "promo-click#/properties/promoId/nullable: 'nullable' is no keyword",
+        "promo-click#/properties/promoId/nullable: 'nullable' is not a keyword",
       ) as string,
     });
     writeFileSync(file, JSON.stringify({ ...schema, title: 'not a type' }));

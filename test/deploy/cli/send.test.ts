@@ -490,7 +490,7 @@ describe('what cannot be sent is one sentence and what to do', () => {
     [
       'a name that nobody has',
       1,
-      /sluice\.invalid is not found/,
+      /sluice\.invalid cannot be resolved/,
       ['-', '--url', 'http://sluice.invalid'],
       '1',
     ],

@@ -71,7 +71,7 @@ it('says what is wrong in a line, goes on when it is over, and every event is th
   const refused = await sluice(['--dir', data, 'skip', 'orders', 'kafka partition-0', '--whole']);
   expect([refused.code, refused.err]).toEqual([
     1,
-    expect.stringContaining("'events kafka partition-0' is not skipped: it can be read"),
+    expect.stringContaining("'events kafka partition-0' was not skipped: it can be read"),
   ]);
   expect((await sluice(['--dir', data, 'skip', 'orders', 'kafka partition-0'])).err).toContain(
     'expected one of --to',

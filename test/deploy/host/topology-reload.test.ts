@@ -336,7 +336,7 @@ describe('a change that fails at its first events', () => {
     .aggregate({ n: count() }).out.map((w) => ({ n: w.n, tag: 'window' })).sinkTo('added-table', table('added', row));`;
 
   it.each([
-    ['ends its thread', 'process.exit(3)', /ended without a word/],
+    ['ends its thread', 'process.exit(3)', /ended without an error/],
     ['never returns', '((): string => { for (;;); })()', /did not return from one call/],
     [
       'fails where it lands',

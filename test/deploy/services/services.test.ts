@@ -100,7 +100,7 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     expect(ingest.said).toContain('S3 bucket nowhere (claims): ');
     expect(enrich.said).toMatch(/5 of 5 checks failed/);
     expect(enrich.said).toContain('Firehose delivery stream nowhere (table hose): ');
-    expect(enrich.said).toMatch(/Neo4j: Neo4j at bolt:\S+ does not let this user in/);
+    expect(enrich.said).toMatch(/Neo4j: Neo4j at bolt:\S+ does not let this user log in/);
     expect(enrich.said).not.toContain('a-wrong-one');
   });
 

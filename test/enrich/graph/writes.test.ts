@@ -65,7 +65,7 @@ describe('a write fits', () => {
     ...changes,
   });
   it.each([
-    ['nothing', undefined, '', /must be made by the graph model, and this is undefined/],
+    ['nothing', undefined, '', /must be made by the graph model, not undefined/],
     ['an array', [], '', /this is an array/],
     [
       'another kind',
@@ -77,7 +77,7 @@ describe('a write fits', () => {
       'no properties',
       { kind: 'node', label: 'Airport' },
       '/props',
-      /has properties, not undefined/,
+      /the properties of a write must be an object, not undefined/,
     ],
     [
       'another label',
