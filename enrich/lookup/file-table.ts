@@ -53,7 +53,7 @@ function textOf(path: string): string {
 function tooLarge(path: string): SluiceError {
   return invalid(
     path,
-    `it is larger than ${lookupTableMaxBytes} bytes; at most so many are held in memory`,
+    `it is larger than ${lookupTableMaxBytes} bytes, the most that is held in memory`,
     { details: { maxBytes: lookupTableMaxBytes } },
   );
 }

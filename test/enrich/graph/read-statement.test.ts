@@ -184,7 +184,7 @@ describe('a statement that does more than ask', () => {
     ["EXPLAIN COPY (MATCH (n) RETURN n) TO 'x.csv'", /can be explained, not 'COPY'/],
     ["CALL READ_PARQUET('x') RETURN *", /CALL of 'READ_PARQUET' at 1:1 is not allowed/],
     ['CALL `show_tables`() RETURN *', /CALL of '`show_tables`' at 1:1 is not allowed/],
-    ['MATCH (n) SET n.a = 1', /SET at 1:11: only statements that read are allowed here/],
+    ['MATCH (n) SET n.a = 1', /SET at 1:11: only statements that read are allowed;/],
     ['MATCH (n)\n  RETURN\u2003n', /U\+2003 at 2:9 is not allowed/],
     ['MATCH (n) RETURN n.größe', /U\+00F6 at 1:22 is not allowed/],
     ['MATCH (n) RETURN n;\nRETURN 1', /another begins at 1:19/],

@@ -66,7 +66,7 @@ describe('a write fits', () => {
   });
   it.each([
     ['nothing', undefined, '', /must be made by the graph model, not undefined/],
-    ['an array', [], '', /this is an array/],
+    ['an array', [], '', /by the graph model, not an array/],
     [
       'another kind',
       { kind: 'hyperedge', props: {} },
