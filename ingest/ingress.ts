@@ -4,7 +4,7 @@
  * intake.ts and delivery/.
  *
  * Order of ending: readiness off, no new connections, what is under way answered (or 503 after
- * `limits.drainMs`), then deliveries and spools.
+ * `limits.shutdownMaxMs`), then deliveries and spools.
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
@@ -86,12 +86,12 @@ export interface Ingress {
   reloads(): ReloadState;
   /**
    * Readiness off, no new connections, pending requests answered; what cannot finish within
-   * `limits.drainMs` gets 503.
+   * `limits.shutdownMaxMs` gets 503.
    */
-  drain(): Promise<void>;
+  shutDown(): Promise<void>;
 }
 
-const drainPollMs = 10;
+const shutdownPollMs = 10;
 
 /**
  * Starts listening. Throws `SluiceError` `port-taken`, `stream-missing`, `route-impossible`,
@@ -165,7 +165,7 @@ async function hallOf(options: IngressOptions): Promise<PostContext> {
     addressSecret: readAddressSecret(addressSecret),
     newId: () => uuidv7(clock.now(), random),
     open: [],
-    draining: false,
+    isShuttingDown: false,
   };
 }
 
@@ -237,15 +237,15 @@ class RunningIngress implements Ingress {
     return this.#running.reloads.state();
   }
 
-  async drain(): Promise<void> {
+  async shutDown(): Promise<void> {
     const { context, app, listener, connections, watch, ledger } = this.#running;
     const { clock, intake, log } = context;
-    if (context.draining) return;
-    context.draining = true;
+    if (context.isShuttingDown) return;
+    context.isShuttingDown = true;
     uws.us_listen_socket_close(listener);
-    const deadline = clock.monotonic() + limits.drainMs;
+    const deadline = clock.monotonic() + limits.shutdownMaxMs;
     const isLate = (): boolean => clock.monotonic() >= deadline;
-    const pause = (): Promise<void> => sleep(clock, drainPollMs);
+    const pause = (): Promise<void> => sleep(clock, shutdownPollMs);
     await Promise.all(connections.map((each) => each.close(isLate, pause)));
     while (context.open.length > 0 && !isLate()) await pause();
     for (const exchange of [...context.open]) turnAway(exchange);

@@ -139,7 +139,7 @@ export const limits = {
   /** The control socket: how long an answer may take. */
   controlAnswerMaxMs: 60_000,
   /** SIGTERM: how long pending requests may take before they get 503. */
-  drainMs: 10_000,
+  shutdownMaxMs: 10_000,
   /**
    * Embedded log: bytes that wait for the group commit; past it writes are refused as retryable.
    */

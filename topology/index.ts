@@ -94,7 +94,7 @@ export type {
   Identity,
   Origin,
   Provenance,
-  RefusedRow,
+  RejectedRow,
   Sink,
   SinkState,
 } from './nodes/sink.ts';
@@ -112,6 +112,7 @@ export {
   type GraphFormat,
   type GraphNode,
   type GraphProblem,
+  type RefusedRow,
   validateGraph,
 } from './plan/old-names.ts';
 export { paneWarnings } from './plan/pane-warnings.ts';

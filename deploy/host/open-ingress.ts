@@ -20,7 +20,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   });
   const front = await openStrictFront(config.ingress, ingress.port).catch(
     async (thrown: unknown) => {
-      await ingress.drain();
+      await ingress.shutDown();
       throw thrown;
     },
   );
@@ -33,9 +33,9 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     reload: (next) => ingress.reload(next),
     refuseReload: (why) => ingress.refuseReload(why),
     reloads: () => ingress.reloads(),
-    async drain() {
+    async shutDown() {
       front.stopListening();
-      await ingress.drain();
+      await ingress.shutDown();
       await front.close();
     },
   };

@@ -130,7 +130,7 @@ async function openCapture(
     random,
     log,
   });
-  stops.add('ingress', () => ingress.drain());
+  stops.add('ingress', () => ingress.shutDown());
   const read = async (): Promise<MetricsText> => {
     const topologies = Promise.all(hosts.map((host) => host.status()));
     const own = await ingress.metrics();

@@ -83,7 +83,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       instance: hostname(),
       happened: () => happenings.counts(),
     });
-    stops.add('ingress', () => ingress.drain());
+    stops.add('ingress', () => ingress.shutDown());
     const metrics = await serveMetrics({
       config: config.metrics,
       defaultPort: metricsPorts.ingest,

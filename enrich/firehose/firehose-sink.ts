@@ -22,7 +22,7 @@ import type { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
-import type { ElementBatch, RefusedRow, Sink, SinkState } from '../../topology/index.ts';
+import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
 import { tableStateOf } from '../parquet/worker-protocol.ts';
 import type { FirehoseCount } from './deliver-call.ts';
 import { deliverCall, deliveryPace, describeStream } from './deliver-call.ts';
@@ -85,20 +85,20 @@ class FirehoseSink implements Sink {
     await this.#fallback.open(tableStateOf(restored));
   }
 
-  async write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+  async write(batch: ElementBatch): Promise<readonly RejectedRow[]> {
     this.#check();
-    const { lines, refused } = this.#linesOf(batch);
+    const { lines, rejected } = this.#linesOf(batch);
     const beside: number[] = [];
     for (const { index, line, isPlain } of lines) {
       if (!isPlain || line.length > limits.firehoseRecordMaxBytes) beside.push(index);
       else await this.#startWithin(this.#packer.add(line));
     }
-    if (beside.length === 0) return refused;
+    if (beside.length === 0) return rejected;
     this.#count('fallback', beside.length);
     const more = await this.#fallback.write(partOf(batch, beside));
     return [
-      ...refused,
-      ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number })),
+      ...rejected,
+      ...more.map((row): RejectedRow => ({ ...row, index: beside[row.index] as number })),
     ].sort((a, b) => a.index - b.index);
   }
 

@@ -14,7 +14,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
 import { partitioner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
+import type { ElementBatch, RejectedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
 import type { RowOrder } from '../row-order.ts';
 import { rowOrderColumn } from '../row-order.ts';
@@ -45,7 +45,7 @@ export interface BatchLine {
 export interface BatchLines {
   /** With their line feeds, each with its row's index in the batch. */
   readonly lines: readonly BatchLine[];
-  readonly refused: readonly RefusedRow[];
+  readonly rejected: readonly RejectedRow[];
 }
 
 /** Throws `columns-reserved` when the schema has members that are added here. */
@@ -72,7 +72,7 @@ export function lineWriter({
   return (batch) => {
     const ids = idOf(batch);
     const lines: BatchLine[] = [];
-    const refused: RefusedRow[] = [];
+    const rejected: RejectedRow[] = [];
     for (let index = 0; index < batch.length; index++) {
       const row = batch.values[index];
       const ms = batch.timestamps[index] as number;
@@ -84,7 +84,7 @@ export function lineWriter({
       const folder =
         'message' in read ? read : folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
       if (typeof folder !== 'string') {
-        refused.push({ index, message: folder.message, pointer: folder.pointer });
+        rejected.push({ index, message: folder.message, pointer: folder.pointer });
         continue;
       }
       const iso = new Date(ms).toISOString();
@@ -103,7 +103,7 @@ export function lineWriter({
         !(partitionBy.includes('app') && app === null);
       lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`), isPlain });
     }
-    return { lines, refused };
+    return { lines, rejected };
   };
 }
 

@@ -15,7 +15,7 @@ import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { ElementBatch, RefusedRow, Sink, SinkState } from '../../topology/index.ts';
+import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
 import type { RestoredWrites } from './applied-writes.ts';
 import { AppliedWrites } from './applied-writes.ts';
 import type { GraphDatabase } from './graph-database.ts';
@@ -104,7 +104,7 @@ class GraphSink implements Sink {
     else await soon(this.#clock, opening);
   }
 
-  write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+  write(batch: ElementBatch): Promise<readonly RejectedRow[]> {
     return this.#writes.add(batch);
   }
 

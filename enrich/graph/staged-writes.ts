@@ -17,7 +17,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { isOfPast, runName, runPattern, runTrace } from '../../schemas/run-id.ts';
-import type { ElementBatch, GraphModel, GraphWrite, RefusedRow } from '../../topology/index.ts';
+import type { ElementBatch, GraphModel, GraphWrite, RejectedRow } from '../../topology/index.ts';
 import { fitWrites } from '../../topology/index.ts';
 import { graphChunkMaxBytes, PendingWrites } from './pending-writes.ts';
 import type { ChunksSum } from './staged-chunks.ts';
@@ -81,14 +81,14 @@ export class StagedWrites {
     this.#bytes = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
   }
 
-  async add(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+  async add(batch: ElementBatch): Promise<readonly RejectedRow[]> {
     const pending = this.#pending;
-    const refused: RefusedRow[] = [];
+    const rejected: RejectedRow[] = [];
     for (let index = 0; index < batch.length; index++) {
       const writes = batch.values[index];
       const fit = fitWrites(this.#options.model, writes);
       if ('message' in fit) {
-        refused.push({ index, ...fit });
+        rejected.push({ index, ...fit });
         continue;
       }
       if (fit.length > 0) this.#pendingElements++;
@@ -97,7 +97,7 @@ export class StagedWrites {
       if (pending.writes >= limits.graphStagedMaxWrites || pending.bytes >= graphStagedMaxBytes)
         await this.#spill();
     }
-    return refused;
+    return rejected;
   }
 
   /** All that came since the last call, durable, as files of `checkpoint`. */

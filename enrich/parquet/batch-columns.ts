@@ -6,7 +6,7 @@ import type { Cell, Column } from '../../schemas/columns.ts';
 import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import { tableRows } from '../../schemas/table-rows.ts';
-import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
+import type { ElementBatch, RejectedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
 import type { RowOrder } from '../row-order.ts';
 import { rowOrderColumn } from '../row-order.ts';
@@ -18,7 +18,7 @@ export interface BatchColumns {
   /** `cells[c][r]` */
   readonly cells: readonly (readonly Cell[])[];
   readonly bytes: number;
-  readonly refused: readonly RefusedRow[];
+  readonly rejected: readonly RejectedRow[];
 }
 
 export interface BatchReader {
@@ -61,7 +61,7 @@ export function batchReader(
       const partitions: string[] = [];
       const cells: Cell[][] = columns.map(() => []);
       const ids = idOf?.(batch);
-      const refused: RefusedRow[] = [];
+      const rejected: RejectedRow[] = [];
       let bytes = 0;
       for (let index = 0; index < batch.length; index++) {
         const row = batch.values[index];
@@ -69,7 +69,7 @@ export function batchReader(
         const partition =
           'message' in read ? read : table.folder(row, batch.timestamps[index] as number);
         if (typeof partition !== 'string') {
-          refused.push({ index, message: partition.message, pointer: partition.pointer });
+          rejected.push({ index, message: partition.message, pointer: partition.pointer });
           continue;
         }
         partitions.push(partition);
@@ -88,7 +88,7 @@ export function batchReader(
           bytes += cellBytes;
         }
       }
-      return { partitions, cells, bytes, refused };
+      return { partitions, cells, bytes, rejected };
     },
   };
 }

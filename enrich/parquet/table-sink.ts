@@ -24,7 +24,7 @@ import type { RunId } from '../../schemas/run-id.ts';
 import type {
   ElementBatch,
   PartitionColumn,
-  RefusedRow,
+  RejectedRow,
   Sink,
   SinkState,
 } from '../../topology/index.ts';
@@ -126,10 +126,10 @@ class TableSink implements Sink {
     this.#since = state?.log?.since ?? 0;
   }
 
-  async write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
-    const { partitions, cells, bytes, refused } = this.#reader.read(batch);
+  async write(batch: ElementBatch): Promise<readonly RejectedRow[]> {
+    const { partitions, cells, bytes, rejected } = this.#reader.read(batch);
     const rows = partitions.length;
-    if (rows === 0) return refused;
+    if (rows === 0) return rejected;
     if (this.#openRows === 0) this.#since = this.#options.clock.now();
     this.#openRows += rows;
     this.#rowsAhead += rows;
@@ -145,7 +145,7 @@ class TableSink implements Sink {
       await taken;
     // A failure that nobody waited for is the answer to the next request.
     else taken.catch(() => undefined);
-    return refused;
+    return rejected;
   }
 
   async prepare(checkpoint: number, last: boolean): Promise<TableState> {

@@ -24,7 +24,7 @@ import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import type { ElementBatch, RefusedRow, Sink, SinkState } from '../../topology/index.ts';
+import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { IndexSegments } from './index-segments.ts';
 import { RejectedFiles } from './rejected-files.ts';
@@ -106,7 +106,7 @@ class RejectedSink implements Sink {
     });
   }
 
-  write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+  write(batch: ElementBatch): Promise<readonly RejectedRow[]> {
     const { clock, pendingMaxBytes = rejectedPendingMaxBytes } = this.#options;
     return guarded(async () => {
       for (let i = 0; i < batch.length; i++) {

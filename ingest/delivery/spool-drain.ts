@@ -91,7 +91,7 @@ export class SpoolDrain {
   }
 
   /**
-   * Waits for the write that is in flight, for at most `limits.drainMs`; what it wrote may then be
+   * Waits for the write that is in flight, for at most `limits.shutdownMaxMs`; what it wrote may then be
    * written again by the next run.
    */
   async stop(): Promise<void> {
@@ -99,7 +99,7 @@ export class SpoolDrain {
     this.#resume?.();
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = this.#options.clock.setTimer(limits.drainMs, resolve);
+      timer = this.#options.clock.setTimer(limits.shutdownMaxMs, resolve);
     });
     await Promise.race([this.#running, late]);
     timer?.cancel();

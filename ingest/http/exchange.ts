@@ -173,7 +173,7 @@ export class Exchange {
       res.writeStatus(statusTexts[status] ?? String(status));
       // One call for all headers: each call into the server costs more than the text.
       res.writeHeader('Content-Type', headers);
-      res.end(body, close || this.#hall.draining || this.head.closes);
+      res.end(body, close || this.#hall.isShuttingDown || this.head.closes);
     });
     this.#answered(status, now);
   }

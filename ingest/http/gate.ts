@@ -41,7 +41,7 @@ export function refuseEarly(
   exchange: Exchange,
   bytes = exchange.head.contentLength ?? 0,
 ): Refusal | undefined {
-  if (gate.draining)
+  if (gate.isShuttingDown)
     return {
       status: 503,
       code: 'draining',

@@ -20,5 +20,5 @@ export interface Hall {
   readonly newId: () => string;
   /** Those that are not answered yet, in no order. */
   readonly open: Exchange[];
-  draining: boolean;
+  isShuttingDown: boolean;
 }

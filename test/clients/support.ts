@@ -79,7 +79,7 @@ export async function realInstance(yaml: string): Promise<RealInstance> {
       }
     },
     async stop() {
-      await ingress.drain();
+      await ingress.shutDown();
       await streams.close();
       rmSync(dir, { recursive: true, force: true });
     },

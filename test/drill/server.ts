@@ -83,6 +83,6 @@ process.on('message', (message: { readonly fault?: Fault; readonly stepMs?: numb
 });
 process.once(
   'SIGTERM',
-  () => void ingress.drain().then(() => streams.close().then(() => process.exit(0))),
+  () => void ingress.shutDown().then(() => streams.close().then(() => process.exit(0))),
 );
 process.send?.({ ready: true, url: ingress.url, dir: join(dir) });

@@ -116,7 +116,7 @@ export async function compare({
     return { requests: count, accepted, classes, unexplained };
   } finally {
     reference.close();
-    await made.ingress.drain();
+    await made.ingress.shutDown();
   }
 }
 

@@ -33,7 +33,7 @@ beforeAll(async () => {
   undocumented = answerCheck(await (await fetch(`${made.ingress.url}/openapi.json`)).text());
 });
 afterAll(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 /** What an answer says became of the events: the others are not to be told from it. */

@@ -41,7 +41,7 @@ beforeAll(async () => {
   undocumentedAnswer = answerCheck(openapi);
 });
 afterAll(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 interface Acknowledgement {

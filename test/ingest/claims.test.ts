@@ -115,7 +115,7 @@ async function rigOf(
     random: systemRandom,
     log: silentLog,
   });
-  closing.push(() => ingress.drain());
+  closing.push(() => ingress.shutDown());
 
   return {
     claimsDir,

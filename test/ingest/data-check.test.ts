@@ -48,7 +48,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
   rmSync(dir, { recursive: true });
 });
 

@@ -118,7 +118,7 @@ describe('an answer', () => {
     });
   });
   afterEach(async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
   });
 
   async function ask(
@@ -287,7 +287,7 @@ describe('an answer', () => {
     });
     const pending = ask('POST', '/v1/a/plain', '1');
     while (made.actions.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const draining = made.ingress.drain();
+    const draining = made.ingress.shutDown();
     open();
     const heard = await pending;
     expect(undocumented('POST', '/v1/a/plain', heard)).toBeUndefined();
@@ -352,6 +352,6 @@ describe('a message of the server', () => {
       expect(undocumented('Event', JSON.parse(each))).toBeUndefined();
     expect(undocumented('Acknowledgement', { ref: 1, status: 200 })).toBeTypeOf('string');
     expect(undocumented('Hello', {})).toBeTypeOf('string');
-    await made.ingress.drain();
+    await made.ingress.shutDown();
   });
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
   made = await rig();
 });
 afterEach(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 describe('an accepted event', () => {
@@ -261,7 +261,7 @@ describe('bad input gets a clear answer and leaves nothing', () => {
   });
 
   it('a gzip bomb and a body over the limit', async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
     made = await rig({ bodyMaxBytes: 100_000, bodyDecodedMaxBytes: 200_000 });
     const bomb = gzipSync(Buffer.alloc(50_000_000, 0x20));
     expect(bomb.length).toBeLessThan(100_000);
@@ -338,7 +338,7 @@ describe('when the stream does not take it', () => {
 
 describe('the ingress', () => {
   it('refuses at once what would pass its bound of bytes in flight', async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
     made = await rig({ bodyMaxBytes: 1_000, bodyDecodedMaxBytes: 1_000, inFlightMaxBytes: 1_000 });
     let open = (): void => undefined;
     made.kinesis.gate = new Promise((resolve) => {
@@ -363,15 +363,15 @@ describe('the ingress', () => {
     });
     const pending = post(url(), '1');
     while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const drained = made.ingress.drain();
+    const drained = made.ingress.shutDown();
     await expect(post(url(), '2')).rejects.toThrow();
     open();
     expect(await pending).toMatchObject({ status: 200, headers: { connection: 'close' } });
     await drained;
   });
 
-  it('answers 503 to what cannot finish in its time to drain, and says that the outcome is unknown', async () => {
-    await made.ingress.drain();
+  it('answers 503 to what cannot finish in its time to shut down, and says that the outcome is unknown', async () => {
+    await made.ingress.shutDown();
     const clock = manualClock(1_000_000);
     made = await rig({}, 1_000, clock);
     let open = (): void => undefined;
@@ -380,10 +380,10 @@ describe('the ingress', () => {
     });
     const pending = post(url(), '1');
     while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const drained = made.ingress.drain();
-    clock.advance(limits.drainMs / 2);
+    const drained = made.ingress.shutDown();
+    clock.advance(limits.shutdownMaxMs / 2);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    clock.advance(limits.drainMs);
+    clock.advance(limits.shutdownMaxMs);
     expect(await pending).toMatchObject({
       status: 503,
       headers: { 'retry-after': '1' },

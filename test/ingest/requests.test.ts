@@ -15,7 +15,7 @@ beforeEach(async () => {
   made = await rig({ bodyMaxBytes: 65_536, inFlightMaxBytes });
 });
 afterEach(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 /**

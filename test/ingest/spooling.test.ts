@@ -22,7 +22,7 @@ import { post, settings, streamConfig, writerDouble } from './support.ts';
 const root = mkdtempSync(join(tmpdir(), 'sluice-spooling-'));
 const running: Ingress[] = [];
 afterEach(async () => {
-  for (const ingress of running.splice(0)) await ingress.drain();
+  for (const ingress of running.splice(0)) await ingress.shutDown();
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
@@ -91,7 +91,7 @@ async function rigOf(
 
 async function stop({ ingress }: Rig): Promise<void> {
   running.splice(running.indexOf(ingress), 1);
-  await ingress.drain();
+  await ingress.shutDown();
 }
 
 const dataIn = ({ applied }: WriterDouble): unknown[] =>

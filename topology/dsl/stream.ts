@@ -68,7 +68,7 @@ export interface Stream<T> {
    * unread) the others. No condition is called so.
    */
   readonly branch: BranchOf<T>;
-  /** @deprecated Its old name: write `branch`. */
+  /** @deprecated Since 0.1.0: use `branch`. */
   readonly split: BranchOf<T>;
   /**
    * Events whose data the schema refuses go to the rejected table; after it the data has the

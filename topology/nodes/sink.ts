@@ -115,7 +115,7 @@ export interface ElementBatch {
  * A row that the sink cannot take, by its index in the batch. The engine rejects it as
  * `row-mismatch`.
  */
-export interface RefusedRow {
+export interface RejectedRow {
   readonly index: number;
   readonly message: string;
   /** JSON pointer into the row. */
@@ -141,7 +141,7 @@ export interface Sink {
    * Resolves when the rows are accepted: bounded buffers make it wait. Rejects with a `SluiceError`
    * on an operational fault.
    */
-  write(batch: ElementBatch): Promise<readonly RefusedRow[]>;
+  write(batch: ElementBatch): Promise<readonly RejectedRow[]>;
   /**
    * `last`: no more rows will come, so nothing is kept open and all of it becomes visible with this
    * checkpoint.

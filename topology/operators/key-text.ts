@@ -34,13 +34,13 @@ const partsOf = (key: Key): readonly unknown[] =>
   Array.isArray(key) ? (key as readonly unknown[]) : [key];
 
 function checkWhole(key: Key, origin: Provenance | undefined): void {
-  if (typeof key === 'number') refuseLarge(key, origin);
+  if (typeof key === 'number') rejectLarge(key, origin);
   else if (Array.isArray(key))
     for (const part of key as readonly unknown[])
-      if (typeof part === 'number') refuseLarge(part, origin);
+      if (typeof part === 'number') rejectLarge(part, origin);
 }
 
-function refuseLarge(part: number, origin: Provenance | undefined): void {
+function rejectLarge(part: number, origin: Provenance | undefined): void {
   if (!Number.isInteger(part) || Number.isSafeInteger(part)) return;
   const place =
     origin === undefined || origin.derived !== undefined

@@ -5,11 +5,11 @@ import type { PlanShape } from '../nodes/node.ts';
 import type { LookupFunction } from './lookup/bounded-calls.ts';
 import type { LookupTargets } from './lookup/lookup-target.ts';
 import type { NodeCounts, OperatorHost, Reject } from './operator.ts';
-import type { StepRefusal } from './stateless.ts';
+import type { StepRejection } from './stateless.ts';
 
 export type Call = (...args: unknown[]) => unknown;
 
-export type SchemasCheck = (value: unknown) => StepRefusal | undefined;
+export type SchemasCheck = (value: unknown) => StepRejection | undefined;
 
 export interface NodeParts {
   readonly plan: PlanShape;

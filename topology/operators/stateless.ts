@@ -27,7 +27,7 @@ export interface ElementContext {
   readonly timestamp: number;
 }
 
-export interface StepRefusal {
+export interface StepRejection {
   readonly code: 'schema-violation' | 'schema-unknown';
   readonly message: string;
   readonly pointer: string | null;

@@ -25,7 +25,7 @@ export interface Plan {
 /** A plan with its functions. Made by `topology()`. */
 export interface Topology {
   readonly plan: Plan;
-  /** @deprecated Its old name: write `plan`. */
+  /** @deprecated Since 0.1.0: use `plan`. */
   readonly graph: Plan;
   /** What was wrong already in the author's options; `validateTopology` adds the rest. */
   readonly problems: readonly PlanProblem[];

@@ -95,11 +95,11 @@ function enter(
 ): void {
   const { source, route, split } = cursor;
   const decoded = decodeRecord(record);
-  if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
+  if ('problem' in decoded) return rejectRecord(cursor, record, decoded.problem, counts, reject);
   const { attributes, data, text } = decoded;
   // First of all: a row in the name of another stream's event would stand for that event.
   if (!isNamed(source.stream, attributes))
-    return refuse(
+    return rejectRecord(
       cursor,
       record,
       `the record says that it belongs to ${attributes.team}/${attributes.app}`,
@@ -120,14 +120,14 @@ function enter(
     const why =
       record.unresolved ?? 'it is not a claim of this deployment, or no claim store is configured';
     const message = `its data is in the claim store and cannot be fetched (${claim}): ${why}`;
-    return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
+    return rejectRecord(cursor, record, message, counts, reject, origin, 'claim-unresolved');
   }
   const event = eventOf(attributes, text, source.dataText);
-  if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
+  if (typeof event === 'string') return rejectRecord(cursor, record, event, counts, reject, origin);
   const losses = jsonLosses(data);
   const unkept = losses === undefined ? undefined : unkeptOf(losses);
   if (unkept !== undefined)
-    return refuse(
+    return rejectRecord(
       cursor,
       record,
       unkept.message,
@@ -174,7 +174,7 @@ function unkeptOf({
   );
 }
 
-function refuse(
+function rejectRecord(
   cursor: Cursor,
   record: IncomingRecord,
   message: string,

@@ -23,11 +23,11 @@ import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
 import { restoreStates } from './job-state.ts';
 import { KeyExamples } from './key-examples.ts';
-import type { Refusals } from './rejections.ts';
+import type { Rejections } from './rejections.ts';
 
 export interface JobParts {
   readonly dag: Dag;
-  readonly refusals: Refusals;
+  readonly rejections: Rejections;
   readonly isolation: JobIsolation;
   readonly keyExamples: KeyExamples;
   readonly skips: JobSkips;
@@ -48,7 +48,7 @@ export interface Operators {
 export interface RunBase {
   readonly options: JobOptions;
   readonly store: CheckpointStore;
-  readonly refusals: Refusals;
+  readonly rejections: Rejections;
   readonly fence: Manifest;
   readonly id: RunId;
   /** Epoch ms. */
@@ -58,7 +58,7 @@ export interface RunBase {
 
 /** `wake`: an operator that waited has something to emit. */
 export function compileOperators(
-  { options, refusals, fence }: RunBase,
+  { options, rejections, fence }: RunBase,
   connections: Connections,
   wake: () => void,
 ): Operators {
@@ -66,7 +66,7 @@ export function compileOperators(
   const isolation = new JobIsolation(fence.isolation, (news) => options.tell?.(news));
   const seen = isolation.watch(options.topology, options.calls);
   const host = { clock, random, wake };
-  const dag = compileDag(seen.topology, refusals.reject, {
+  const dag = compileDag(seen.topology, rejections.reject, {
     ...connections,
     host,
     freezes,
@@ -76,16 +76,16 @@ export function compileOperators(
 }
 
 export function assembleParts(base: RunBase, { topology, dag, isolation }: Operators): JobParts {
-  const { options, store, refusals, fence, id, startedAtMs, tell } = base;
+  const { options, store, rejections, fence, id, startedAtMs, tell } = base;
   const { clock, random, connectors, checkpointIntervalMs: intervalMs } = options;
-  const { reject } = refusals;
+  const { reject } = rejections;
   restoreStates(dag, fence, startedAtMs);
   const keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
   const skips = new JobSkips(clock, reject, fence.skips ?? []);
   const losses = new JobLosses(clock, reject, fence.losses, (news) => options.tell?.(news));
   const { retiring } = fence;
   const { plan } = options.topology;
-  const sinks = new JobSinks(dag, refusals, plan, { connectors, run: id, retiring, clock });
+  const sinks = new JobSinks(dag, rejections, plan, { connectors, run: id, retiring, clock });
   const checkpoints = new JobCheckpoints({ store, sinks, clock, random, intervalMs, tell }, fence);
-  return { dag, refusals, isolation, keyExamples, skips, losses, sinks, checkpoints };
+  return { dag, rejections, isolation, keyExamples, skips, losses, sinks, checkpoints };
 }

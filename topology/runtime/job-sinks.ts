@@ -26,7 +26,7 @@ import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import type { JobOptions } from './job-options.ts';
-import type { Refusals } from './rejections.ts';
+import type { Rejections } from './rejections.ts';
 import type { LateSink } from './sink-commits.ts';
 import { SinkCommits } from './sink-commits.ts';
 
@@ -43,7 +43,7 @@ export class JobSinks {
   /** The ids of those that a turn waits for. */
   readonly busy = new Set<string>();
   readonly #dag: Dag;
-  readonly #refusals: Refusals;
+  readonly #rejections: Rejections;
   readonly #sinks: readonly {
     readonly id: string;
     readonly sink: Sink;
@@ -54,7 +54,7 @@ export class JobSinks {
 
   constructor(
     dag: Dag,
-    refusals: Refusals,
+    rejections: Rejections,
     plan: Plan,
     {
       connectors,
@@ -65,7 +65,7 @@ export class JobSinks {
       Pick<Manifest, 'retiring'> & { readonly run: RunId },
   ) {
     this.#dag = dag;
-    this.#refusals = refusals;
+    this.#rejections = rejections;
     this.#commits = new SinkCommits(clock);
     const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
     this.#sinks = [
@@ -155,10 +155,10 @@ export class JobSinks {
       }
     }
     await Promise.all(writes);
-    if (this.#refusals.length === 0) return any;
+    if (this.#rejections.length === 0) return any;
     const { sink } = present(this.#sinks.at(-1), 'the rejected table');
-    const refused = await this.#busy(rejectedSinkId, sink.write(this.#refusals.take()));
-    assert(refused.length === 0, 'the rejected table takes every rejected event');
+    const rejected = await this.#busy(rejectedSinkId, sink.write(this.#rejections.take()));
+    assert(rejected.length === 0, 'the rejected table takes every rejected event');
     return true;
   }
 
@@ -177,7 +177,7 @@ export class JobSinks {
     for (let i = 0; i < rows.length; i++) {
       counts.in++;
       counts.passed++;
-      this.#refusals.reject({
+      this.#rejections.reject({
         node: stage.node.id,
         code: late ? 'late' : 'rejected-by-topology',
         message: late
@@ -214,7 +214,7 @@ export class JobSinks {
       } catch (thrown) {
         counts.in++;
         counts.rejected++;
-        rejectThrown(this.#refusals.reject, stage.node.id, thrown, value, elements.origins[i]);
+        rejectThrown(this.#rejections.reject, stage.node.id, thrown, value, elements.origins[i]);
         continue;
       }
       rows.values.push(writes);
@@ -225,14 +225,14 @@ export class JobSinks {
   }
 
   async #writeRows(stage: SinkStage, sink: Sink, rows: ElementBatch): Promise<void> {
-    const refused = await sink.write(rows);
+    const rejected = await sink.write(rows);
     const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
     counts.in += rows.length;
-    counts.passed += rows.length - refused.length;
-    counts.rejected += refused.length;
-    for (const { index, message, pointer } of refused) {
+    counts.passed += rows.length - rejected.length;
+    counts.rejected += rejected.length;
+    for (const { index, message, pointer } of rejected) {
       const value = rows.values[index];
-      this.#refusals.reject({
+      this.#rejections.reject({
         node: stage.node.id,
         code: 'row-mismatch',
         message,

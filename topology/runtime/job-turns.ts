@@ -146,7 +146,7 @@ export class JobTurns {
   }
 
   #enter(cursor: Cursor, records: readonly IncomingRecord[], alone: boolean): void {
-    const { dag, isolation, refusals } = this.#parts;
+    const { dag, isolation, rejections } = this.#parts;
     isolation.enter(cursor.key, records, alone);
     const counts = present(dag.counts.get(cursor.source.id), 'the counts of a source');
     enterRecords(
@@ -154,7 +154,7 @@ export class JobTurns {
       records,
       this.#outOf(cursor.source),
       counts,
-      refusals.reject,
+      rejections.reject,
       isolation.asideOf(cursor.key),
     );
     this.#cycle.changed();

@@ -37,7 +37,7 @@ import type { TakenOver } from './job-take-over.ts';
 import { takeOver } from './job-take-over.ts';
 import { JobTurns } from './job-turns.ts';
 import { JobWatch } from './job-watch.ts';
-import { Refusals } from './rejections.ts';
+import { Rejections } from './rejections.ts';
 import type { JobRun } from './running-job.ts';
 import type { SkipRequest } from './skips.ts';
 import { scheduleSources } from './source.ts';
@@ -60,7 +60,7 @@ class Run implements JobRun {
   isBehind = false;
   readonly #options: JobOptions;
   readonly #store: CheckpointStore;
-  readonly #refusals: Refusals;
+  readonly #rejections: Rejections;
   readonly #time: TickTime;
   readonly #watch: JobWatch;
   #health: CheckpointHealth = healthy;
@@ -78,7 +78,7 @@ class Run implements JobRun {
     const { topology, clock, blobs } = options;
     this.#options = options;
     this.#store = checkpointStore(blobs, topology.plan.name);
-    this.#refusals = new Refusals(topology.plan, clock);
+    this.#rejections = new Rejections(topology.plan, clock);
     this.#time = new TickTime(clock);
     this.#watch = new JobWatch(
       {
@@ -108,8 +108,8 @@ class Run implements JobRun {
     this.#id = id;
     this.#time.start();
     const { startedAtMs } = this.#time;
-    const [options, store, refusals] = [this.#options, this.#store, this.#refusals];
-    const base: RunBase = { options, store, refusals, fence, id, startedAtMs, tell };
+    const [options, store, rejections] = [this.#options, this.#store, this.#rejections];
+    const base: RunBase = { options, store, rejections, fence, id, startedAtMs, tell };
     const operators = compileOperators(base, connections, () => this.#schedule?.interrupt());
     this.#dag = operators.dag;
     const parts = assembleParts(base, operators);
@@ -206,7 +206,7 @@ class Run implements JobRun {
         const late = parts?.sinks.lateOf(node.id);
         return nodeStatus(node, { dag, holders, plan, stateful, late });
       }),
-      rejected: this.#refusals.total,
+      rejected: this.#rejections.total,
       setAside: parts?.isolation.lastAside ?? [],
       uncommittedRows: parts?.sinks.pendingRows() ?? 0,
       drained: this.#turns?.drain === 'drained',

@@ -100,8 +100,8 @@ function derivedEvent(
   };
 }
 
-/** Collects the refusals of a turn, by column as sinks take them. */
-export class Refusals implements ElementBatch {
+/** Collects the rejections of a turn, by column as sinks take them. */
+export class Rejections implements ElementBatch {
   readonly values: RejectedEvent[] = [];
   readonly timestamps: number[] = [];
   readonly origins: (Provenance | undefined)[] = [];

@@ -93,9 +93,9 @@ function anyOf(shapes: readonly ElementShape[]): ElementCheck {
 function shapeCheck({ validate, dataText }: ElementShape): ElementCheck {
   const check = checkOf(validate);
   return (value) => {
-    const refusal = check(value);
-    if (refusal !== undefined)
-      return `'${validate.id}' says of '${refusal.pointer ?? ''}' that ${refusal.message}`;
+    const rejection = check(value);
+    if (rejection !== undefined)
+      return `'${validate.id}' says of '${rejection.pointer ?? ''}' that ${rejection.message}`;
     return dataText && (value as SluiceEvent & { dataText?: string }).dataText === undefined
       ? 'it has no dataText'
       : undefined;

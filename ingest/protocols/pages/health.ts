@@ -8,9 +8,9 @@ import { plain, plainItem, servePlain } from './plain-page.ts';
 const life = '/healthz';
 const readiness = '/readyz';
 
-function answerHealth(path: string, draining: boolean): PlainAnswer {
+function answerHealth(path: string, isShuttingDown: boolean): PlainAnswer {
   if (path === life) return plain(200, 'ok\n');
-  return draining ? plain(503, 'draining\n') : plain(200, 'ready\n');
+  return isShuttingDown ? plain(503, 'draining\n') : plain(200, 'ready\n');
 }
 
 export const health = {
@@ -22,7 +22,7 @@ export const health = {
     { path: readiness, carriesEvents: false },
   ],
   answer: answerHealth,
-  serve: (context, _door, { path }) => servePlain(() => answerHealth(path, context.draining)),
+  serve: (context, _door, { path }) => servePlain(() => answerHealth(path, context.isShuttingDown)),
   limits: {},
   conformance: ['options.yaml', 'more-options.yaml'],
   documentation: {

@@ -116,7 +116,7 @@ export class Connection {
   /** `message` is only valid in this call. */
   receive(ws: Socket, message: ArrayBuffer): void {
     this.#context.metrics.request('ws', message.byteLength);
-    if (this.#context.draining) return this.#end(ws, closeCodes.goingAway, stops);
+    if (this.#context.isShuttingDown) return this.#end(ws, closeCodes.goingAway, stops);
     if (message.byteLength > this.#options.messageMaxBytes) return this.#tooBig(ws);
     const body = Buffer.from(new Uint8Array(message));
     this.#share.enter().hold(body.length);

@@ -22,7 +22,7 @@ const opened: { readonly front: StrictFront; readonly rig: Rig }[] = [];
 afterEach(async () => {
   for (const { front, rig: behind } of opened.splice(0)) {
     front.stopListening();
-    await behind.ingress.drain();
+    await behind.ingress.shutDown();
     await front.close();
   }
 });
@@ -355,7 +355,7 @@ describe('the strict front', () => {
 
   it('refuses what comes while the ingress behind has stopped', async () => {
     const both = await open();
-    await both.rig.ingress.drain();
+    await both.rig.ingress.shutDown();
     const heard = await say(both.front, post('{"n":1}'), 1);
     expect(statuses(heard)).toEqual([503]);
   });

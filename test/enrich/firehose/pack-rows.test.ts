@@ -177,7 +177,7 @@ describe('a row as a line', () => {
       const rows = [...teams.map((team, n) => ({ n, team })), { n: 7 }];
       return lineWriter({ ...options, schema: wide, partitionBy })(batchOf(rows, () => at));
     };
-    const { lines, refused } = of(['date', 'team']);
+    const { lines, rejected } = of(['date', 'team']);
     expect(lines.map(({ index, isPlain }) => [index, isPlain])).toEqual([
       [0, true],
       [1, true],
@@ -186,7 +186,7 @@ describe('a row as a line', () => {
       [4, false],
       [7, true],
     ]);
-    expect(refused.map(({ index, pointer }) => [index, pointer])).toEqual([
+    expect(rejected.map(({ index, pointer }) => [index, pointer])).toEqual([
       [5, '/team'],
       [6, '/team'],
     ]);
@@ -216,10 +216,10 @@ describe('a row as a line', () => {
   });
 
   it('refuses what the schema does, times without a date, and schemas that have its members', () => {
-    const { refused, lines } = lineWriter(options)(
+    const { rejected, lines } = lineWriter(options)(
       batchOf([{ n: 'a' }, { n: 1 }, { n: 2 }], (_row, index) => (index === 2 ? 9e15 : at)),
     );
-    expect([refused.map(({ index }) => index), lines.map(({ index }) => index)]).toEqual([
+    expect([rejected.map(({ index }) => index), lines.map(({ index }) => index)]).toEqual([
       [0, 2],
       [1],
     ]);

@@ -56,7 +56,7 @@ async function ingressWith(
   return { ingress, config, clock, ...writers };
 }
 afterEach(async () => {
-  for (const ingress of open.splice(0)) await ingress.drain();
+  for (const ingress of open.splice(0)) await ingress.shutDown();
 });
 
 describe('an API key', () => {

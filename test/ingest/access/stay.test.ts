@@ -42,7 +42,7 @@ const applied = (): number => made.kinesis.applied.length;
 
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate();
-  const drained = made.ingress.drain();
+  const drained = made.ingress.shutDown();
   let done = false;
   void drained.finally(() => (done = true));
   while (!done) {

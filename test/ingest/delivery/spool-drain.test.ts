@@ -365,7 +365,7 @@ describe('a drain', () => {
     const drain = rig.start();
     await until(() => rig.stream.writes.length > 0, rig.clock);
     const stopping = drain.stop();
-    rig.clock.advance(limits.drainMs);
+    rig.clock.advance(limits.shutdownMaxMs);
     await stopping;
     expect(rig.marks).toEqual([]);
     expect(rig.spool.records).toBe(1);

@@ -15,7 +15,7 @@ beforeAll(async () => {
     access: { ...openAccess, openSegmentStream: 'a/plain' },
   });
 });
-afterAll(() => made.ingress.drain());
+afterAll(() => made.ingress.shutDown());
 
 const mark = '\uFEFF';
 const url = (): string => `${made.ingress.url}/v1/a/plain`;

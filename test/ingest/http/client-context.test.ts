@@ -15,7 +15,7 @@ beforeAll(async () => {
     access: { ...openAccess, openSegmentStream: 'a/kept' },
   });
 });
-afterAll(() => made.ingress.drain());
+afterAll(() => made.ingress.shutDown());
 
 const headers = {
   'user-agent': 'agent "1"',

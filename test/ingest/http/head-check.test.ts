@@ -143,7 +143,7 @@ describe('on a socket', () => {
     made = await rig();
   });
   afterEach(async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
   });
   const stored = () =>
     [...made.kinesis.applied, ...made.kafka.applied].map(
@@ -194,7 +194,7 @@ describe('on a socket', () => {
   );
 
   it('a key that is missing is said of chunks with a trailer too, and nothing behind them is run', async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
     made = await rig({}, 1_000, undefined, {});
     const { statuses } = await talk(
       `${head}Transfer-Encoding: chunked\r\n\r\n3\r\n"a"\r\n0\r\nX-One: 1\r\n\r\n`,

@@ -19,7 +19,7 @@ let made: Rig;
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 function open(

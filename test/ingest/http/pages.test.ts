@@ -17,7 +17,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 /**

@@ -15,7 +15,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 const send = (

@@ -25,7 +25,7 @@ let made: Rig;
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 const keyOf = (name: string, more: Partial<KeyConfig> = {}): KeyConfig =>

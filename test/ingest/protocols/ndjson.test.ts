@@ -15,7 +15,7 @@ beforeEach(async () => {
   made = await rig();
 });
 afterEach(async () => {
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 interface Line {
@@ -165,7 +165,7 @@ describe('a long NDJSON body', () => {
   });
 
   it('skips a line that is too long, and goes on behind it', async () => {
-    await made.ingress.drain();
+    await made.ingress.shutDown();
     made = await rig({ bodyMaxBytes: 1_200_000 });
     const body = `1\n"${'x'.repeat(1_500_000)}"\n2\n`;
     const lines = linesOf((await post(url(), body, ndjson)).text);

@@ -16,7 +16,7 @@ beforeAll(async () => {
     streams: [streamConfig('a', 'plain'), streamConfig('a', 'buffered', { ack: 'buffered' })],
   });
 });
-afterAll(() => made.ingress.drain());
+afterAll(() => made.ingress.shutDown());
 
 /** Sends bytes as they are and gives the whole answer. */
 function raw(...parts: readonly (string | Buffer)[]): Promise<string> {

@@ -26,7 +26,7 @@ beforeAll(async () => {
     access: { ...openAccess, openSegmentStream: 'a/plain' },
   });
 });
-afterAll(() => Promise.all([keyed.ingress.drain(), open.ingress.drain()]));
+afterAll(() => Promise.all([keyed.ingress.shutDown(), open.ingress.shutDown()]));
 
 const basic = (name: string): Record<string, string> => ({
   authorization: `Basic ${Buffer.from(`${name}:`).toString('base64')}`,
@@ -221,7 +221,7 @@ describe('a token as write key', () => {
     expect(await send('named', ['a/wrapped'])).toEqual([404, 'segment-stream-unknown']);
     expect(await send('unnamed', ['a/plain'])).toEqual([200, undefined]);
     expect(await send('unnamed', ['a/*'])).toEqual([404, 'segment-stream-unknown']);
-    await made.ingress.drain();
+    await made.ingress.shutDown();
     rmSync(dir, { recursive: true });
   });
 });

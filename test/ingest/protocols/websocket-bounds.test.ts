@@ -14,7 +14,7 @@ let made: Rig;
 const open: WebSocket[] = [];
 afterEach(async () => {
   for (const socket of open.splice(0)) socket.terminate();
-  await made.ingress.drain();
+  await made.ingress.shutDown();
 });
 
 const access = {

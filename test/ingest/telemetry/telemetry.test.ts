@@ -21,7 +21,7 @@ import { openAccess, post, settings, streamConfig, writerDouble } from '../suppo
 
 const open: Ingress[] = [];
 afterEach(async () => {
-  for (const ingress of open.splice(0)) await ingress.drain();
+  for (const ingress of open.splice(0)) await ingress.shutDown();
 });
 
 async function observed(level: LogLevel = 'info', key?: string) {

@@ -1,9 +1,16 @@
 /**
- * What the public surface called a topology's graph is its plan now; the old names are the same
- * things, for one version.
+ * The earlier names of the public surface are the same things as the new ones, for one version.
  */
 import { expect, it } from 'vitest';
-import type { Graph, GraphFormat, GraphNode, GraphProblem, Plan } from '../../../topology/index.ts';
+import type {
+  Graph,
+  GraphFormat,
+  GraphNode,
+  GraphProblem,
+  Plan,
+  RefusedRow,
+  RejectedRow,
+} from '../../../topology/index.ts';
 import {
   describeGraph,
   describePlan,
@@ -23,4 +30,6 @@ it('the old names of a plan give what the new ones give', () => {
   const problems: readonly GraphProblem[] = validateGraph(everyMistake.graph);
   expect(problems).toEqual(validatePlan(everyMistake.plan satisfies Plan));
   expect(problems.length).toBeGreaterThan(10);
+  const row: RefusedRow = { index: 0, message: 'too long', pointer: '/id' };
+  expect(row satisfies RejectedRow).toBe(row);
 });

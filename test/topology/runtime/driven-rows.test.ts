@@ -81,7 +81,7 @@ function decidingSink(
         const fit = fitWrites(sink.model, value);
         return 'message' in fit ? [{ index, ...fit }] : [];
       });
-      const all = reader?.read(batch).refused ?? refused;
+      const all = reader?.read(batch).rejected ?? refused;
       const out = new Set(all.map(({ index }) => index));
       taken.push(...batch.values.filter((_, index) => !out.has(index)));
       return Promise.resolve(all);

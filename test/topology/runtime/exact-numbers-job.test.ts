@@ -222,21 +222,23 @@ describe('a row with such a number', () => {
         s: '12345678901234567890',
       },
     ];
-    expect(reader.read(batch(rows)).refused.map(({ index, pointer }) => [index, pointer])).toEqual([
-      [0, '/n'],
-      [1, '/json/a/1/b~1c'],
-      [2, '/json'],
-    ]);
+    expect(reader.read(batch(rows)).rejected.map(({ index, pointer }) => [index, pointer])).toEqual(
+      [
+        [0, '/n'],
+        [1, '/json/a/1/b~1c'],
+        [2, '/json'],
+      ],
+    );
   });
 
   it('is refused where its event wrote more digits than are kept', () => {
     const rows = [{ json: { a: 0.1 } }, { d: 0.1 }, { json: { a: 0.2 } }];
     expect(
-      reader.read(batch(rows, written)).refused.map(({ index, pointer }) => [index, pointer]),
+      reader.read(batch(rows, written)).rejected.map(({ index, pointer }) => [index, pointer]),
     ).toEqual([[0, '/json/a']]);
     expect(
       reader.read(batch([{ n: 1 }], [{ pointer: '/n', text: '1.00000000000000000001', value: 1 }]))
-        .refused,
+        .rejected,
     ).toMatchObject([{ pointer: '/n' }]);
   });
 });

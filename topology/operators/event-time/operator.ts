@@ -128,13 +128,13 @@ export class EventTimeOperator implements Operator {
     }
     if (typeof timestamp !== 'number') {
       const message = `the event time must be an RFC 3339 time or whole epoch milliseconds: ${timestamp.reason}`;
-      this.#refuse('function-result', message, value, origin);
+      this.#rejectElement('function-result', message, value, origin);
       return;
     }
     const { futureMaxMs } = this.#node;
     if (futureMaxMs > 0 && timestamp > this.#processingTimeMs + futureMaxMs) {
       const ahead = timestamp - this.#processingTimeMs;
-      this.#refuse(
+      this.#rejectElement(
         'future-event',
         `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are accepted`,
         value,
@@ -147,7 +147,7 @@ export class EventTimeOperator implements Operator {
     target.element(value, timestamp, origin);
   }
 
-  #refuse(
+  #rejectElement(
     code: RejectionCode,
     message: string,
     value: unknown,

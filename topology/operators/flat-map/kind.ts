@@ -54,8 +54,8 @@ function flatMapLink(node: string, parts: NodeParts): Link {
     if (!Array.isArray(results)) {
       counts.rejected++;
       const message = `flatMap must return an array, not ${results === null ? 'null' : typeof results}`;
-      const refused = { node, code: 'function-result', message } as const;
-      reject({ ...refused, pointer: null, schema: null, value, origin });
+      const rejected = { node, code: 'function-result', message } as const;
+      reject({ ...rejected, pointer: null, schema: null, value, origin });
       return;
     }
     counts.passed++;

@@ -83,7 +83,7 @@ export class IntervalJoinOperator implements Operator {
   readonly #merge = new WatermarkMerge(2, 'combined');
   readonly #level: number | undefined;
   readonly #leftStaysMs: number;
-  /** How what the author's function returns is called in a refusal. */
+  /** How what the author's function returns is called in a rejection. */
   readonly #result: string;
   #nowMs = Number.NEGATIVE_INFINITY;
 

@@ -52,7 +52,7 @@ export interface LookupFunctions {
   readonly combine: (value: unknown, found: unknown) => unknown;
 }
 
-interface LookupRefusal {
+interface LookupRejection {
   readonly code: 'lookup-failed' | typeof stuck;
   readonly message: string;
 }
@@ -63,7 +63,7 @@ interface WaitingElement extends WaitingRow {
   readonly keyText: string;
   answer: unknown;
   /** Why there is none and never will be. */
-  refusal: LookupRefusal | undefined;
+  rejection: LookupRejection | undefined;
   tries: number;
   /** As many tries as were allowed have failed, and it is held. */
   failing: boolean;
@@ -71,7 +71,7 @@ interface WaitingElement extends WaitingRow {
 
 export class LookupOperator implements Operator {
   readonly #node: string;
-  /** How what the author's function returns is called in a refusal. */
+  /** How what the author's function returns is called in a rejection. */
   readonly #result: string;
   readonly #lookup: LookupCall;
   readonly #functions: LookupFunctions;
@@ -191,7 +191,7 @@ export class LookupOperator implements Operator {
     const waits = {
       finished: false,
       answer: undefined,
-      refusal: undefined,
+      rejection: undefined,
       tries: 0,
       failing: false,
     };
@@ -199,16 +199,16 @@ export class LookupOperator implements Operator {
   }
 
   #leave(row: WaitingElement, target: Batch): void {
-    const { value, origin, refusal } = row;
-    if (refusal !== undefined) {
+    const { value, origin, rejection } = row;
+    if (rejection !== undefined) {
       this.#counts.rejected++;
       const message =
-        refusal.code === stuck
-          ? refusal.message
-          : `the look-up failed ${row.tries} times, the last time with: ${refusal.message}`;
+        rejection.code === stuck
+          ? rejection.message
+          : `the look-up failed ${row.tries} times, the last time with: ${rejection.message}`;
       this.#reject({
         node: this.#node,
-        code: refusal.code,
+        code: rejection.code,
         message,
         pointer: null,
         schema: null,
@@ -297,10 +297,10 @@ export class LookupOperator implements Operator {
   }
 
   /** The element and those that share its answer may leave; the place goes to the next at once. */
-  #done(row: WaitingElement, answer: unknown, refusal: LookupRefusal | undefined): void {
+  #done(row: WaitingElement, answer: unknown, rejection: LookupRejection | undefined): void {
     for (const each of [row, ...(this.#sharing.get(row.keyText) ?? [])]) {
       each.answer = answer;
-      each.refusal = refusal;
+      each.rejection = rejection;
       each.tries = row.tries;
       each.finished = true;
     }

@@ -10,7 +10,7 @@ import { outPort } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import type { Made, StreamCall } from '../node-builder.ts';
 import type { NodeParts, SchemasCheck } from '../node-parts.ts';
-import type { Link, StepRefusal } from '../stateless.ts';
+import type { Link, StepRejection } from '../stateless.ts';
 
 export interface ValidateNode extends NodeBase {
   readonly kind: 'validate';
@@ -74,14 +74,14 @@ function validateLink(node: ValidateNode, { watched, counts, reject }: NodeParts
   const { id } = node;
   return (next) => (value, timestamp, origin) => {
     counts.in++;
-    const refusal = check(value);
-    if (refusal === undefined) {
+    const rejection = check(value);
+    if (rejection === undefined) {
       counts.passed++;
       next(value, timestamp, origin);
       return;
     }
     counts.rejected++;
-    const { code, message, pointer, schema } = refusal;
+    const { code, message, pointer, schema } = rejection;
     reject({ node: id, code, message, pointer, schema, value, origin });
   };
 }
@@ -89,7 +89,7 @@ function validateLink(node: ValidateNode, { watched, counts, reject }: NodeParts
 /** Why a validate node refuses an event; undefined when it takes it. */
 export function checkOf(node: ValidateNode): SchemasCheck {
   const checks = new Map(node.schemas.map((schema) => [schema.id, compileSchema(schema.document)]));
-  const refusal = (event: SluiceEvent, id: string): StepRefusal | undefined => {
+  const rejection = (event: SluiceEvent, id: string): StepRejection | undefined => {
     const violation = checks.get(id)?.(event.data);
     return violation === undefined ? undefined : { ...violation, code: 'schema-violation' };
   };
@@ -104,7 +104,7 @@ export function checkOf(node: ValidateNode): SchemasCheck {
   return (value) => {
     const event = value as SluiceEvent;
     const chosen = selectSchema(node, event);
-    if (chosen !== undefined) return refusal(event, chosen.id);
+    if (chosen !== undefined) return rejection(event, chosen.id);
     const known = node.schemas.map((schema) => schema.id).join(', ');
     const message = `no schema is for type '${event.type}' and dataschema '${event.dataschema ?? ''}'; known: ${known}`;
     return { code: 'schema-unknown', message, pointer: null, schema: known };

@@ -116,7 +116,7 @@ export class WindowOperator implements Operator {
       text = keyTextOf(key, origin);
       read = this.#aggregates.read(value);
     } catch (thrown) {
-      this.#refuse(thrown, value, origin);
+      this.#rejectThrown(thrown, value, origin);
       return;
     }
     const known = this.#keys.get(text);
@@ -127,7 +127,7 @@ export class WindowOperator implements Operator {
       skipped = this.#assign(owner, timestamp, read, taking);
     } catch (thrown) {
       for (const [window] of taking) this.#aggregates.back(window);
-      this.#refuse(thrown, value, origin);
+      this.#rejectThrown(thrown, value, origin);
       return;
     }
     if (taking.length === 0) {
@@ -146,7 +146,7 @@ export class WindowOperator implements Operator {
     }
   }
 
-  #refuse(thrown: unknown, value: unknown, origin: Provenance | undefined): void {
+  #rejectThrown(thrown: unknown, value: unknown, origin: Provenance | undefined): void {
     this.#counts.rejected++;
     rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
   }

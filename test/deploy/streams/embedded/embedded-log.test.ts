@@ -312,7 +312,7 @@ describe('embedded streams', () => {
       ...Array.from({ length: 10 }, () => 503),
       ...Array.from({ length: 10 }, () => 200),
     ]);
-    await ingress.drain();
+    await ingress.shutDown();
     const found: string[] = [];
     for (const handle of streams.handles('a/b')) {
       const reader = embeddedReader(handle);

@@ -93,7 +93,7 @@ async function refusedToClients(writer: RecordWriter): Promise<void> {
     await Promise.all(Array.from({ length: 12 }, send));
     await send();
   } finally {
-    await ingress.drain();
+    await ingress.shutDown();
   }
 }
 
