@@ -4,8 +4,8 @@ import type { OperationalEntry } from './entry.ts';
 export const instanceCodes = {
   'address-secret-invalid': {
     retryable: false,
-    means: 'The secret that addresses are digested with cannot be read, or is too short.',
-    fix: 'Write at least 16 random characters into the file.',
+    means: 'The secret for hashing client addresses cannot be read, or is too short.',
+    fix: 'Write at least 16 random characters into the file of `ingress.address_secret_file`.',
   },
   'address-unusable': {
     retryable: false,
@@ -39,7 +39,7 @@ export const instanceCodes = {
   },
   'config-incomplete': {
     retryable: false,
-    means: 'The configuration misses something that this service needs.',
+    means: 'The configuration lacks a setting that this service needs.',
     fix: 'Add the key that the message names.',
   },
   'config-invalid': {
@@ -95,7 +95,7 @@ export const instanceCodes = {
   'file-invalid': {
     retryable: false,
     means: 'The path is a folder.',
-    fix: 'Name a file.',
+    fix: 'Pass a file.',
   },
   'file-missing': {
     retryable: false,
@@ -165,7 +165,7 @@ export const instanceCodes = {
   'jwks-late': {
     retryable: false,
     means: 'The issuer did not answer in time.',
-    fix: 'Nothing: it is asked again. Check its address if this lasts.',
+    fix: 'Nothing: it is retried. Check its address if this lasts.',
   },
   'jwks-refused': {
     retryable: false,
@@ -210,7 +210,7 @@ export const instanceCodes = {
   },
   'not-an-event': {
     retryable: false,
-    means: 'What the spool holds is not an event that can be sent.',
+    means: 'The spool has a record that is not an event that can be sent.',
     fix: 'Look at it with `sluice refused show`, then drop it.',
   },
   'not-confirmed': {
@@ -280,7 +280,7 @@ export const instanceCodes = {
   },
   refused: {
     retryable: 'sometimes',
-    means: 'The instance refused a command without a code.',
+    means: 'The instance refused a command and gave no code.',
     fix: 'Use the CLI of the same version as the instance.',
   },
   'refused-action': {

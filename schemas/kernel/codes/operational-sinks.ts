@@ -30,7 +30,7 @@ export const sinkCodes = {
   'disk-full': {
     retryable: true,
     means: 'The disk is full.',
-    fix: 'Free some space; what was not committed comes again.',
+    fix: 'Free some space; rows that were not committed are delivered again.',
   },
   'duckdb-missing': {
     retryable: false,
@@ -39,7 +39,7 @@ export const sinkCodes = {
   },
   'firehose-failed': {
     retryable: true,
-    means: 'Firehose failed to take rows.',
+    means: 'Firehose failed to accept rows.',
     fix: 'Check the endpoint and the quotas of the delivery stream.',
   },
   'firehose-refused': {
@@ -54,13 +54,13 @@ export const sinkCodes = {
   },
   'graph-busy': {
     retryable: true,
-    means: 'Neo4j is busy, or what is to be written is locked.',
+    means: 'Neo4j is busy, or the data to write is locked.',
     fix: 'Run `SHOW TRANSACTIONS` to see who holds locks.',
   },
   'graph-closed': {
     retryable: true,
-    means: 'The connection to the graph is closed.',
-    fix: 'Nothing.',
+    means: 'The connection to the graph was closed because its run or the instance ended.',
+    fix: 'Nothing: the next run opens it again.',
   },
   'graph-constraint-blocked': {
     retryable: false,
@@ -74,7 +74,7 @@ export const sinkCodes = {
   },
   'graph-denied': {
     retryable: true,
-    means: 'Neo4j does not allow this user in, or not to do this.',
+    means: 'Neo4j does not let this user log in or do this.',
     fix: 'Correct `neo4j.user` and `neo4j.password_file`, and the rights of the user.',
   },
   'graph-in-use': {
@@ -114,7 +114,7 @@ export const sinkCodes = {
   },
   'influence-too-large': {
     retryable: false,
-    means: 'A path has more pairs than one write of the graph may have.',
+    means: 'A path has more pairs of promo and conversion than the graph can write at once.',
     fix: 'Use a shorter window, or filter before it.',
   },
   'journey-window': {
@@ -129,8 +129,8 @@ export const sinkCodes = {
   },
   'lake-taken-over': {
     retryable: false,
-    means: 'A later run published the object.',
-    fix: 'Stop this run; nothing is lost.',
+    means: 'A later run of the topology has published this file.',
+    fix: 'Stop this run; nothing is lost while the later one continues.',
   },
   'lake-write-failed': {
     retryable: true,
@@ -139,8 +139,8 @@ export const sinkCodes = {
   },
   'lookup-aborted': {
     retryable: false,
-    means: 'The look-up was cancelled.',
-    fix: 'Nothing.',
+    means: 'The look-up was canceled because its run ended.',
+    fix: 'Nothing: the next run asks again.',
   },
   'lookup-answer-invalid': {
     retryable: true,
@@ -155,7 +155,7 @@ export const sinkCodes = {
   'lookup-refused': {
     retryable: true,
     means: 'The service of a look-up answered with an error.',
-    fix: 'Nothing: it is asked again. Look at the service.',
+    fix: 'Nothing: the look-up is retried. Look at the service.',
   },
   'lookup-table-invalid': {
     retryable: false,
@@ -170,17 +170,18 @@ export const sinkCodes = {
   'lookup-timeout': {
     retryable: true,
     means: 'A look-up had no answer in time.',
-    fix: 'Nothing: it is asked again. Raise its timeout if the service needs longer.',
+    fix: 'Nothing: the look-up is retried. Raise its timeout if the service needs longer.',
   },
   'lookup-unreachable': {
     retryable: true,
     means: 'The service of a look-up cannot be reached.',
-    fix: 'Nothing: it is asked again. Check the network and the address.',
+    fix: 'Nothing: the look-up is retried. Check the network and the address.',
   },
   'path-element': {
     retryable: false,
-    means: 'An element of a path is not what a path is made of.',
-    fix: 'Correct the function that makes it.',
+    means:
+      'An element of a journey or an influence path has an id, time or value that the graph cannot hold.',
+    fix: 'Correct the function that returns it.',
   },
   'path-full': {
     retryable: false,
@@ -204,8 +205,8 @@ export const sinkCodes = {
   },
   'sink-closed': {
     retryable: true,
-    means: 'The sink is closed.',
-    fix: 'Nothing.',
+    means: 'The graph sink was closed because its run ended.',
+    fix: 'Nothing: the next run applies its writes.',
   },
   'sink-ended': {
     retryable: 'sometimes',
@@ -214,8 +215,8 @@ export const sinkCodes = {
   },
   'staged-file-missing': {
     retryable: false,
-    means: 'A file that the last checkpoint names is gone.',
-    fix: 'Restore it from a copy, or start from an empty state with `sluice reset`.',
+    means: 'A file that the last checkpoint refers to is missing.',
+    fix: 'Restore it from a backup, or start from an empty state with `sluice reset`.',
   },
   'table-invalid': {
     retryable: false,
@@ -229,7 +230,7 @@ export const sinkCodes = {
   },
   'too-many-questions': {
     retryable: true,
-    means: 'As many questions run and wait as may.',
+    means: 'The maximum number of questions is running and waiting.',
     fix: 'Ask again when some are answered.',
   },
 } as const satisfies Readonly<Record<string, OperationalEntry>>;

@@ -9,7 +9,7 @@ export const streamCodes = {
   },
   'codec-unreadable': {
     retryable: false,
-    means: 'Records are compressed with a codec that cannot be read here.',
+    means: 'Records are compressed with a codec that Sluice cannot read here.',
     fix: 'Install its package, or skip the records with `sluice skip`.',
   },
   'kafka-denied': {
@@ -40,7 +40,7 @@ export const streamCodes = {
   'position-truncated': {
     retryable: false,
     means: 'The stream lost its end, with records that were read.',
-    fix: 'Nothing: it is read on from its end. `sluice status` has the loss; look why the stream lost it.',
+    fix: 'Nothing: reading continues from its end. `sluice status` shows the loss; find out why the stream lost it.',
   },
   'producer-retired': {
     retryable: true,
@@ -50,12 +50,12 @@ export const streamCodes = {
   'read-failed': {
     retryable: 'sometimes',
     means: 'A split cannot be read.',
-    fix: 'Nothing: it is tried again. Look at the cause in `sluice status`.',
+    fix: 'Nothing: the read is retried. Look at the cause in `sluice status`.',
   },
   'reader-closed': {
     retryable: true,
-    means: 'The reader of the stream is closed.',
-    fix: 'Nothing.',
+    means: 'The reader of the stream was closed because its run ended.',
+    fix: 'Nothing: the next run opens a new one.',
   },
   'records-unreadable': {
     retryable: false,
@@ -64,7 +64,7 @@ export const streamCodes = {
   },
   'route-impossible': {
     retryable: false,
-    means: 'The large route takes smaller records than the small route leaves to it.',
+    means: 'The Kinesis stream accepts smaller records than the size threshold needs.',
     fix: 'Lower `routing.large_message_threshold_kb`.',
   },
   'split-gone': {
@@ -105,6 +105,6 @@ export const streamCodes = {
   'write-timeout': {
     retryable: false,
     means: 'The brokers did not answer in time.',
-    fix: 'Nothing: the write is decided by its last attempt.',
+    fix: 'Nothing: the outcome of the last attempt decides whether the event is answered as stored.',
   },
 } as const satisfies Readonly<Record<string, OperationalEntry>>;

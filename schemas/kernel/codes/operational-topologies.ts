@@ -60,7 +60,7 @@ export const topologyCodes = {
   'restore-refused': {
     retryable: false,
     means: 'The topology does not fit its last checkpoint.',
-    fix: 'Undo the change, or let the state go with `--drop-state`.',
+    fix: 'Undo the change, or drop the state with `--drop-state`.',
   },
   'schema-invalid': {
     retryable: false,
@@ -104,8 +104,8 @@ export const topologyCodes = {
   },
   'stop-timeout': {
     retryable: false,
-    means: 'The topology took no last checkpoint in time.',
-    fix: 'Nothing: it resumes from the checkpoint before.',
+    means: 'The topology did not take its last checkpoint in time.',
+    fix: 'Nothing: it resumes from the previous checkpoint.',
   },
   'topology-altered': {
     retryable: false,
@@ -135,11 +135,11 @@ export const topologyCodes = {
   'topology-out-of-memory': {
     retryable: false,
     means: 'The topology used up its memory.',
-    fix: 'Find what grows without a bound in its modules or functions.',
+    fix: 'Look for memory that grows without a bound in its modules or functions.',
   },
   'topology-silent': {
     retryable: false,
-    means: 'The topology does not answer.',
+    means: 'The topology did not answer `sluice skip` in time; it may still skip.',
     fix: 'See `sluice status`.',
   },
   'topology-starting': {
@@ -160,7 +160,7 @@ export const topologyCodes = {
   'trial-aborted': {
     retryable: false,
     means: 'The instance shut down while it tried a topology.',
-    fix: 'Nothing.',
+    fix: 'Nothing: the next start tries it.',
   },
   'trial-failed': {
     retryable: false,
@@ -169,7 +169,7 @@ export const topologyCodes = {
   },
   'trial-timeout': {
     retryable: true,
-    means: 'Whether the topology can take over was not known in time.',
+    means: 'The check of whether a changed topology can take over did not finish in time.',
     fix: 'Save the file again.',
   },
   types: {

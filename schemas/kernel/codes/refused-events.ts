@@ -95,7 +95,7 @@ export const refusedEvents = {
   'id-for-many': {
     status: [400],
     retryable: false,
-    means: '`X-Event-Id` names one event, and the body has several.',
+    means: '`X-Event-Id` is for one event, but the body has several.',
     fix: 'Put the ids into the events.',
   },
   'id-in-flight': {
@@ -143,7 +143,8 @@ export const refusedEvents = {
   'partly-written': {
     status: [503],
     retryable: true,
-    means: 'Part of what was sent with this event was written; whether the event was is unknown.',
+    means:
+      'Part of what was sent with this event was written; it is not known whether this event was.',
     fix: 'Send the event again, under the same id.',
   },
   'query-invalid': {
@@ -251,7 +252,7 @@ export const refusedEvents = {
   'stream-failed': {
     status: [503],
     retryable: true,
-    means: 'The stream could not take the record.',
+    means: 'The stream could not accept the record.',
     fix: 'Send the event again, under the same id.',
   },
   'stream-missing': {
@@ -275,7 +276,7 @@ export const refusedEvents = {
   'throughput-exceeded': {
     status: [503],
     retryable: true,
-    means: 'The stream takes no more for the moment.',
+    means: 'The stream accepts no more at the moment.',
     fix: 'Send the event again, under the same id; add shards if this lasts.',
   },
   'too-many-events': {

@@ -29,7 +29,7 @@ export const refusedRequests = {
   'charset-unknown': {
     status: [400],
     retryable: false,
-    means: 'The content type names a charset other than UTF-8.',
+    means: 'The content type has a charset other than UTF-8.',
     fix: 'Send JSON in UTF-8.',
   },
   'client-gone': {
@@ -233,7 +233,7 @@ export const refusedRequests = {
   'segment-stream-unknown': {
     status: [404],
     retryable: false,
-    means: "The key names no stream for events of Segment's libraries.",
+    means: "The key has no stream for events of Segment's libraries.",
     fix: 'Set `segment_stream` for the key or the issuer.',
   },
   'stream-not-allowed': {
@@ -263,19 +263,19 @@ export const refusedRequests = {
   'token-invalid': {
     status: [401],
     retryable: false,
-    means: 'The token is not signed by a configured issuer, is not valid now, or misses a claim.',
+    means: 'The token is not signed by a configured issuer, is not valid now, or lacks a claim.',
     fix: 'Get a new token.',
   },
   'too-many-connections': {
     status: [503],
     retryable: true,
-    means: 'This key or address has as many WebSockets open as it may.',
+    means: 'This key or address has its maximum of WebSockets open.',
     fix: 'Close one, or connect again later.',
   },
   'too-many-waiting': {
     status: [503],
     retryable: true,
-    means: 'The strict front has as many requests in flight as it may.',
+    means: 'The strict front has its maximum of requests in flight.',
     fix: 'Send the request again after `Retry-After`.',
   },
   'trailer-unsupported': {

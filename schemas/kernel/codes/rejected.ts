@@ -38,7 +38,7 @@ export const rejectedCodes = {
   },
   'records-lost': {
     means:
-      'Records were deleted from the stream before they were read; the row stands for all of one split.',
+      'Records were deleted from the stream before they were read; one row covers a range of one split.',
     fix: 'Raise the retention of the stream, or run the topology without long pauses.',
   },
   'rejected-by-topology': {
@@ -59,7 +59,7 @@ export const rejectedCodes = {
   },
   skipped: {
     means:
-      'These positions could not be read and were skipped by command; the row stands for all of them.',
+      'These positions could not be read and were skipped by command; one row covers the whole range.',
     fix: 'Nothing: somebody decided so with `sluice skip`.',
   },
   'undecodable-record': {
