@@ -59,7 +59,7 @@ export async function bindStreams(given: BindOptions): Promise<ReadonlyMap<strin
       bound.set(stream.name, await bindStream(options, stream, checks[index]));
     return bound;
   } catch (thrown) {
-    // What is bound empties its spools already; it must not go on behind a start that failed.
+    // What is bound empties its spools already; it must not continue behind a start that failed.
     await Promise.all([...bound.values()].map(({ delivery }) => delivery.close()));
     throw thrown;
   }
@@ -162,8 +162,8 @@ function open({ config, clock, memory }: Binding, { dir }: SpoolFolder): Promise
 }
 
 /**
- * Events on the disk that nothing here writes: their stream is not configured any more, or it
- * refused them for good.
+ * Events on the disk that nothing here writes: their stream is no longer configured, or it
+ * refused them permanently.
  */
 async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>): Promise<void> {
   const { spoolDir, log } = options;

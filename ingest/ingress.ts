@@ -3,7 +3,7 @@
  * file composes; what a request goes through is in http/ and ws/, what an event goes through in
  * intake.ts and delivery/.
  *
- * Order of ending: readiness off, no new connections, what is under way answered (or 503 after
+ * Order of ending: readiness off, no new connections, what is in flight answered (or 503 after
  * `limits.shutdownMaxMs`), then deliveries and spools.
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
@@ -116,7 +116,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     ...(options.happened === undefined ? {} : { happened: options.happened() }),
   }));
   const listener = await listen(app, host, port).catch(async (thrown: unknown) => {
-    // Spools are being emptied already; that must not go on behind a start that failed.
+    // Spools are being emptied already; that must not continue behind a start that failed.
     await intake.close();
     throw thrown;
   });

@@ -26,7 +26,7 @@ const binary =
   'AgA0EBayEDIAMEQCMAIANqQQFrLQAAIQQLDAALC0EACw==';
 
 /**
- * Where the text ends at the latest, with the zeros behind it; the open containers are noted from
+ * Where the text ends at the latest, with the zeros after it; the open containers are noted from
  * there on.
  */
 const textMaxBytes = 0x18000;

@@ -172,7 +172,7 @@ export const limits = {
   checkpointSinksMaxMs: 600_000,
   /**
    * How long a checkpoint waits for one sink's commit where that sink may commit late (graphs):
-   * then the tables of the others go on without it.
+   * then the tables of the others continue without it.
    */
   sinkCommitWaitMs: 5_000,
   /**
@@ -221,7 +221,7 @@ export const limits = {
    * S3: how long a sink tries at least, before its topology begins again at the last checkpoint.
    */
   s3PatienceMs: 300_000,
-  /** A lake in S3: calls of one table that are under way beside each other. */
+  /** A lake in S3: calls of one table that are in flight beside each other. */
   lakeCallsMax: 8,
   /**
    * Firehose: a record before base64,

@@ -36,7 +36,8 @@ export interface LinearPattern {
 }
 
 /**
- * Throws `SyntaxError` for what is no pattern, and `Error` with the reason for one that is refused.
+ * Throws `SyntaxError` for what is not a pattern, and `Error` with the reason for one that is
+ * refused.
  */
 export function linearPattern(source: string, flags: string): LinearPattern {
   const native = new RegExp(source, flags);
@@ -89,7 +90,9 @@ interface Step {
   readonly isBoundary: boolean;
 }
 
-/** What is before a position: nothing, or a character that is no part of a word, or one that is. */
+/**
+ * What is before a position: nothing, or a character that is not a part of a word, or one that is.
+ */
 const contexts = 3;
 const asciiMax = 128;
 
@@ -217,7 +220,7 @@ class Places implements LinearPattern {
   }
 
   /**
-   * The least solution of some places: a loop that goes on without a character holds only by what
+   * The least solution of some places: a loop that continues without a character holds only by what
    * leaves it.
    */
   #settle(holds: Uint8Array, from: number, to: number, step: Step): void {
@@ -252,7 +255,7 @@ class Places implements LinearPattern {
     return number;
   }
 
-  /** The place where one of the alternatives begins, with `next` behind it. */
+  /** The place where one of the alternatives begins, with `next` after it. */
   #alternatives(alternatives: readonly AST.Alternative[], next: number): number {
     const [first = next, ...others] = alternatives.map(({ elements }) =>
       elements.reduceRight((behind, element) => this.#element(element, behind), next),

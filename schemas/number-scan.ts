@@ -1,5 +1,5 @@
 /**
- * What JSON.parse would lose of a text without a word: numbers that a double does not hold as they
+ * What JSON.parse would lose of a text silently: numbers that a double does not hold as they
  * are written (beyond 2^53, too many digits, too large or too small), and nesting that is too deep
  * to be written again. Found in the text, as the parsed value does not show it.
  *
@@ -24,7 +24,7 @@ const binary =
   'RAIwAgDDYCACALQX8gCyABSBsPCyAAQRBqIQAMAAtBfws=';
 
 /**
- * Where the text ends at the latest, with sixteen bytes behind it that may be looked at; and where
+ * Where the text ends at the latest, with sixteen bytes after it that may be looked at; and where
  * the number of brackets is.
  */
 const textMaxBytes = 0x1ffe0;

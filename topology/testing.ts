@@ -6,9 +6,9 @@
  * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its
  *    own, and what those take is what a job's take.
  * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing
- *    waits any more, or rejects with `lookup-held` when look-ups go on failing.
+ *    waits any more, or rejects with `lookup-held` when look-ups continue failing.
  * 3. An element on which an operator fails for no reason of its own is rejected as
- *    `operator-failed`, and the driver goes on.
+ *    `operator-failed`, and the driver continues.
  * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet
  *    is forgotten. A snapshot of another topology is restored where a job would restore its
  *    checkpoint, and refused where that would be.

@@ -1,6 +1,6 @@
 /**
- * Answers of `sluice query` and `sluice graph` for programs, and what a person is told of one that
- * was cut. Pure.
+ * Answers of `sluice query` and `sluice graph` for programs, and what a person is told about one
+ * that was cut. Pure.
  */
 import type { Answer } from '../../enrich/answer.ts';
 

@@ -16,7 +16,7 @@ export interface Bindings {
   readonly checkpoints: BlobStore;
   /** What happened to its connections so far, by name: for metrics. */
   readonly happened: () => Readonly<Record<string, number>>;
-  /** After the job: lets go of what its connectors share. */
+  /** After the job: releases what its connectors share. */
   close(): Promise<void>;
 }
 

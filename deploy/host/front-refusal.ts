@@ -1,6 +1,6 @@
 /**
  * What the strict front answers itself: requests that are not HTTP/1.1, and those that come when
- * nobody listens behind it.
+ * nobody listens after it.
  */
 
 import type { ServerResponse } from 'node:http';

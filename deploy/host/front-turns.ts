@@ -7,7 +7,7 @@
  * connection would be run although nobody hears of it.
  *
  * Invariants:
- * 1. At most one turn of a connection is under way; those that wait are bounded by
+ * 1. At most one turn of a connection is in flight; those that wait are bounded by
  *    `httpPipelinedMax`.
  * 2. Once the connection ends, or is to end with an answer, nothing that waits is run.
  * 3. What is said of bytes that are no request comes behind the answers to the requests before
@@ -48,7 +48,7 @@ export function createTurns(socket: Duplex): Turns {
     // The rest of a request that is not whole never comes.
     if (refusal !== undefined && turn?.isComplete() !== true) return refusal();
     if (turn !== undefined) start(turn);
-    // Reading the body of a request lets in what is behind it.
+    // Reading the body of a request lets in what is after it.
     if (waiting.length > 0) afterThisRound(() => waiting.length > 0 && socket.pause());
     else socket.resume();
   };

@@ -6,7 +6,7 @@
  * 1. A call is stuck when it was the same one at every look for longer than the bound; calls that
  *    begin and return are progress, however many a turn has and however slow it is.
  * 2. A look-up's function may keep the thread between its awaits: the thread is stuck when it did
- *    not turn at all for some times the bound, with a look-up under way. The engine's own work
+ *    not turn at all for some times the bound, with a look-up in flight. The engine's own work
  *    never takes it that long.
  * 3. Time in which nobody looked does not count: a process that was stopped, or a host that was
  *    busy, ends no thread.
@@ -60,7 +60,7 @@ export class FunctionWatch {
   #slots: readonly CallSlot[] = [];
   #watched: Watched | undefined;
   #beats = 0;
-  /** How long the thread has not turned, with a look-up under way and no function running, ms. */
+  /** How long the thread has not turned, with a look-up in flight and no function running, ms. */
   #silentMs = 0;
   #lookedMs: number;
   #timer: Timer | undefined;
@@ -83,7 +83,7 @@ export class FunctionWatch {
 
   /**
    * The thread has ended. How, where it could not keep that itself; `crash` is why, where it ended
-   * without a word.
+   * silently.
    */
   end(crash: string | undefined): RunFailure | undefined {
     this.#timer?.cancel();

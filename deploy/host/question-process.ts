@@ -48,7 +48,7 @@ const sandboxFile = fileURLToPath(new URL('./question-sandbox.js', import.meta.u
 const childFile = fileURLToPath(new URL('./question-child.js', import.meta.url));
 /**
  * No core file, no byte into any file, so much address space; a shell that cannot bound the latter
- * (macOS) goes on without.
+ * (macOS) continues without.
  */
 const bounded = 'ulimit -c 0; ulimit -f 0; ulimit -v "$0" 2>/dev/null; exec "$@"';
 
@@ -170,7 +170,7 @@ function conversation(
   });
 }
 
-/** Its memory that is no file's: looked at by the process that can end it. */
+/** Its memory that is not a file's: looked at by the process that can end it. */
 function watchMemory(pid: number | undefined, clock: Clock, exceeded: () => void): Timer {
   let timer: Timer;
   const look = (): void => {

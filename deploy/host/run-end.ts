@@ -4,7 +4,7 @@
  * Invariants:
  * 1. A build on trial that fails is given up for the one before, except when another process has
  *    taken over.
- * 2. Whoever came later has taken over: taking it back would go on forever.
+ * 2. Whoever came later has taken over: taking it back would continue forever.
  * 3. A fault of what was written fails in the same way until a file changes; every other one is
  *    tried again.
  */

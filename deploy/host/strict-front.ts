@@ -1,12 +1,12 @@
 /**
  * What stands in front of an HTTP server with known faults (http-server.ts): Node's own server,
  * whose parser is strict, hands each request on over loopback as a proxy does, in a form that the
- * one behind it reads rightly.
+ * one after it reads rightly.
  *
  * Only Node 20's binary needs it, which is for development: each request costs a second parsing.
  *
  * Invariants:
- * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a
+ * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte after it is run as a
  *    request (front-turns.ts, front-socket.ts).
  * 2. Nothing is stored here: an answer is the ingress's own. A request that the ingress ends
  *    without one is answered 503, outcome unknown.
@@ -38,7 +38,7 @@ const httpHeadMaxMs = 10_000;
 export interface StrictFront {
   readonly port: number;
   readonly url: string;
-  /** Takes no more connections; what is in flight goes on. */
+  /** Takes no more connections; what is in flight continues. */
   stopListening(): void;
   /** Ends what is left. */
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 /**
  * From a topology's TypeScript file to a script that a worker can import: bundled by esbuild, with
- * `sluice` left outside and bound to this very package, so that the author's topology and the engine
- * share one set of modules.
+ * `sluice` left outside and bound to this very package, so that the author's topology and the
+ * engine share one set of modules.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

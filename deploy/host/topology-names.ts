@@ -1,6 +1,6 @@
 /**
  * Which file runs the topology of a name. The name is that of its checkpoints: a second topology of
- * that name would take over from the first, and go on from its state.
+ * that name would take over from the first, and resume from its state.
  *
  * Invariant: a name is one file's, that of the first to load, also while its topology fails, until
  * the file has a topology of another name.

@@ -1,6 +1,6 @@
 /**
  * Whether topologies do what they are there for. Readiness, not health: what keeps them from it, a
- * full disk or a bucket that refuses, is not mended by a restart of the process. Pure.
+ * full disk or a bucket that refuses, is not fixed by a restart of the process. Pure.
  *
  * Invariant: no topology is named, as whoever reaches the port may ask.
  */

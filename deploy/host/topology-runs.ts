@@ -5,7 +5,7 @@
  * Invariants:
  * 1. At most one thread runs the topology; a new one starts only after the old one has ended.
  * 2. A new build is on trial until it completed a checkpoint of its own. One that fails before has
- *    committed nothing: the build before goes on from the last checkpoint, as it was bundled,
+ *    committed nothing: the build before resumes from the last checkpoint, as it was bundled,
  *    whatever is in the file now.
  * 3. Other faults are answered by a restart from the last checkpoint after a growing pause; never
  *    given up, because captured events wait.
@@ -42,7 +42,7 @@ const restartStepsMax = 8;
 /** A build that runs or ran. */
 interface Build {
   readonly compiled: CompiledTopology;
-  /** What goes on when this one fails on trial. */
+  /** What continues when this one fails on trial. */
   before: Build | undefined;
 }
 
@@ -62,7 +62,7 @@ export class TopologyRuns {
   /** Starts since the last completed checkpoint. */
   #failedStarts = 0;
   #checkpoints: CheckpointHealth = healthy;
-  /** Once it has run, nothing is dropped again: a restart goes on from the state of that run. */
+  /** Once it has run, nothing is dropped again: a restart resumes from the state of that run. */
   #dropState: DropState;
   /** Until there is a checkpoint, which has it. */
   #from: StartFrom | undefined;
@@ -309,7 +309,7 @@ export class TopologyRuns {
       return;
     }
     if (fault?.code === 'fenced') return this.#failed('taken-over', fault);
-    // A build that proved itself needs none behind it.
+    // A build that proved itself needs none after it.
     if (before !== undefined && old?.proved === true) before.before = undefined;
     this.#state = 'starting';
     this.#failure = undefined;

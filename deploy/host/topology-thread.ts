@@ -32,7 +32,7 @@ import { errorOf, faultOf } from './worker-protocol.ts';
 
 /**
  * How long a topology that is told to stop may take for its last checkpoint; then it is ended,
- * and goes on from the one before.
+ * and resumes from the one before.
  */
 const topologyStopMaxMs = 60_000;
 /**
@@ -81,7 +81,7 @@ export class TopologyThread {
   readonly #onNews: (news: JobNews) => void;
   readonly #refuses: (name: string) => SluiceError | undefined;
   readonly #functions: FunctionWatch;
-  /** Why it ended without a word. */
+  /** Why it ended silently. */
   #crash: string | undefined;
   #settleReady:
     | { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void }

@@ -3,8 +3,8 @@
  * the same on every file system, also for links and for files that are not there yet.
  *
  * Invariants:
- * 1. A change is told once, when the files stand still, and the next only after what it led to is
- *    over.
+ * 1. A change is reported once, when the files stand still, and the next only after what it led to
+ *    is over.
  * 2. What is found wrong with a change is not tried again before the next one.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';

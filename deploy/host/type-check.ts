@@ -245,7 +245,7 @@ function run(
 
 /**
  * https://www.typescriptlang.org/docs/handbook/compiler-options.html: without `pretty`, a finding
- * is a line, and what is indented goes on.
+ * is a line, and what is indented continues.
  */
 function parseOutput(text: string): {
   readonly findings: readonly Finding[];

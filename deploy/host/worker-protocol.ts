@@ -25,7 +25,7 @@ export interface TrialInput {
   readonly script: string;
   readonly file: string;
   readonly place: LocalPlace | ServicesPlace;
-  /** By topology, what is let go of its state. */
+  /** By topology, the nodes whose state is dropped. */
   readonly dropState: DropState;
 }
 
@@ -40,7 +40,7 @@ export interface WorkerInput extends TrialInput {
   readonly failure?: RunFailure | undefined;
   /** How long one call of an author's function may take. */
   readonly functionMaxMs: number;
-  /** Where splits begin that cannot go on from a checkpoint. */
+  /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
 }
 
@@ -79,7 +79,7 @@ export type FromWorker =
   | { readonly kind: 'imported'; readonly plan: Plan }
   /**
    * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts);
-   * `notes`: what is to be known of how it went on from its checkpoint.
+   * `notes`: what is to be known of how it resumed from its checkpoint.
    */
   | {
       readonly kind: 'ready';
@@ -126,7 +126,7 @@ export type FromTrial =
   | { readonly kind: 'checked'; readonly verdict: TrialVerdict }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
 
-/** What is let go of a topology's state. */
+/** The nodes of a topology whose state is dropped. */
 export function dropsOf(
   { dropState }: Pick<TrialInput, 'dropState'>,
   topology: string,

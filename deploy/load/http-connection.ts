@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 on a raw keep-alive socket, one request under way: the injector must cost less than what
+ * HTTP/1.1 on a raw keep-alive socket, one request in flight: the injector must cost less than what
  * it measures.
  */
 import type { Socket } from 'node:net';

@@ -1,5 +1,5 @@
 /**
- * A WebSocket of the injector: as many events under way as the server gives credit for.
+ * A WebSocket of the injector: as many events in flight as the server gives credit for.
  */
 import { WebSocket } from 'ws';
 import type { LoadAnswer, LoadConnection } from './connection.ts';

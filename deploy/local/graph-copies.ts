@@ -1,5 +1,5 @@
 /**
- * Copies of the graph, for questions: the file itself has one owner, who goes on writing.
+ * Copies of the graph, for questions: the file itself has one owner, who continues writing.
  *
  * Invariants:
  * 1. A question finds everything that was committed when it was asked, except under 3.

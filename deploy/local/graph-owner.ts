@@ -5,7 +5,7 @@
  * Invariants:
  * 1. The file is open at most once. An attempt to open that failed is forgotten: the next need
  *    tries again.
- * 2. After a write that the database failed on it is closed, and opened anew for the next: what it
+ * 2. After a write that the database failed on it is closed, and opened again for the next: what it
  *    held in memory is not trusted, nor full.
  * 3. A question makes no graph where there is none.
  * 4. The file is open only under the lock of `<file>.lock` beside the file itself, also where

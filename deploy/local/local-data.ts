@@ -79,7 +79,7 @@ async function own(folder: string): Promise<() => Promise<void>> {
 
 const sweepEveryMs = 3_600_000;
 
-/** Lets go of claims when the records that point to them are gone, now and every hour. */
+/** Releases claims when the records that point to them are gone, now and every hour. */
 export function keepClaimsSwept(
   claims: BlobStore,
   retentionMs: number,

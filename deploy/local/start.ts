@@ -42,7 +42,7 @@ export interface StartOptions {
   readonly random: Random;
   /** What `--drop-state` names; an empty list is refused with what there is. */
   readonly dropState?: readonly string[];
-  /** Where splits begin that cannot go on from a checkpoint. */
+  /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
   readonly tell: (line: string) => void;
   readonly log: Log;

@@ -9,7 +9,7 @@ export interface StartupCheck {
   readonly what: string;
   /**
    * Resolves with what was found, in a few words; rejects with what is missing and how it is
-   * mended.
+   * fixed.
    */
   readonly look: () => Promise<string>;
 }

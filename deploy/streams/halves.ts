@@ -4,8 +4,8 @@
  *
  * Invariants:
  * 1. Halves go one after the other, in order: a key's records keep theirs.
- * 2. Only what the stream refused for good is sent again, and that it refused all of it: nothing of
- *    it is in the stream.
+ * 2. Only what the stream refused permanently is sent again, and that it refused all of it: nothing
+ *    of it is in the stream.
  * 3. What goes behind something that failed, and may go again, is not sent: it would overtake it.
  * 4. Of n records k at fault cost at most about 2k(log2(n/k) + 1) requests; all of them 2n - 1.
  */

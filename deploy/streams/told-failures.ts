@@ -1,5 +1,5 @@
 /**
- * What is told of requests to a stream that failed. Failures that do not pass by themselves are
+ * What is reported about failed requests to a stream. Failures that do not pass by themselves are
  * told once a stream or topic, until it takes something again; they are counted each time.
  */
 export interface ToldFailure {

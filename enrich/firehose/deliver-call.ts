@@ -3,8 +3,8 @@
  * of it was.
  *
  * Invariants:
- * 1. Throttling is no failure: it makes all calls to the stream slower (schemas/kernel/pace.ts),
- *    and goes on for as long as the sink is open.
+ * 1. Throttling is not a failure: it makes all calls to the stream slower (schemas/kernel/pace.ts),
+ *    and continues for as long as the sink is open.
  * 2. Tries that fail otherwise are bounded, counted in a row: one that something was taken of
  *    begins the count again.
  */

@@ -1,5 +1,5 @@
 /**
- * A table delivered by Firehose: rows as JSON lines, many to a record, put in calls under way
+ * A table delivered by Firehose: rows as JSON lines, many to a record, put in calls in flight
  * beside each other.
  *
  * At least once: what a checkpoint covers was taken by Firehose before `prepare` returns, and rows
@@ -10,10 +10,10 @@
  * 1. `prepare` returns only when every row written before it was taken: by Firehose, or by the
  *    fallback.
  * 2. Only records that were not taken, or whose outcome is unknown, are put again
- *    (deliver-call.ts). What fails for good fails the sink.
+ *    (deliver-call.ts). What fails permanently fails the sink.
  * 3. A row beyond one record goes to the fallback, whose state is part of this sink's; so does one
  *    whose folders the delivery stream cannot name as a table does.
- * 4. Bounded: one call is being filled, and `firehoseCallsMax` are under way; past that `write`
+ * 4. Bounded: one call is being filled, and `firehoseCallsMax` are in flight; past that `write`
  *    waits. So a stream that throttles is written to as fast as it takes, and the topology with it.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -50,7 +50,7 @@ interface FirehoseState {
 
 /**
  * Faults: `delivery-stream-missing`, `firehose-refused`, `firehose-failed` (retryable), and the
- * fallback's; after one only a new sink goes on.
+ * fallback's; after one only a new sink continues.
  */
 export function firehoseSink(options: FirehoseSinkOptions): Sink {
   return new FirehoseSink(options);

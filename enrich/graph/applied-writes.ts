@@ -22,7 +22,7 @@ export interface AppliedWritesOptions {
   readonly read: (file: StagedFile) => Promise<readonly (readonly GraphWrite[])[]>;
 }
 
-/** What the state says that the sink goes on from. */
+/** What the state says that the sink resumes from. */
 export interface RestoredWrites {
   /** The checkpoint up to which all chunks were in the database when the state was made. */
   readonly applied: number;

@@ -3,7 +3,7 @@
  * and not in schemas/ports: it speaks of graph models, which schemas does not know, and only this
  * folder and deploy use it.
  *
- * Bookkeeping nodes lie in the same database, because only there they change in the transaction of
+ * Bookkeeping nodes are in the same database, because only there they change in the transaction of
  * the writes they tell of.
  *
  * Invariants:
@@ -13,7 +13,7 @@
  *    not follow is refused.
  * 3. A run that another one has taken its sink over from is refused: a later attempt of its
  *    lineage, or any run of another one.
- * 4. Progress beyond the checkpoint that a sink goes on from is of a history that its checkpoints
+ * 4. Progress beyond the checkpoint that a sink resumes from is of a history that its checkpoints
  *    do not have: it does not count.
  * 5. A model only grows: what another model means otherwise is refused before anything is written.
  */
@@ -37,7 +37,7 @@ export interface SinkClaim {
   readonly run: RunOrder;
   readonly model: GraphModel;
   /**
-   * How far the state that the sink goes on from was applied at least, and how far it can be: 0 and
+   * How far the state that the sink resumes from was applied at least, and how far it can be: 0 and
    * 0 without one.
    */
   readonly restored: { readonly from: Progress; readonly to: Progress };

@@ -3,12 +3,12 @@
  * and what stands in the way. Pure.
  *
  * `CREATE CONSTRAINT ... IF NOT EXISTS` alone does not do. It fails where a plain index has the
- * place, and it makes nothing, without a word, where any constraint has the name (Neo4j 5.26).
+ * place, and it makes nothing, silently, where any constraint has the name (Neo4j 5.26).
  * Without its constraint a MERGE scans the label, and two of them at once make two nodes.
  *
  * Invariants:
  * 1. A constraint counts by what it says, never by its name: anybody may have made it.
- * 2. Everything that is in the way is reported at once, each with the statements that mend it.
+ * 2. Everything that is in the way is reported at once, each with the statements that fix it.
  */
 import type { GraphModel } from '../../topology/index.ts';
 import { constraintName, constraintStatement } from './cypher.ts';

@@ -76,7 +76,7 @@ export class StagedWrites {
     return this.#pendingElements + this.#written.reduce((sum, { rows }) => sum + rows, 0);
   }
 
-  /** Files of the state that the sink goes on from. */
+  /** Files of the state that the sink resumes from. */
   restore(files: readonly StagedFile[]): void {
     this.#bytes = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
   }

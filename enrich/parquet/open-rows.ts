@@ -20,7 +20,7 @@ interface OpenPartition {
 /** A partition's rows, to become a file. */
 export type TakenRows = Pick<OpenPartition, 'partition' | 'cells' | 'rows'>;
 
-/** What a cell that is no text counts for, in bytes. */
+/** What a cell that is not text counts for, in bytes. */
 export const cellBytes = 8;
 
 export class OpenRows {

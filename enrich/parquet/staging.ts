@@ -79,7 +79,7 @@ export class TableStaging {
   #log: RowLog | null = null;
   /** The log that the last returned state names. */
   #namedLog: RowLog | null = null;
-  /** Logs that are there, of this run and the one that it went on from. */
+  /** Logs that are there, of this run and the one that it resumed from. */
   readonly #logs = new Set<string>();
 
   constructor(input: ParquetWorkerInput, lake: LakeFiles) {

@@ -81,7 +81,7 @@ export interface TableSinkOptions {
 
 /**
  * Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`;
- * after one only a new sink goes on.
+ * after one only a new sink continues.
  */
 export function tableSink(options: TableSinkOptions): Sink {
   return new TableSink(options);

@@ -82,7 +82,7 @@ export class RejectedFiles {
     return number;
   }
 
-  /** 0: it is no file of this topology. */
+  /** 0: it is not a file of this topology. */
   #numberOf(name: string): number {
     if (name === `${this.#topology}.parquet`) return 1;
     const number = name.startsWith(`${this.#topology}~`)

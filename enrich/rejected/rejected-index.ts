@@ -1,5 +1,5 @@
 /**
- * Which file of the rejected table holds an identity. Bounded: what was used longest ago is let go
+ * Which file of the rejected table holds an identity. Bounded: what was used longest ago is dropped
  * first. An entry is where to look, not what is there.
  */
 import { createHash } from 'node:crypto';

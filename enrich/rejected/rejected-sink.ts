@@ -2,13 +2,13 @@
  * The `rejected` table: one row for each rejection identity, with `seen`, however often the event
  * is sent.
  *
- * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced
+ * A row is in the hour of its first receivedtime, in a file that is rewritten whole and replaced
  * at once when a checkpoint commits: a reader always finds each identity once.
  *
  * Invariants:
  * 1. The index says in which file an identity lies; it is bounded in number and in age: an identity
- *    that comes again after it was let go gets a new row. It is durable before the state that names
- *    the row is returned (index-segments.ts).
+ *    that comes again after it was dropped gets a new row. It is durable before the state that
+ *    names the row is returned (index-segments.ts).
  * 2. Every rejected event is taken: nothing that a record says can make this table refuse it.
  * 3. A start reads nothing of the table, and a checkpoint only the files that change, and writes
  *    them (staged-rejections.ts): neither grows with the table.
@@ -34,7 +34,7 @@ import { rejectedSchema } from './rejected-schema.ts';
 import type { Rejections } from './staged-rejections.ts';
 import { StagedRejections } from './staged-rejections.ts';
 
-/** Rejections whose `seen` is kept up to date; the oldest are let go first. */
+/** Rejections whose `seen` is kept up to date; the oldest are dropped first. */
 const rejectedIndexMax = 1_000_000;
 /**
  * A file of the rejected table grows by rewriting until it has this many bytes (before
@@ -65,7 +65,7 @@ const table = 'rejected';
 
 /**
  * Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only
- * a new sink goes on.
+ * a new sink continues.
  */
 export function rejectedSink(options: RejectedSinkOptions): Sink {
   return new RejectedSink(options);

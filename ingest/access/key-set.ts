@@ -166,7 +166,7 @@ class RemoteKeySet implements KeySet {
     const inFlight = this.#ageMs() < jwksFreshMs ? undefined : this.#fetch();
     const usable = this.#usable();
     if (usable !== undefined || inFlight === undefined) return usable;
-    // While it is known to fail only the one that tries waits; the others are told at once.
+    // While it is known to fail only the one that tries waits; the others are reported at once.
     return isFirst || this.#failures === 0 ? inFlight.then(() => this.#usable()) : undefined;
   }
 

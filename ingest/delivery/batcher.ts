@@ -12,7 +12,7 @@
  *    `batchMaxBytes`. They start evenly, a quarter of the last one's time apart and at most
  *    `batchPaceMaxMs`: were they to start together, they would end together, and what came in
  *    between would wait for a whole write.
- * 4. In order of keys, one unit of a key is in flight; when it fails, what waits behind it fails
+ * 4. In order of keys, one unit of a key is in flight; when it fails, what waits after it fails
  *    with it, so nothing overtakes it. Of a unit whose first records are in the stream only the
  *    rest is written again.
  * 5. While the breaker is open nothing is written and everything is refused at once; half open, one
@@ -69,7 +69,7 @@ export class Batcher {
   readonly #bounds: TakeBounds;
   /**
    * Units in flight of which the first items are settled, and how many: in the stream, or refused
-   * for good.
+   * permanently.
    */
   readonly #begun = new Map<Unit, number>();
   #pendingBytes = 0;

@@ -25,7 +25,7 @@ export interface Breaker {
   succeeded(nowMs: number): void;
   failed(nowMs: number): void;
   /**
-   * Milliseconds until a probe may go; 0 also while one is under way. Fractional: round up what is
+   * Milliseconds until a probe may go; 0 also while one is in flight. Fractional: round up what is
    * waited for.
    */
   retryInMs(nowMs: number): number;

@@ -1,9 +1,9 @@
 /**
  * In a stream with order: events of a key whose data is on its way into the blob store, and those
- * that came behind them. Without it what is small would reach the stream first.
+ * that came after them. Without it what is small would reach the stream first.
  *
  * Invariants:
- * 1. Of one key events go on in the order in which they came.
+ * 1. Of one key events continue in the order in which they came.
  * 2. What waits behind data that was not stored, and is to be sent again, is refused as well:
  *    nothing overtakes it.
  * 3. A key that waits for nothing leaves nothing behind.
@@ -13,7 +13,7 @@ import type { Refusal } from '../event/refusal.ts';
 export interface ClaimLine {
   /**
    * True: data of `key` is on its way. `goOn` is called once, when that has ended, with why the
-   * event cannot go on or undefined.
+   * event cannot continue or undefined.
    */
   waits(key: string, goOn: (refusal: Refusal | undefined) => void): boolean;
   /** Data of `key` is on its way from now on. It did not have to wait. */
@@ -33,7 +33,8 @@ export function createClaimLine(): ClaimLine {
     begin: (key) => void lines.set(key, []),
     end(key, refusal) {
       const line = lines.get(key) ?? [];
-      // One that goes on may begin anew: those behind it find that, and wait for it in their turn.
+      // One that continues may begin again: those after it find that, and wait for it in their
+      // turn.
       lines.delete(key);
       const behind = refusal?.status === 503 ? behindOf(refusal) : undefined;
       for (const goOn of line) goOn(behind);

@@ -13,7 +13,7 @@
  * 1. Content is compared as it is written: data by its bytes, attributes by their text. Data with
  *    other blanks or another order of members is other data.
  * 2. What the ingress adds (`receivedtime`, `traceparent`, a time that the client did not say, what
- *    its connection was) is no content.
+ *    its connection was) is not content.
  * 3. Each attribute has a digest of its own, so that a conflict can say which of them differ; 32
  *    bits, as whoever could make two of them collide might as well send the same event.
  */
@@ -54,7 +54,7 @@ export interface Comparable {
   /** The extensions that the client said. */
   readonly ownExtensions: Readonly<Record<string, string>> | undefined;
   /**
-   * Parts of the data that a sender's library writes anew each time it tries, in order and apart;
+   * Parts of the data that a sender's library writes again each time it tries, in order and apart;
    * they are not compared.
    */
   readonly restless?: readonly Span[];

@@ -1,7 +1,7 @@
 /**
  * Finds the entry of an identity: open addressing with linear probing over references of 32 bits,
  * in one piece of memory that never grows, so that no insertion ever waits for a rehash. An entry
- * that goes leaves no mark: those behind it move up (Knuth, The Art of Computer Programming, volume
+ * that goes leaves no mark: those after it move up (Knuth, The Art of Computer Programming, volume
  * 3, section 6.4, algorithm R).
  *
  * Invariant: at most two thirds of the places are taken; whoever makes it bounds the entries.

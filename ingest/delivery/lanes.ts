@@ -4,13 +4,13 @@
  * and settling cost O(1) an item, amortised.
  *
  * Invariants:
- * 1. Of one key at most one unit is under way, and its items leave in the order in which they were
+ * 1. Of one key at most one unit is in flight, and its items leave in the order in which they were
  *    added.
- * 2. A unit that failed takes everything that waits behind it in its lane along: nothing overtakes
+ * 2. A unit that failed takes everything that waits after it in its lane along: nothing overtakes
  *    it.
  * 3. A lane that is empty leaves nothing behind, and an item that left is not held: memory is
- *    bounded by what waits and what is under way.
- * 4. Only the unit that is under way is settled, once: `applied` or `failed` with any other is a
+ *    bounded by what waits and what is in flight.
+ * 4. Only the unit that is in flight is settled, once: `applied` or `failed` with any other is a
  *    defect.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -22,7 +22,7 @@ export interface LaneItem<T> {
 }
 
 /**
- * Items of one key, in order, that leave together. One that may be written again stays under way
+ * Items of one key, in order, that leave together. One that may be written again stays in flight
  * meanwhile.
  */
 export interface LaneUnit<T> {
@@ -46,14 +46,14 @@ export interface Lanes<T> {
    * turns: longest ready first.
    */
   take(bounds: TakeBounds): readonly LaneUnit<T>[];
-  /** The unit is in the stream: what waits behind it becomes ready. */
+  /** The unit is in the stream: what waits after it becomes ready. */
   applied(unit: LaneUnit<T>): void;
   /**
-   * The unit failed for good: its items and those that wait behind it, in order. Its lane is empty
-   * afterwards.
+   * The unit failed permanently: its items and those that wait after it, in order. Its lane is
+   * empty afterwards.
    */
   failed(unit: LaneUnit<T>): readonly LaneItem<T>[];
-  /** Items that wait, and their bytes: what is under way is not in them. */
+  /** Items that wait, and their bytes: what is in flight is not in them. */
   readonly waiting: number;
   readonly waitingBytes: number;
   /** Keys that memory is spent on; without order there are none. */
@@ -80,7 +80,7 @@ class Queue<T> {
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
-    // Else what has left, with the bytes of its event, lives until the array is made anew.
+    // Else what has left, with the bytes of its event, lives until the array is made again.
     this.#items[this.#head] = undefined;
     this.#head++;
     if (this.#head === this.#items.length) {

@@ -222,8 +222,8 @@ export class RepeatWindow {
   }
 
   /**
-   * Of equals the one with the oldest entries. Looks go on where they stopped the last time: each
-   * share gets its turn.
+   * Of equals the one with the oldest entries. Looks continue where they stopped the last time:
+   * each share gets its turn.
    */
   #largest(): Share {
     const shares = this.#bySize.findLast(({ length }) => length > 0) ?? [];
@@ -241,7 +241,7 @@ export class RepeatWindow {
     return largest;
   }
 
-  /** Lets go of the oldest chunk of a share. */
+  /** Releases the oldest chunk of a share. */
   #drop(share: Share): void {
     const { bytes, doubles, place, used } = share.chunks.shift() as Chunk;
     const nowMs = this.#options.now();

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. Of one identity at most one event is on its way; what comes meanwhile waits for its outcome.
- * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried anew when it
+ * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried again when it
  *    comes again, with whatever content.
  * 3. An event of other content is never answered as a repeat: it is a conflict with what was
  *    accepted. One that waited for an event which was not accepted conflicts with nothing, and may

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it
  *    and nothing may join it any more.
- * 2. What the stream will never take is kept beside, durably, before the spool lets go of it.
+ * 2. What the stream will never take is kept beside, durably, before the spool releases it.
  */
 import type { Aggregation } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';

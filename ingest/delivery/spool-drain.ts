@@ -4,12 +4,12 @@
  *
  * Invariants:
  * 1. Records go to the stream in the spool's order (as far as the batcher keeps order at all).
- * 2. A record is let go of only once the stream has it, or it was set aside because the stream will
+ * 2. A record is dropped only once the stream has it, or it was set aside because the stream will
  *    never take it. What is before the first record that is neither is marked as drained, and
- *    nothing behind it.
+ *    nothing after it.
  * 3. What the stream has taken of a batch is not sent again when the rest is.
- * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream
- *    is down no records are held in memory: what was read and not taken is read again.
+ * 4. No fault of the disk ends it: it is reported once and met again after a pause. While the
+ *    stream is down no records are held in memory: what was read and not taken is read again.
  * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
  */
 
@@ -91,8 +91,8 @@ export class SpoolDrain {
   }
 
   /**
-   * Waits for the write that is in flight, for at most `limits.shutdownMaxMs`; what it wrote may then be
-   * written again by the next run.
+   * Waits for the write that is in flight, for at most `limits.shutdownMaxMs`; what it wrote may
+   * then be written again by the next run.
    */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -1,6 +1,6 @@
 /**
  * Where spools are: `<root>/<team>/<app>/<route>`, beside each the records that its stream refused
- * for good: `<route>.refused`.
+ * permanently: `<route>.refused`.
  *
  * Invariant: nothing here deletes. What an earlier run left is found whatever the configuration
  * says now.

@@ -1,6 +1,6 @@
 /**
- * What the spools of a process hold in memory, all streams and routes together: records on their way
- * to the disk, and records that were read to be drained.
+ * What the spools of a process hold in memory, all streams and routes together: records on their
+ * way to the disk, and records that were read to be drained.
  *
  * Invariants:
  * 1. What is on its way to the disk is refused past its bound; what is to be read waits for room,

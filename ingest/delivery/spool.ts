@@ -11,7 +11,7 @@
  *    disk, also of a spool that is full: segments that are wholly drained are deleted, the last one
  *    too.
  * 4. Bytes in memory are bounded for all spools of a process together (spool-memory.ts).
- * 5. What is damaged is told of when the spool is opened, before anything is taken.
+ * 5. What is damaged is reported when the spool is opened, before anything is taken.
  */
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -5,8 +5,8 @@
  * Invariants:
  * 1. Durable first: `replicated` settles after the stream, `spooled` after the disk. Only
  *    `buffered` settles before.
- * 2. Nothing is truncated and nothing is dropped without a word: an event that was answered from
- *    memory and is lost is told of.
+ * 2. Nothing is truncated and nothing is dropped silently: an event that was answered from
+ *    memory and is lost is reported.
  * 3. What may be in the stream already goes to no other route. To the spool it goes: its identity
  *    makes the repeat harmless.
  */

@@ -1,9 +1,9 @@
 /**
  * From what became of events to a status and a body. Pure.
  *
- * One event that is no batch: its own status. A batch: 200 when all are in the stream, 202 when all
- * are accepted and some only here; 207 when some are accepted; when none is, the status that asks
- * for most patience: 503, 429, else 409 when all are conflicts, else 400.
+ * One event that is not a batch: its own status. A batch: 200 when all are in the stream, 202 when
+ * all are accepted and some only here; 207 when some are accepted; when none is, the status that
+ * asks for most patience: 503, 429, else 409 when all are conflicts, else 400.
  */
 import type { Ack } from '../../schemas/config.ts';
 import { quoteJson } from '../../schemas/json-quote.ts';
@@ -70,7 +70,7 @@ export function answerRefusal(refusal: Refusal): JsonAnswer {
     : { status, body };
 }
 
-/** The answer to a body whose events are all settled; `single`: one event that is no batch. */
+/** The answer to a body whose events are all settled; `single`: one event that is not a batch. */
 export function answerEvents(single: boolean, results: readonly EventResult[]): Answer {
   return single ? answerSingle(results[0] as EventResult) : answerBatch(results);
 }

@@ -3,7 +3,7 @@
  * (`context`). Pure.
  *
  * Invariants:
- * 1. A client cannot say them itself: what the stream asks for is set anew or taken away, whatever
+ * 1. A client cannot say them itself: what the stream asks for is set again or taken away, whatever
  *    the event has under that name.
  * 2. With `hmac` or `truncated` the whole address is in no attribute.
  * 3. Text is well-formed, without control characters, and has at most `contextTextMaxBytes`;

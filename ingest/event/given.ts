@@ -21,7 +21,7 @@ export interface RequestHead {
 
 export interface AcceptedEvent {
   readonly attributes: EventAttributes;
-  /** Where the data lies in the body; undefined for an event without, whose data is null. */
+  /** Where the data is in the body; undefined for an event without, whose data is null. */
   readonly data: Span | undefined;
   /** The id is the client's own: it may come again. */
   readonly ownId: boolean;
@@ -32,7 +32,7 @@ export interface AcceptedEvent {
   /** The extensions without what the ingress added. */
   readonly ownExtensions: Readonly<Record<string, string>> | undefined;
   /**
-   * Parts of the data that a sender's library writes anew each time it tries: what differs in them
+   * Parts of the data that a sender's library writes again each time it tries: what differs in them
    * is the same event.
    */
   readonly restless?: readonly Span[];

@@ -132,7 +132,7 @@ export function settleAll(
       body,
       context.clock.now(),
     );
-    // A chunk that is longer than its size said ends a body too early: what is behind it is no
+    // A chunk that is longer than its size said ends a body too early: what is after it is no
     // request.
     return refuseCharged(context, exchange, read, exchange.head.contentLength === undefined);
   }

@@ -85,7 +85,7 @@ export function decompress(
 /** Inflates a stream of chunks as they come; `first` has the first two bytes at least. */
 export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buffer): Inflater {
   if (encoding === 'gzip') return createGunzip();
-  // A window of up to 1 GiB is no part of the encoding that HTTP knows (RFC 7932).
+  // A window of up to 1 GiB is not a part of the encoding that HTTP knows (RFC 7932).
   if (encoding === 'br')
     return createBrotliDecompress({ params: { [constants.BROTLI_DECODER_PARAM_LARGE_WINDOW]: 0 } });
   return hasZlibHead(first) ? createInflate() : createInflateRaw();
@@ -112,7 +112,7 @@ export function checkEnd(
   arrived: number,
 ): Refusal | undefined {
   const left = arrived - inflater.bytesWritten;
-  // What is no member and no zero behind gzip is an error already.
+  // What is not a member and no zero behind gzip is an error already.
   return left === 0 || encoding === 'gzip'
     ? undefined
     : notInflatable(`${left} bytes follow its end`, encoding);

@@ -1,5 +1,5 @@
 /**
- * One HTTP request and its answer: what it holds while it is under way, and how its answer is
+ * One HTTP request and its answer: what it holds while it is in flight, and how its answer is
  * written.
  *
  * Invariants:
@@ -152,7 +152,7 @@ export class Exchange {
   }
 
   /**
-   * Lets go of everything: it is answered, or its client has gone and nothing of it is under way
+   * Releases everything: it is answered, or its client has gone and nothing of it is in flight
    * any more.
    */
   free(): void {
@@ -263,7 +263,7 @@ export class Exchange {
 
   /**
    * Ends it when its body or its client's reading stands still. uWebSockets.js ends a connection
-   * without a word when less than 160 KB arrive in 8 to 12 seconds; a pause starts that time again,
+   * silently when less than 160 KB arrive in 8 to 12 seconds; a pause starts that time again,
    * so a slow client is served, and one that is too slow is told.
    */
   look(nowMs: number): void {

@@ -147,7 +147,7 @@ function roomFor(bytes: number): Buffer {
 /**
  * Calls `then` once the bytes that came with a request's end have been looked at. Behind a trailer,
  * behind the next request of the same segment or behind anything else that is not one,
- * uWebSockets.js ends the connection: an event that nobody can be told of must not be stored by
+ * uWebSockets.js ends the connection: an event whose sender cannot be told must not be stored by
  * then.
  */
 export function afterItsSegment(then: () => void): void {
@@ -155,7 +155,7 @@ export function afterItsSegment(then: () => void): void {
 }
 
 /**
- * What a round of the event loop brought goes on in one call: one call each costs more, and its
+ * What a round of the event loop brought continues in one call: one call each costs more, and its
  * bodies are kept in memory longer.
  */
 let waiting: (() => void)[] = [];

@@ -1,5 +1,5 @@
 /**
- * The times that an answer tells: since when its request is under way, and where they went. Pure.
+ * The times that an answer tells: since when its request is in flight, and where they went. Pure.
  *
  * Server-Timing: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
  */

@@ -1,6 +1,6 @@
 /**
  * The file operations that a log's durability rests on, as a port: tests put a full or a failing
- * disk behind it.
+ * disk after it.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';

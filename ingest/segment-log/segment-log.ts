@@ -1,6 +1,6 @@
 /**
  * An append-only log of one split in segment files, with group commit: what arrives while a commit
- * is under way leaves together in the next, as one write and one fdatasync.
+ * is in flight leaves together in the next, as one write and one fdatasync.
  *
  * Invariants:
  * 1. An append is acknowledged only after its bytes were written and fdatasync returned.
@@ -318,7 +318,7 @@ export class SegmentLog {
     if (this.#sealed[0]?.base === base) this.#sealed.shift();
   }
 
-  /** Waits for what is under way; later appends are refused. */
+  /** Waits for what is in flight; later appends are refused. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

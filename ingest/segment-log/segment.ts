@@ -52,7 +52,7 @@ export async function makeDirectory(dir: string): Promise<void> {
 
 export interface Recovered {
   readonly nextOffset: number;
-  /** Bytes that hold whole frames; what is behind them was never acknowledged. */
+  /** Bytes that hold whole frames; what is after them was never acknowledged. */
   readonly bytes: number;
   readonly lastAtMs: number;
 }

@@ -3,8 +3,8 @@
  * stream `sluice/ledger` (received = accepted + repeated + refused). The ledger's own events are
  * not in it.
  *
- * Invariant: every count is told once, whatever the clock does: an entry is the difference between
- * two readings of counters that only grow.
+ * Invariant: every count is reported once, whatever the clock does: an entry is the difference
+ * between two readings of counters that only grow.
  */
 import { ledgerStream } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';

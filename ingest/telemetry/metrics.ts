@@ -4,8 +4,8 @@
  *
  * Invariants:
  * 1. Conservation, at rest: received = accepted by route + repeated + refused by code.
- * 2. Labels come from closed sets: configured streams, routes, their shards and partitions, codes of
- *    the source.
+ * 2. Labels come from closed sets: configured streams, routes, their shards and partitions, codes
+ *    of the source.
  */
 import type { Ack } from '../../schemas/config.ts';
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';

@@ -128,7 +128,7 @@ function unknownKey(
   const near = nearest(key, known);
   const all = known.join(', ');
   return {
-    // What is no name at all may be a value that stands in the wrong place.
+    // What is not a name at all may be a value that stands in the wrong place.
     segments: [...segments, /^[\w.-]{1,64}$/.test(key) ? key : hidden],
     message: 'unknown key',
     expected:

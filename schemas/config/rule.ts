@@ -5,7 +5,7 @@
 import type { Segments } from './document.ts';
 
 export interface Finding {
-  /** Of the setting that is told of; in an entry's rule from there. */
+  /** Of the setting that is reported; in an entry's rule from there. */
   readonly path: Segments;
   /** Where the line is that is told; default: that of `path`. */
   readonly at?: Segments;
@@ -19,8 +19,8 @@ export type EntryRule = (entry: Values) => Finding | undefined;
 /** The rules of a section; `C` is the part of the effective configuration that they look at. */
 export interface SectionRules<C> {
   /**
-   * Of entries, by their place: `*` is any one member of a map or a list. They look at the values as
-   * they are in the file, also when others are wrong.
+   * Of entries, by their place: `*` is any one member of a map or a list. They look at the values
+   * as they are in the file, also when others are wrong.
    */
   readonly entries?: readonly (readonly [Segments, readonly EntryRule[]])[];
   /** Of a configuration whose values are all right by themselves. */

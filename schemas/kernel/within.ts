@@ -1,5 +1,5 @@
 /**
- * A bound on how long something is waited for. It goes on by itself; what comes of it later is
+ * A bound on how long something is waited for. It continues by itself; what comes of it later is
  * dropped.
  */
 import type { Clock } from './clock.ts';

@@ -16,6 +16,6 @@ export interface BlobStore {
   get(key: string): Promise<Uint8Array | undefined>;
   /** Keys that start with `prefix`, sorted by code unit. */
   list(prefix: string): Promise<readonly string[]>;
-  /** Deletes; a missing key is no error. */
+  /** Deletes; a missing key is not an error. */
   delete(key: string): Promise<void>;
 }

@@ -11,7 +11,7 @@ import type { SluiceError } from '../kernel/errors.ts';
 export type DeliveryOutcome =
   | { readonly kind: 'done' }
   /**
-   * The places of the records that were not taken, and why. `throttled` is no failure: it says
+   * The places of the records that were not taken, and why. `throttled` is not a failure: it says
    * when, not whether. `error` is for who tries no more.
    */
   | {

@@ -36,14 +36,14 @@ export interface StagedContent {
 
 export interface LakeFiles {
   /**
-   * Whether a run goes on with a log that an earlier one began. Where two runs may write at once,
+   * Whether a run continues with a log that an earlier one began. Where two runs may write at once,
    * each begins its own.
    */
   readonly continuesLogs: boolean;
   makeFolder(folder: string): Promise<void>;
   read(path: string): Promise<Uint8Array | undefined>;
   exists(path: string): Promise<boolean>;
-  /** What lies in a folder: names of files, logs and folders. None when it is not there. */
+  /** What is in a folder: names of files, logs and folders. None when it is not there. */
   names(folder: string): Promise<readonly string[]>;
   /** Paths of all files below a folder. None when it is not there. */
   list(folder: string): Promise<readonly string[]>;
@@ -69,7 +69,7 @@ export interface LakeFiles {
    * when a later run published there.
    */
   publish(files: readonly StagedContent[]): Promise<void>;
-  /** A file, or a log. What is not there is no error. */
+  /** A file, or a log. What is not there is not an error. */
   remove(path: string): Promise<void>;
   /**
    * The same for what nobody waits for: removed by the time that `close` resolves. A failure is the

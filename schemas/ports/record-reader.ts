@@ -28,13 +28,13 @@ export interface ReadResult {
   readonly behindMs?: number;
   /**
    * Without records: the end of the split was not seen, because it was not asked (throttled, paced)
-   * or had only what is no record.
+   * or had only what is not a record.
    */
   readonly inconclusive?: true;
   /**
-   * Without records: up to here there is none after `after`. What is there is no record (markers of
-   * transactions, what was broken off, what compaction took), and `after` may be this position from
-   * then on.
+   * Without records: up to here there is none after `after`. What is there is not a record (markers
+   * of transactions, what was broken off, what compaction took), and `after` may be this position
+   * from then on.
    */
   readonly reached?: string;
   /**

@@ -50,6 +50,6 @@ export interface RecordWriter {
    * outcome.
    */
   write(stream: string, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]>;
-  /** Waits for what is under way, then lets go. Writes after it are refused. */
+  /** Waits for what is in flight, then lets go. Writes after it are refused. */
   close(): Promise<void>;
 }

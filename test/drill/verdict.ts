@@ -48,8 +48,8 @@ export function tally(
 }
 
 /**
- * First appearances of an event after a later one of its key on the same route: across routes nothing
- * is promised.
+ * First appearances of an event after a later one of its key on the same route: across routes
+ * nothing is promised.
  */
 export function disorder(found: readonly FoundEvent[]): number {
   const last = new Map<string, number>();

@@ -1,5 +1,5 @@
 /**
- * `--drop-state`: which state a person lets go of, by the ids that the checkpoints have.
+ * `--drop-state`: which state a person drops, by the ids that the checkpoints have.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';

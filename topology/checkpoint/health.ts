@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. A failure stays the last one until a checkpoint is complete: a run that only started again has
- *    mended nothing.
+ *    fixed nothing.
  * 2. `checkpointAlarmFailures` in a row are an alarm.
  */
 import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
@@ -23,7 +23,7 @@ export interface CheckpointFailure {
   readonly atMs: number;
   /**
    * How long until it is tried again in the same run; null where the run ends, and the next one
-   * goes on from the last checkpoint.
+   * resumes from the last checkpoint.
    */
   readonly againInMs: number | null;
 }

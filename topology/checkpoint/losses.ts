@@ -18,14 +18,14 @@ export interface LossRecord {
   readonly split: string;
   /**
    * `trimmed`: retention removed it. `truncated`: the split lost its end, up to before what was
-   * read, and what was not read behind that. `gone`: the split is not there any more. `replaced`:
+   * read, and what was not read after that. `gone`: the split is no longer there. `replaced`:
    * another one of its name is.
    */
   readonly kind: 'trimmed' | 'truncated' | 'gone' | 'replaced';
   /** The last position that was read; null where none was. */
   readonly after: string | null;
   /**
-   * The first position that is there, and of one that is truncated the one where it goes on; null
+   * The first position that is there, and of one that is truncated the one where it continues; null
    * where there is none, or it is not known.
    */
   readonly before: string | null;
@@ -68,7 +68,7 @@ export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
   }
   const records = found.records ?? known.records;
   const before = found.before ?? known.before;
-  // What is not there any more is so for good.
+  // What is no longer there is so permanently.
   const isThere = known.kind === 'trimmed' || known.kind === 'truncated';
   const kind = isThere ? found.kind : known.kind;
   if (records === known.records && before === known.before && kind === known.kind) return undefined;

@@ -1,6 +1,6 @@
 /**
- * A checkpoint's manifest: everything a job needs to go on as if it had never stopped, in one JSON
- * document.
+ * A checkpoint's manifest: everything a job needs to continue as if it had never stopped, in one
+ * JSON document.
  *
  * Invariants:
  * 1. The positions, the operators' states and the sinks' states are of one moment between two
@@ -32,7 +32,7 @@ export interface StatefulNode {
   readonly since?: number;
   /**
    * The checkpoint after which its state began empty, though the topology had run before: it was
-   * drained, dropped, or new. Absent where it goes on from the topology's first.
+   * drained, dropped, or new. Absent where it resumes from the topology's first.
    */
   readonly era?: number;
   /** Epoch ms, by name: when an aggregate or a declared state came to it. */

@@ -30,7 +30,7 @@ export interface Misfit {
 
 /**
  * What of a node's definition does not fit the state that was made under `was`; of its parts those
- * in `dropped` are let go.
+ * in `dropped` are dropped.
  */
 export function misfitsOf(
   id: string,

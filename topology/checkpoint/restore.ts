@@ -1,5 +1,5 @@
 /**
- * What of a checkpoint a plan can go on from. Pure.
+ * What of a checkpoint a plan can resume from. Pure.
  *
  * Invariants:
  * 1. State is never dropped silently: of a node that is gone, or whose definition changed so that
@@ -59,7 +59,8 @@ function partsOf(definition: Definition | undefined): readonly string[] {
 }
 
 /**
- * Why `plan` cannot go on from `manifest`; nothing when it can. `drop`: ids whose state is let go.
+ * Why `plan` cannot resume from `manifest`; nothing when it can. `drop`: ids whose state is
+ * dropped.
  */
 export function restoreMisfits(
   manifest: Manifest,
@@ -119,7 +120,7 @@ function sinkMisfits(
   return [{ node: was.id, kind: 'sink', why }];
 }
 
-/** What is said of a restore that goes on. */
+/** What is said of a restore that continues. */
 export function restoreNotes(manifest: Manifest, plan: Plan): readonly string[] {
   const unknown = manifest.stateful
     .filter(({ definition, kind }) => definition === undefined && kind !== 'sink')
@@ -240,7 +241,7 @@ function adapted(
   );
 }
 
-/** Which beginning of its state it is. `was`: the node whose state it goes on with. */
+/** Which beginning of its state it is. `was`: the node whose state it continues with. */
 function withEra(
   node: StatefulNode,
   was: StatefulNode | undefined,
@@ -253,7 +254,7 @@ function withEra(
 
 /**
  * Since when a node, or parts of it, have state, where that is not as long as the topology. `was`:
- * the node whose state it goes on with.
+ * the node whose state it continues with.
  */
 function withSince(
   node: StatefulNode,

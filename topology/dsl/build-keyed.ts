@@ -1,6 +1,7 @@
 /**
  * The calls on a keyed stream: what a kind of node is called, its module makes a node of. A window
- * is called twice. The key is no node of its own: it is a function of the node that keeps the state.
+ * is called twice. The key is not a node of its own: it is a function of the node that keeps the
+ * state.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { NodeInput } from '../nodes/node.ts';

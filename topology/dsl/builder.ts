@@ -1,6 +1,6 @@
 /**
  * Collects nodes, functions and problems while an author's build function runs. It never throws for
- * what the author wrote: all problems are told at once, afterwards.
+ * what the author wrote: all problems are reported at once, afterwards.
  */
 import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../nodes/node.ts';
 import { outPort } from '../nodes/node.ts';
@@ -119,7 +119,7 @@ export class PlanBuilder implements NodeBuilder {
   }
 
   /**
-   * As `duration`, of how long something is kept: `Number.MAX_SAFE_INTEGER` says for ever, as the
+   * As `duration`, of how long something is kept: `Number.MAX_SAFE_INTEGER` says forever, as the
    * longest of Flink's does.
    */
   lasting(node: string, option: string, value: unknown, least = 0): number {

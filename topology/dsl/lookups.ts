@@ -22,7 +22,7 @@ export interface FileTableOptions<V> {
   /** The rows' property that is looked up. */
   readonly key: keyof V & string;
   /**
-   * When the file changes while the topology runs: `reload` goes on from the last checkpoint with
+   * When the file changes while the topology runs: `reload` resumes from the last checkpoint with
    * the new rows; `keep` stays with those that were read at the start, and `sluice status` asks for
    * a restart. Default 'reload'.
    */
@@ -117,14 +117,14 @@ export function connector<V>(name: string): AsyncLookup<Key, V> {
 export interface AsyncLookupOptions {
   /**
    * Answers are kept, at most so many and so long; the least recently used go first. Equal keys
-   * share an answer that is under way. Default: none.
+   * share an answer that is in flight. Default: none.
    */
   readonly cache?: { readonly maxEntries: number; readonly ttl: Duration };
   /** Look-ups in flight at once; 1 to 1,000. Default 64. */
   readonly capacity?: number;
   /** Of one try. Default '5s'. */
   readonly timeout?: Duration;
-  /** Tries before a failing look-up is told of, or rejects. Default 3. */
+  /** Tries before a failing look-up is reported, or rejects. Default 3. */
   readonly retry?: { readonly attempts: number };
   /**
    * `ordered` keeps the order of the input; `unordered` gives answers as they come, never across a

@@ -101,8 +101,8 @@ export interface Timer {
 
 export interface ProcessOptions<T, K extends Key, S, R> {
   readonly state: S;
-  /** What it returns goes on with the element's timestamp. */
+  /** What it returns continues with the element's timestamp. */
   readonly onElement: (value: T, context: ProcessContext<K, S>) => readonly R[];
-  /** What it returns goes on with the timer's timestamp. */
+  /** What it returns continues with the timer's timestamp. */
   readonly onTimer?: (timer: Timer, context: ProcessContext<K, S>) => readonly R[];
 }

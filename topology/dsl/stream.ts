@@ -23,7 +23,7 @@ import type { Aggregate, Results, WindowDefinition, WindowInfo } from './windows
 export interface WindowOptions {
   /**
    * A window takes elements, and fires again for each, until the watermark is this far past its
-   * end; `Number.MAX_SAFE_INTEGER`: for ever. Default 0.
+   * end; `Number.MAX_SAFE_INTEGER`: forever. Default 0.
    */
   readonly allowedLateness?: Duration;
   /**
@@ -133,7 +133,7 @@ export interface KeyedStream<K extends Key, T> {
     options?: O & WindowOptions,
   ) => WindowedStream<K, T, LateSide<O, T>>;
   /**
-   * Pairs of elements of one key whose times lie in the interval; a pair's time is the later one.
+   * Pairs of elements of one key whose times are in the interval; a pair's time is the later one.
    */
   readonly intervalJoin: <U, R, const O extends IntervalJoinOptions>(
     id: string,

@@ -93,7 +93,7 @@ export function count(of?: unknown): Aggregate<never, number> {
 /**
  * The sum of finite numbers: exact, rounded once. As in SQL null and undefined are skipped, and the
  * sum of nothing is null. An element with any other value (text, NaN, Infinity) is rejected, and
- * the window goes on without it.
+ * the window continues without it.
  *
  * @example
  * minutes.aggregate({ spent: sum((c: Click) => c.price) });

@@ -17,7 +17,7 @@ const cellBytes = 8;
 
 /**
  * The sizes in bytes, roughly, of all that an element means, or what is wrong with the first that
- * is no write.
+ * is not a write.
  */
 export function fitWrites(model: GraphModel, value: unknown): readonly number[] | WriteProblem {
   if (!Array.isArray(value)) return problem('', 'a graph accepts an array of writes');

@@ -127,7 +127,7 @@ export type SinkState = unknown;
 
 export interface Sink {
   /**
-   * Whether checkpoints go on without it while a commit takes long or fails with what may pass:
+   * Whether checkpoints continue without it while a commit takes long or fails with what may pass:
    * each names what is not visible yet, and the next commit makes up for it.
    */
   readonly commitsAside?: boolean;
@@ -150,7 +150,7 @@ export interface Sink {
   commit(checkpoint: number): Promise<void>;
   /**
    * Rows that were accepted and are not visible yet, staged ones included: while there are some,
-   * checkpoints go on.
+   * checkpoints continue.
    */
   pendingRows(): number;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * The ways through a plan: which nodes come before a node, and which behind it. Pure.
+ * The ways through a plan: which nodes come before a node, and which after it. Pure.
  */
 import type { AnyNode, PlanShape } from './node.ts';
 

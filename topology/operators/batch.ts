@@ -53,8 +53,8 @@ export interface SplitBegin {
 }
 
 /**
- * Marks the end of time as the end of input: an operator of several inputs lets it go on when each
- * of them has said it, whichever are idle.
+ * Marks the end of time as the end of input: an operator of several inputs lets it continue when
+ * each of them has said it, whichever are idle.
  */
 export const endOfInput = true;
 

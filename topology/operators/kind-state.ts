@@ -24,7 +24,7 @@ export interface Rule {
 /** Elements in state, with the number of the input by which they came. */
 export type Elements = Iterable<readonly [input: number, value: unknown]>;
 
-/** What changed of a node whose state goes on. */
+/** What changed of a node whose state continues. */
 export interface StateChange {
   /** Names of the parts that are gone, were dropped, or are of another kind now. */
   readonly gone: ReadonlySet<string>;

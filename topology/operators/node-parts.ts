@@ -23,7 +23,7 @@ export interface NodeParts {
   readonly level: number;
   /** The same, where an event may come by more than one of its inputs. */
   readonly wayLevel: number | undefined;
-  /** Whether event time is only set behind it. */
+  /** Whether event time is only set after it. */
   readonly isBeforeTime: () => boolean;
   readonly host: OperatorHost;
   /** Rows of its file's table, by their key's encoding. */

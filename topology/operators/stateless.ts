@@ -5,7 +5,7 @@
  * Invariants:
  * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list
  *    each has its number in its origin.
- * 2. A function that throws rejects that element at its node; the others go on.
+ * 2. A function that throws rejects that element at its node; the others continue.
  * 3. Control rows pass in their place.
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
@@ -45,7 +45,7 @@ export function buildStateless({ builder, from, name, given: [call] }: StreamCal
 /** Takes an element on. */
 export type Next = (value: unknown, timestamp: number, origin: Provenance | undefined) => void;
 
-/** A node of a chain, by what comes behind it. */
+/** A node of a chain, by what comes after it. */
 export type Link = (next: Next) => Next;
 
 export class StatelessOperator implements Operator {

@@ -1,15 +1,15 @@
 /**
- * Which look-ups are under way, from the call of an author's function to its answer: one of them
+ * Which look-ups are in flight, from the call of an author's function to its answer: one of them
  * may keep the thread between its awaits.
  *
  * Invariants:
- * 1. As long as one is under way, one is shown.
- * 2. What one was given is shown only while it alone is under way: beside one that goes on after
+ * 1. As long as one is in flight, one is shown.
+ * 2. What one was given is shown only while it alone is in flight: beside one that continues after
  *    its time nobody knows which of the two it is.
  */
 
 /**
- * Shows the number of the function that was called last, 0 when none is under way, and what it was
+ * Shows the number of the function that was called last, 0 when none is in flight, and what it was
  * given, in a list; undefined where that is not known.
  */
 type Show = (number: number, given: readonly [key: unknown] | undefined) => void;

@@ -78,7 +78,7 @@ export class CheckpointCycle {
     this.#isDirty = true;
   }
 
-  /** The next is due as soon as the one under way is over. */
+  /** The next is due as soon as the one in progress is over. */
   soon(): void {
     this.#parts.checkpoints.soon();
   }

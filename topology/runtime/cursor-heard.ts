@@ -51,7 +51,7 @@ export function noteResult(
   }
   cursor.passed = result.reached;
   cursor.ahead = result.reached ?? cursor.ahead;
-  // What is no record is gone past at once.
+  // What is not a record is passed at once.
   if (result.reached === undefined || atEnd) cursor.notBeforeMs = nowMs + limits.sourcePollMs;
 }
 

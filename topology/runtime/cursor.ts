@@ -206,7 +206,7 @@ export function newCursor(
   };
 }
 
-/** Goes past what cannot be read; what a read that is under way says counts no more. */
+/** Goes past what cannot be read; what a read that is in flight says counts no more. */
 export function skipTo(
   cursor: Cursor,
   to: string | 'whole' | undefined,

@@ -1,6 +1,6 @@
 /**
  * From records to elements: what a source's records are to the topology, and what is refused
- * because it is no event of its stream.
+ * because it is not an event of its stream.
  */
 
 import { claimScheme } from '../../schemas/claim.ts';
@@ -24,7 +24,7 @@ import type { Cursor } from './cursor.ts';
 export type AsideOf = (place: string) => SetAside | undefined;
 
 /**
- * Puts records into the source's batch as elements; what is no event of this stream, or is set
+ * Puts records into the source's batch as elements; what is not an event of this stream, or is set
  * aside, is rejected.
  */
 export function enterRecords(
@@ -190,7 +190,7 @@ function rejectRecord(
   reject({ node: source.id, code, message, pointer, schema: null, value: undefined, origin });
 }
 
-/** A record that is no event has its place as its identity. */
+/** A record that is not an event has its place as its identity. */
 function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
   return originOfPlace(cursor, placeOf(record), record.arrivedAtMs, record.value, record.key);
 }

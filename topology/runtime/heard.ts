@@ -5,12 +5,12 @@
  * Invariants:
  * 1. `through` is of every split that an event time of the job takes for silent, or that was not
  *    read yet in this run: what one of them may hold unread holds the others too, as a join or a
- *    union behind them would.
+ *    union after them would.
  * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up
  *    still holds, and so does what it says. So each source tells of its own splits only: another
  *    one's ticks may come by a way on which nothing waits.
  * 3. A split whose end was not seen in this run is heard through nothing.
- * 4. One that takes no more is heard no further: what goes on where it was is in its children,
+ * 4. One that takes no more is heard no further: what continues where it was is in its children,
  *    which were not read yet.
  */
 import type { Heard, SplitTime } from '../time/watermark.ts';
@@ -45,7 +45,7 @@ export function heardOf(
 function heardOfSplit(time: Readonly<SplitTime>, { met }: Cursor): number {
   if (!met) return minTime;
   if (!time.idle) return maxTime;
-  // Restored, and not told yet that its source goes on: that is behind rows which were restored,
+  // Restored, and not told yet that its source continues: that is behind rows which were restored,
   // too.
   return time.heardMs === maxTime ? minTime : time.heardMs;
 }

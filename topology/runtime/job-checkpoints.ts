@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash
- *    anywhere leaves what the next run goes on from exactly once. A sink that is late with a commit
+ *    anywhere leaves what the next run resumes from exactly once. A sink that is late with a commit
  *    (sink-commits.ts) does not hold the next one back, whose manifest names what is not visible
  *    yet.
  * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one,
@@ -13,7 +13,7 @@
  *    for beyond its bound.
  * 4. A sink that fails ends the run: what it holds in memory is no longer what the engine gave it,
  *    and only a restart makes it so again.
- * 5. Nothing waits for a checkpoint but the next one: reading goes on while one is under way.
+ * 5. Nothing waits for a checkpoint but the next one: reading continues while one is in progress.
  * 6. A run that was taken over ends as that, `fenced`, whatever it failed of; also when it has
  *    nothing to store.
  */
@@ -103,7 +103,7 @@ export class JobCheckpoints {
   #told = false;
   #nextAtMs: number;
   #fenceAtMs: number;
-  /** The checkpoint that is under way, once its sinks have staged. */
+  /** The checkpoint that is in progress, once its sinks have staged. */
   #settling: Promise<void> | undefined;
   /** Old manifests are deleted beside the next checkpoint. */
   #pruning: Promise<void> | undefined;
@@ -139,7 +139,7 @@ export class JobCheckpoints {
     return this.#settling === undefined && this.#options.clock.monotonic() >= this.#nextAtMs;
   }
 
-  /** The next is due as soon as the one under way is over. */
+  /** The next is due as soon as the one in progress is over. */
   soon(): void {
     this.#nextAtMs = this.#options.clock.monotonic();
   }
@@ -198,7 +198,8 @@ export class JobCheckpoints {
   }
 
   /**
-   * Resolves when none is under way, and nothing is deleted. Rejects with what ended the last one.
+   * Resolves when none is in progress, and nothing is deleted. Rejects with what ended the last
+   * one.
    */
   async settled(): Promise<void> {
     await this.#settling;

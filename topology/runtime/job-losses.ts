@@ -1,6 +1,6 @@
 /**
  * What a running job lost: kept in its checkpoints, told at once, and, where nobody has to do
- * anything for the job to go on, a row of the rejected table. What retention removed of a split
+ * anything for the job to continue, a row of the rejected table. What retention removed of a split
  * that is there waits for a person, whose skip is that row.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';

@@ -63,8 +63,8 @@ export interface JobOptions {
   readonly random: Random;
   readonly checkpointIntervalMs: number;
   /**
-   * Ids of nodes whose state is let go, `id#part` for an aggregate or a declared state; what the
-   * checkpoint does not have is no error.
+   * Ids of nodes whose state is dropped, `id#part` for an aggregate or a declared state; what the
+   * checkpoint does not have is not an error.
    */
   readonly dropState?: readonly string[];
   /**
@@ -75,7 +75,7 @@ export interface JobOptions {
   /** Takes over as an attempt far later than the next (checkpoint/store.ts). */
   readonly leap?: boolean;
   /**
-   * Where splits begin that no checkpoint knows, and those whose position is not kept any more.
+   * Where splits begin that no checkpoint knows, and those whose position is no longer kept.
    * Default: the oldest record; those hold.
    */
   readonly from?: StartFrom | undefined;

@@ -1,5 +1,5 @@
 /**
- * A job that goes on by itself when a run has found an element that an operator fails on: a turn
+ * A job that continues by itself when a run has found an element that an operator fails on: a turn
  * with many of them is no long row of restarts.
  *
  * Invariants:
@@ -23,7 +23,7 @@ export function createJob(options: JobOptions): Job {
 class JobRuns implements Job {
   readonly #options: JobOptions;
   /**
-   * Where splits begin is in the first checkpoint; later ones that are not kept any more wait for a
+   * Where splits begin is in the first checkpoint; later ones that are no longer kept wait for a
    * person.
    */
   #from: JobOptions['from'];

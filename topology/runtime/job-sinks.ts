@@ -34,7 +34,7 @@ interface Retiring extends RetiringSink {
   readonly to: Sink;
   /**
    * Checkpoints that name all that it staged. The first makes it visible, and with the second a
-   * sink lets go of what it kept until then.
+   * sink releases what it kept until then.
    */
   readonly named: number;
 }
@@ -288,7 +288,8 @@ export class JobSinks {
 }
 
 /**
- * What a graph sink's function makes of an element; throws also when that is no list, or not JSON.
+ * What a graph sink's function makes of an element; throws also when that is not a list, or not
+ * JSON.
  */
 export function writesFrom(call: (value: unknown) => unknown, value: unknown): readonly unknown[] {
   const writes = call(value);

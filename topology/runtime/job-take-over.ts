@@ -24,7 +24,7 @@ import { requireRestorable, requireTables } from './take-over.ts';
 
 export interface TakenOver {
   readonly fence: Manifest;
-  /** What a person should know of how the run goes on from the last checkpoint. */
+  /** What a person should know of how the run resumes from the last checkpoint. */
   readonly notes: readonly string[];
 }
 

@@ -2,7 +2,7 @@
  * How many records of each split are not in the state yet, as the streams say when they are asked.
  *
  * Invariants:
- * 1. Asking is no load: one round at a time, whoever asks, with so many questions at once as
+ * 1. Asking is not load: one round at a time, whoever asks, with so many questions at once as
  *    `lagCallsMax`, each bounded in time.
  * 2. Who asks waits no longer than `lagWaitMs`; what was not answered by then is what was said
  *    last.

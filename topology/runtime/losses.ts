@@ -6,7 +6,7 @@
  * Invariants:
  * 1. Where positions follow each other one by one the number of records is known; elsewhere the
  *    range is all that can be told.
- * 2. What was read to its end, or left out by command, is no loss when it goes.
+ * 2. What was read to its end, or left out by command, is not a loss when it goes.
  */
 import type { Split } from '../../schemas/ports/record.ts';
 import type { OldestKept } from '../../schemas/ports/record-reader.ts';
@@ -15,7 +15,7 @@ import type { Cursor, SourceInput } from './cursor.ts';
 import { isReplaced } from './cursor.ts';
 
 /**
- * What retention took of a split whose next record is not kept any more. `begins`: of one of which
+ * What retention took of a split whose next record is no longer kept. `begins`: of one of which
  * nothing was read, where it began.
  */
 export function trimmedLoss(
@@ -50,7 +50,7 @@ export function trimmedLoss(
   };
 }
 
-/** What went with the end of a split, which goes on behind `latest`: behind what was read. */
+/** What went with the end of a split, which continues behind `latest`: behind what was read. */
 export function truncatedLoss(
   { source, route, split, position }: Pick<Cursor, 'source' | 'route' | 'split' | 'position'>,
   latest: string | undefined,
@@ -72,7 +72,7 @@ export function truncatedLoss(
 }
 
 /**
- * The last position behind a split's own that is not kept any more, where positions say so; null
+ * The last position behind a split's own that is no longer kept, where positions say so; null
  * elsewhere.
  */
 export function beforeOldest(
@@ -84,7 +84,7 @@ export function beforeOldest(
   return last < 0n || (position !== undefined && last <= BigInt(position)) ? null : String(last);
 }
 
-/** What to do about a split whose position is not kept any more. */
+/** What to do about a split whose position is no longer kept. */
 export function wayOn(topology: string, key: string): string {
   return `continue after the gap with sluice skip ${topology} '${key}' --to oldest; or start again with --from oldest, latest or a time`;
 }
@@ -205,7 +205,7 @@ function goneLoss(
 
 /**
  * Whether another split has its name since it was listed last, and is being read already: as if it
- * went on.
+ * continued.
  */
 function isReplacedUnseen({ begins }: Split, { listed }: Cursor): boolean {
   return begins !== undefined && listed.begins !== undefined && begins !== listed.begins;

@@ -10,7 +10,7 @@ export interface Job {
    * `topology-invalid`, `restore-refused`, `stream-missing`.
    */
   open(): Promise<void>;
-  /** What is to be known of how it went on from its last checkpoint, once it is open. */
+  /** What is to be known of how it resumed from its last checkpoint, once it is open. */
   readonly notes: readonly string[];
   /**
    * Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having
@@ -37,7 +37,7 @@ export interface Job {
 /** One run of a job. */
 export interface JobRun extends Job {
   /**
-   * Whether it failed of one element that was alone: the next run takes it once more, or goes on
+   * Whether it failed of one element that was alone: the next run takes it once more, or continues
    * without it.
    */
   readonly foundOne: boolean;

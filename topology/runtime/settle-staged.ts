@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. It is a run like any other, without sources and operators: it takes over, stages all, creates
- *    a manifest, commits. A crash anywhere leaves what the next one goes on from.
+ *    a manifest, commits. A crash anywhere leaves what the next one resumes from.
  * 2. Only a manifest that was created after the commit says `settled`.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';

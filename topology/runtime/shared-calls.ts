@@ -3,7 +3,7 @@
  * its thread turns. The thread writes it (watched-calls.ts), and the one that can end it reads it.
  *
  * Invariants:
- * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as
+ * 1. A number changes with each call that begins: however slow a turn is, it continues as long as
  *    calls return.
  * 2. Functions have numbers from 1, in the order of `callSlots`; 0 is none.
  */
@@ -50,7 +50,7 @@ export interface SeenThread {
    * way.
    */
   readonly asked: number;
-  /** What it was given, where it alone is under way and look-ups are suspected. */
+  /** What it was given, where it alone is in flight and look-ups are suspected. */
   readonly digest: string | undefined;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Splits, and ranges of their positions, that somebody told a job to go past, as they cannot be
+ * Splits, and ranges of their positions, that somebody told a job to skip, as they cannot be
  * read. Pure.
  *
  * Invariants:
  * 1. Only what cannot be read is skipped, and only past what is there: a split that reads fine is
  *    refused, and so is a position that is not ahead.
  * 2. What was skipped is in every checkpoint from then on, and a row of the rejected table: nothing
- *    is lost in silence.
+ *    is lost silently.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -19,8 +19,8 @@ import type { Hearing } from './cursor-heard.ts';
 const skipsKept = 1_000;
 
 /**
- * `latest`: what is there now; `oldest`: what is not kept any more; `whole`: all of it, until
- * `undo`; else the last position to go past.
+ * `latest`: what is there now; `oldest`: what is no longer kept; `whole`: all of it, until
+ * `undo`; else the last position to skip.
  */
 export interface SkipRequest {
   /** Its name, or `source route name` where that is not enough. */
@@ -56,7 +56,7 @@ export function findSplit(cursors: readonly Cursor[], asked: string): Cursor {
 
 /**
  * What skipping means for `cursor`; `latest` is its newest position where that was asked, or the
- * last that is not kept any more for `oldest`. Throws `SluiceError` `skip-refused`.
+ * last that is no longer kept for `oldest`. Throws `SluiceError` `skip-refused`.
  */
 export function decideSkip(
   cursor: Cursor,

@@ -25,7 +25,7 @@ export interface SourceSchedule {
    * split cannot be read on.
    */
   next(waitMs: number): Promise<TakenRecords | undefined>;
-  /** Whether a position has gone past what is no record since it was asked last. */
+  /** Whether a position has gone past what is not a record since it was asked last. */
   hasPassed(): boolean;
   /**
    * Which splits began and ended since it was asked last. Asked between two turns, when what was
@@ -42,7 +42,7 @@ export interface SourceSchedule {
   /** What was found to be lost since it was asked last. */
   losses(): readonly LossRecord[];
   /**
-   * Splits whose position is not kept any more and that begin where they were told to: to be
+   * Splits whose position is no longer kept and that begin where they were told to: to be
    * skipped between two turns.
    */
   starts(): readonly SplitStart[];

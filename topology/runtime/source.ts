@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. A position counts as read once its record is in a turn; what was read ahead is not in any
- *    checkpoint. What is no record is gone past between two turns.
+ *    checkpoint. What is not a record is passed between two turns.
  * 2. Memory is bounded by the splits and the bounds of a turn (split-reads.ts, invariant 1).
  * 3. Splits with records take turns; a split without is asked again after a pause.
  * 4. A split is read once all its parents were read to their ends (split-changes.ts).
@@ -41,7 +41,7 @@ class Schedule implements SourceSchedule {
   readonly #reads: SplitReads;
   readonly #losses: LossRecord[] = [];
   readonly #starts: SplitStart[] = [];
-  /** Splits that lost their ends: they go on behind these positions. */
+  /** Splits that lost their ends: they continue behind these positions. */
   readonly #cuts: SplitCut[] = [];
   /** The split whose turn it is next. */
   #turn = 0;
@@ -168,7 +168,7 @@ class Schedule implements SourceSchedule {
     return this.cursors.every((cursor) => isRead(cursor));
   }
 
-  /** Where each split ends now. One that is skipped meanwhile is not asked any more. */
+  /** Where each split ends now. One that is skipped meanwhile is no longer asked. */
   #endsNow(): Promise<readonly { readonly cursor: Cursor; readonly until: string | null }[]> {
     return Promise.all(
       this.cursors
@@ -195,7 +195,7 @@ class Schedule implements SourceSchedule {
       cursor.ready = undefined;
       cursor.heardMs = cursor.readyHeardMs ?? cursor.heardMs;
       const records = withinDrain(cursor, ready.records);
-      // Read past where the drain ends: what is not there before that is no record.
+      // Read past where the drain ends: what is not there before that is not a record.
       if (records.length < ready.records.length) cursor.passed = cursor.until ?? undefined;
       if (records.length === 0) this.#pass(cursor);
       else {
@@ -224,7 +224,7 @@ class Schedule implements SourceSchedule {
       isRead(cursor)
     )
       return;
-    // What was passed becomes the position before anything behind it is read.
+    // What was passed becomes the position before anything after it is read.
     if (cursor.passed !== undefined || cursor.notBeforeMs > this.#clock.monotonic()) return;
     void this.#reads.read(cursor);
   }

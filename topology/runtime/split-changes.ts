@@ -6,7 +6,7 @@
  * 1. A split begins once all its parents were read to their ends.
  * 2. A parent's end is told only when its children have begun, so that its watermark holds the time
  *    until theirs stands in its place.
- * 3. A split whose name another one has now begins anew, from its oldest record.
+ * 3. A split whose name another one has now begins again, from its oldest record.
  */
 import type { Split } from '../../schemas/ports/record.ts';
 import type { Cursor, SourceInput } from './cursor.ts';

@@ -1,6 +1,6 @@
 /**
  * Which splits a job's sources have: listed when it begins, again now and then, and whenever one of
- * them ends or fails for good.
+ * them ends or fails permanently.
  *
  * Invariants:
  * 1. A split that the stream does not list any more has ended. One that is listed holds its place.

@@ -3,9 +3,9 @@
  *
  * Invariants:
  * 1. Per split at most one read is in flight and one result waits.
- * 2. What an earlier read says, once its split was skipped or began anew, does not count.
+ * 2. What an earlier read says, once its split was skipped or began again, does not count.
  * 3. A split that is listed and cannot be read holds its place, whatever its reads fail of, and is
- *    asked again; the others go on. A defect ends the job.
+ *    asked again; the others continue. A defect ends the job.
  * 4. Before a split counts as broken its stream is listed again: one that is gone looks the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -22,8 +22,8 @@ import type { SplitStart, StartFrom } from './start-from.ts';
 import { inTime, isOperational, retryPauseMs } from './stream-answers.ts';
 
 /**
- * Before something is asked again that fails for good until somebody does something: damaged bytes,
- * a position that is not kept any more.
+ * Before something is asked again that fails permanently until somebody does something: damaged
+ * bytes, a position that is no longer kept.
  */
 const brokenPauseMs = 5_000;
 
@@ -36,7 +36,7 @@ export interface SplitCut {
 export interface ReadsOptions {
   readonly bounds: ReadBounds;
   readonly clock: Clock;
-  /** Where splits begin that no checkpoint knows, or whose position is not kept any more. */
+  /** Where splits begin that no checkpoint knows, or whose position is no longer kept. */
   readonly from: StartFrom | undefined;
   /** For what is said to a person. */
   readonly topology: string;
@@ -125,8 +125,8 @@ export class SplitReads {
   }
 
   /**
-   * Retention took what comes next: it holds until somebody says where to go on, at the start or by
-   * a skip.
+   * Retention took what comes next: it holds until somebody says where to continue, at the start or
+   * by a skip.
    */
   async #trimmed(cursor: Cursor, read: number, thrown: unknown): Promise<void> {
     const { from, topology, lose, start } = this.#options;

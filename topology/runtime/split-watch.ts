@@ -5,8 +5,8 @@
  * Invariants:
  * 1. What lasts for less than `splitAlarmMs` is told to nobody: streams stutter, and backpressure
  *    comes and goes with each turn.
- * 2. What lasts is told once, when it begins to and when it is over; splits of one stream that fail
- *    together are one piece of news.
+ * 2. What lasts is reported once, when it begins to and when it is over; splits of one stream that
+ *    fail together are one piece of news.
  * 3. Reading is paused as long as records of none were taken: a pause that lets some through is
  *    backpressure at work.
  */
@@ -101,7 +101,7 @@ export class SplitWatch {
     this.#tellAll('splits-heard', over, nowMs);
   }
 
-  /** Those that are not listed any more hold nothing. */
+  /** Those that are no longer listed hold nothing. */
   #forget(known: ReadonlySet<Cursor>): void {
     for (const cursor of this.#unheard.keys()) if (!known.has(cursor)) this.#unheard.delete(cursor);
   }

@@ -1,6 +1,6 @@
 /**
- * Where a start has splits begin that cannot go on from a checkpoint: those that no checkpoint
- * knows, and those whose position is not kept any more.
+ * Where a start has splits begin that cannot resume from a checkpoint: those that no checkpoint
+ * knows, and those whose position is no longer kept.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
@@ -10,7 +10,7 @@ import type { Cursor } from './cursor.ts';
 /** A number: from what arrived then on, epoch ms. */
 export type StartFrom = 'oldest' | ReadFrom;
 
-/** A split whose position is not kept any more, and that was told where to begin. */
+/** A split whose position is no longer kept, and that was told where to begin. */
 export interface SplitStart {
   readonly cursor: Cursor;
   readonly from: StartFrom;

@@ -152,7 +152,7 @@ export interface JobStatus {
   readonly skipped: readonly SkipRecord[];
   /** Records that its streams had and that were gone before they were read. */
   readonly losses: Losses;
-  /** What is to be known of how it went on from its last checkpoint. */
+  /** What is to be known of how it resumed from its last checkpoint. */
   readonly notes: readonly string[];
 }
 

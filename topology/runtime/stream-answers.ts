@@ -2,7 +2,7 @@
  * How streams are asked: bounded in time, and again where that helps.
  *
  * Invariant: a pause does not outlive its cause. Nothing that a reader never answers keeps anything
- * from going on once it could.
+ * from continuing once it could.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';

@@ -46,7 +46,7 @@ export function requireRestorable(
   });
 }
 
-/** What of the last checkpoint a topology cannot go on from. */
+/** What of the last checkpoint a topology cannot resume from. */
 export function misfitsWith(
   previous: Manifest,
   topology: Topology,

@@ -7,7 +7,7 @@
  * 1. The parts of one record come together, in order, under its position: a position counts as read
  *    with all of them.
  * 2. A result is within the bounds of the read also after it was unfolded, but for a single record
- *    that alone is beyond. What is left of it is kept for the read that goes on there, so that
+ *    that alone is beyond. What is left of it is kept for the read that continues there, so that
  *    nothing is asked of the stream, or fetched, twice: at most one read's records a split.
  * 3. Only claims of the reader's own stream are fetched: a record cannot make the source read what
  *    belongs to another. What is fetched is what was stored, by size and SHA-256. A claim that is
@@ -43,7 +43,7 @@ const gzipMagic = [0x1f, 0x8b] as const;
 
 /**
  * What a read got and did not give: the record that did not fit, unfolded, and the result with
- * those behind it. It is for the read after `after`.
+ * those after it. It is for the read after `after`.
  */
 interface Left {
   readonly after: string;
@@ -140,7 +140,7 @@ class UnfoldingReader implements RecordReader {
     return { ...rest, records };
   }
 
-  /** For the read that goes on behind `last`. */
+  /** For the read that continues behind `last`. */
   #keep(split: string, last: IncomingRecord, opened: Left['opened'], result: Left['result']): void {
     this.#leftOf.set(split, { after: last.position, opened, result });
   }

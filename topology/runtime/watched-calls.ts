@@ -3,14 +3,14 @@
  * alone can end one that does not return.
  *
  * Invariants:
- * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as
+ * 1. A number changes with each call that begins: however slow a turn is, it continues as long as
  *    calls return.
  * 2. Of a function that did not return once what it is given is written down, as a digest, before
  *    each call; a call that did not return twice throws instead, so that its row is rejected as if
  *    it had thrown.
  * 3. A job that nobody watches calls its functions as they are.
  * 4. A look-up's function may keep the thread after its call returned, between its awaits: then the
- *    thread no longer turns (`beat`) while one is under way (asked-lookups.ts). Once that happened
+ *    thread no longer turns (`beat`) while one is in flight (asked-lookups.ts). Once that happened
  *    they are asked one after the other, so that the one that does it is known.
  */
 import { createHash } from 'node:crypto';

@@ -90,7 +90,7 @@ function addBeyondWhole(sum: ExactSum, x: number): void {
 
 /**
  * Grow-Expansion: adds `x` to the parts from the least on; the error of each addition stays as a
- * part, its result goes on.
+ * part, its result continues.
  */
 function grow(parts: number[], x: number): void {
   let carried = x;

@@ -3,7 +3,7 @@
  * Map, NaN or undefined would come back as something else or not at all.
  *
  * JSON here is: text, finite numbers (-0 is 0), booleans, null, arrays without holes, and plain
- * objects whose members are JSON. What JSON passes over without a word is no part of a value:
+ * objects whose members are JSON. What JSON passes over silently is not a part of a value:
  * members under symbols, those that are not enumerable, names on an array.
  *
  * Invariants:

@@ -142,7 +142,7 @@ function restoreEntries(state: KeyState, name: string, entries: Entry[] | undefi
   else state.entries.set(name, entries);
 }
 
-/** Also lets go of what is expired. */
+/** Also drops what is expired. */
 export function encodeKeyState(
   state: KeyState,
   declarations: readonly StateDeclaration[],
@@ -171,7 +171,7 @@ export function lastAccessOf({ entries }: KeyState): number {
   return last;
 }
 
-/** Without its timers, which are registered anew. */
+/** Without its timers, which are registered again. */
 export function decodeKeyState([key, entries, , , causes]: KeyStateSnapshot): KeyState {
   const state = newKeyState(key, encodeKey(key));
   if (causes !== undefined)

@@ -6,7 +6,7 @@
  * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: what comes out of
  *    order moves a part of one chunk. A chunk that is full is halved, so that the list of n /
  *    chunkMax chunks is moved once in chunkMax / 2 such inserts.
- * 2. What is let go of is moved over only once as much is gone from the first chunk as is left in
+ * 2. What is dropped is moved over only once as much is gone from the first chunk as is left in
  *    it.
  * 3. So a row costs O(log n) comparisons to insert, and a range O(log n) and what is in it; letting
  *    go costs O(1) a row, amortized.

@@ -59,7 +59,7 @@ export class TimeHeap<T> {
     if (this.#times.length > 0) this.#sink(0, time, key, value);
   }
 
-  /** Lets go of all values that `isKept` does not want. */
+  /** Drops all values that `isKept` does not want. */
   keep(isKept: (value: T) => boolean): void {
     let size = 0;
     for (let at = 0; at < this.#times.length; at++)

@@ -29,7 +29,7 @@ import { decodeTime, encodeTime, maxTime, minTime } from './time-bounds.ts';
 
 /**
  * How long after an event was read a silent split has to be asked again and found empty before
- * time goes on without it: what was sent together is stored in several splits, one after the
+ * time continues without it: what was sent together is stored in several splits, one after the
  * other.
  */
 export const silenceSettleMs = 1_000;
@@ -172,7 +172,7 @@ export class SplitWatermarks {
     if (this.#emitted === maxTime) return [];
     let through = heard?.through ?? maxTime;
     for (const [split, time] of this.#splits) {
-      // Restored: that its source goes on waits behind rows that were restored, too.
+      // Restored: that its source continues waits behind rows that were restored, too.
       if (heard !== undefined && time.heardMs === maxTime) time.heardMs = minTime;
       const heardMs = heard?.at.get(split);
       if (heardMs !== undefined) time.heardMs = heardMs;

@@ -63,8 +63,8 @@ export interface S3ClientOptions {
 }
 
 /**
- * When a put takes effect: always, while there is no object, or while the object is the one with
- * this tag.
+ * When a put takes effect: always, while there is no object, or while the object is the one
+ * with this tag.
  */
 export type PutCondition = 'always' | 'absent' | { readonly etag: string };
 

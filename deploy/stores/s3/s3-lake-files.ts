@@ -6,12 +6,12 @@
  * Invariants:
  * 1. A key that is staged or a log's part is written by one run only: its name is part of it.
  * 2. A published object is replaced only under its tag, after its mark was found to be an older
- *    one: a run that was taken over, and goes on late, replaces nothing that its successor
+ *    one: a run that was taken over, and continues late, replaces nothing that its successor
  *    published.
  * 3. What is staged is removed after it is visible, so it is always in one of two places.
- * 4. Calls that do not need each other's answers are under way side by side, `lakeCallsMax` of a
- *    table at once. What is removed is nobody's to wait for: that goes on beside what comes, until
- *    `close`.
+ * 4. Calls that do not need each other's answers are in flight side by side, `lakeCallsMax` of a
+ *    table at once. What is removed is nobody's to wait for: that continues beside what comes,
+ *    until `close`.
  */
 import { decidePublication, isOfAnother, markOf } from '../../../enrich/lake/staged-name.ts';
 import { boundedEach } from '../../../schemas/kernel/bounded-each.ts';
@@ -90,7 +90,7 @@ async function removeAll(objects: S3Objects, path: string): Promise<void> {
   await boundedEach(keys, limits.lakeCallsMax, (key) => objects.delete(key));
 }
 
-/** Removes beside what else goes on. A failure is met by the next publication. */
+/** Removes beside what else continues. A failure is met by the next publication. */
 class LetGo {
   readonly #objects: S3Objects;
   #waiting: string[] = [];

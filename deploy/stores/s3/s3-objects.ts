@@ -107,7 +107,7 @@ class PrefixedObjects implements S3Objects {
       async ({ kind }, unclear) => {
         if (kind !== 'condition') return undefined;
         if (!unclear) return false;
-        // Gone again in between: the next try makes it anew.
+        // Gone again in between: the next try makes it again.
         const found = await this.head(key);
         return found === undefined ? undefined : found.mark === mark;
       },

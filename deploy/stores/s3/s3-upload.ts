@@ -1,10 +1,10 @@
 /**
  * One object in parts: what is larger than one put takes. Each part is tried by itself, so that one
  * that fails costs its own bytes again and not those before it: with a fault in every tenth call an
- * upload of fifty parts that began anew each time would never end.
+ * upload of fifty parts that began again each time would never end.
  *
  * Invariants:
- * 1. At most `s3PartsMax` parts are under way; the completion goes when all of them are there.
+ * 1. At most `s3PartsMax` parts are in flight; the completion goes when all of them are there.
  * 2. It resolves when the object is there with this mark. After a completion whose answer was lost,
  *    "no such upload" or a condition that does not hold is looked into: the mark says whose object
  *    it is.
@@ -22,7 +22,7 @@ import { deriveS3Failure } from './s3-failure.ts';
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
  */
 export const s3PartBytes = 8 * mebi;
-/** S3: parts of one object under way. */
+/** S3: parts of one object in flight. */
 export const s3PartsMax = 4;
 assert(s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 

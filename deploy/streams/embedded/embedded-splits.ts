@@ -32,8 +32,8 @@ export function splitName(route: Route, index: number): string {
 }
 
 /**
- * What of `names` are splits of `route`, in the order of their numbers: the order decides which keys
- * go where.
+ * What of `names` are splits of `route`, in the order of their numbers: the order decides which
+ * keys go where.
  */
 export function splitsAmong(route: Route, names: readonly string[]): readonly string[] {
   const pattern = route === 'kinesis' ? /^shardId-(\d{12})$/ : /^partition-(\d+)$/;

@@ -8,7 +8,7 @@
  * 1. What says nothing certain (a lost answer, a time-out, 5xx but a refusal to serve) is
  *    `unknown`: sent again, it may be there twice.
  * 2. What says that it is asked too often is `throttled`, of a call or of each record that was not
- *    taken. It is no failure: it says when, not whether.
+ *    taken. It is not a failure: it says when, not whether.
  */
 import { rightsText } from '../../../schemas/aws-rights.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';

@@ -1,11 +1,11 @@
 /**
- * A topic that is asked, over connections that are made anew when they are to blame for a failure.
+ * A topic that is asked, over connections that are made again when they are to blame for a failure.
  *
  * Invariants:
  * 1. What fails because of connections, leaders or principals is tried over new ones next time.
  *    While that fails, they are made less and less often, and until then the failure is given
  *    again.
- * 2. A permanent fault is told once, and again after an answer.
+ * 2. A permanent fault is reported once, and again after an answer.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
@@ -20,7 +20,7 @@ export type AskedNews = 'reconnected' | 'permanent-failure';
 
 /**
  * Failures that are answers: the connections are not to blame, and whoever lists the splits has the
- * metadata asked anew.
+ * metadata asked again.
  */
 const answered: ReadonlySet<KafkaFailure> = new Set([
   'out-of-range',
@@ -42,7 +42,7 @@ export class AskedTopic {
   #fetcher: Promise<KafkaFetcher> | undefined;
   #connects = 0;
   #closed = false;
-  /** The error that had the connections made anew, and what of it was told already. */
+  /** The error that had the connections made again, and what of it was told already. */
   #lastError: SluiceError | undefined;
   #toldOf: KafkaFailure | undefined;
 

@@ -16,7 +16,7 @@ import type { RecordBatch } from './record-batches.ts';
 import { batchesIn, currentForm, damagedForm, isAbortMarker, recordsOf } from './record-batches.ts';
 
 export class CommittedRecords {
-  /** Undefined when all were taken: the answer's memory is let go. */
+  /** Undefined when all were taken: the answer's memory is dropped. */
   #batches: Generator<RecordBatch, undefined> | undefined;
   /** In the order of their first records. */
   readonly #aborted: AbortedTransaction[];

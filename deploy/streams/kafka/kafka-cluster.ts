@@ -54,7 +54,7 @@ export interface Cluster {
   isConnected(): boolean;
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
-  /** Forgets it until the metadata are asked anew. */
+  /** Forgets it until the metadata are asked again. */
   removeBroker(broker: { readonly host: string; readonly port: number }): void;
   findTopicPartitionMetadata(
     topic: string,

@@ -71,7 +71,7 @@ export function paceOf(connection: KafkaConnection): ConnectPace {
   return pace;
 }
 
-/** How kafkajs is told of a connection, but for what it tries again. */
+/** What kafkajs is told about a connection, except what it retries. */
 export function kafkaClientOptions(connection: KafkaConnection): {
   readonly brokers: string[];
   readonly ssl: boolean;
@@ -101,7 +101,8 @@ export function kafkaClientOptions(connection: KafkaConnection): {
 }
 
 /**
- * What clients say whose connections are to be made anew; they hand on the text, and not the error.
+ * What clients say whose connections are to be made again; they hand on the text, and not the
+ * error.
  */
 export const principalChanged = 'the credentials of Kafka now belong to another principal';
 

@@ -98,8 +98,8 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
 }
 
 /**
- * What does not pass until somebody does something: no right, no topic. It is told once, with what
- * to do.
+ * What does not pass until somebody does something: no right, no topic. It is reported once, with
+ * what to do.
  */
 export function isPermanent(failure: KafkaFailure): boolean {
   return failure === 'denied' || failure === 'topic-missing' || failure === 'codec-refused';

@@ -38,7 +38,7 @@ const kafkaFetchMaxBytes = 32 * mebi;
 const leaderNotAvailable = 5;
 
 export interface KafkaFetcher {
-  /** The topic's id and its partitions, asked anew. */
+  /** The topic's id and its partitions, asked again. */
   topic(): Promise<TopicIdentity>;
   /**
    * Records from `offset` on, possibly earlier ones as well, and none when there are none; it does
@@ -56,7 +56,7 @@ export interface KafkaFetcher {
    * Rejects as `fetch` does.
    */
   offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined>;
-  /** Whether there is a connection to go on with, to any broker. */
+  /** Whether there is a connection to continue with, to any broker. */
   isConnected(): boolean;
   close(): Promise<void>;
 }

@@ -186,7 +186,7 @@ function announced(message: Message, writes: () => void): Message {
 /**
  * Whether the broker said that it took nothing of a request that was sent. A denial that kafkajs
  * gives as it came, and not as the cause of an error of its own, is the first that it met: no other
- * answer is behind it.
+ * answer is after it.
  */
 export function isUntaken(thrown: unknown): boolean {
   const failure = deriveKafkaFailure(thrown);

@@ -2,9 +2,9 @@
  * The producer that requests go by now, and those before it that are not over yet.
  *
  * Invariants:
- * 1. Credentials of another principal get a new producer; requests that are under way end on the
+ * 1. Credentials of another principal get a new producer; requests that are in flight end on the
  *    old one.
- * 2. A producer that was retired is disconnected once nothing of it is under way.
+ * 2. A producer that was retired is disconnected once nothing of it is in flight.
  */
 import type { KafkaCompression } from '../../../schemas/kafka-compressions.ts';
 import type { KafkaConnection } from './kafka-connection.ts';

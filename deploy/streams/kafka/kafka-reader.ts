@@ -13,11 +13,11 @@
  * 1. Nothing is fetched that was not asked for.
  * 2. A split's records are of the topic in its name. A name without an id, from brokers that know
  *    none, is the topic's as it is.
- * 3. A call that failed changes nothing: the next read goes on from the same position, over new
+ * 3. A call that failed changes nothing: the next read resumes from the same position, over new
  *    connections where these are to blame (asked-topic.ts).
  * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and
- *    in `lag`. While one is open no read has found the end: there may be records behind it.
- * 5. What is no record does not hold a split: a read says how far it came.
+ *    in `lag`. While one is open no read has found the end: there may be records after it.
+ * 5. What is not a record does not hold a split: a read says how far it came.
  * 6. A batch that cannot be read is an error of its own split, once all that comes before it was
  *    given.
  */
@@ -40,13 +40,13 @@ export interface KafkaReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
   /**
-   * Told when connections are made anew, when the topic is found to have been created again, and
+   * Told when connections are made again, when the topic is found to have been created again, and
    * once when it cannot be read until somebody acts.
    */
   readonly tell?: (news: 'reconnected' | 'topic-replaced' | 'permanent-failure') => void;
 }
 
-/** What a read left for the one that goes on from `after`. */
+/** What a read left for the one that resumes from `after`. */
 interface PartitionState {
   readonly after: string | undefined;
   /** What `after` stands for: the first offset to read. */
@@ -218,7 +218,7 @@ function countOf(kept: readonly IncomingRecord[], { maxRecords, maxBytes }: Read
   return count;
 }
 
-/** Whether all before `end` was given, and what was not is no record. */
+/** Whether every record before `end` was given. */
 function isReadTo(end: bigint, { kept, rest }: PartitionState): boolean {
   return kept.length === 0 && rest.next >= end;
 }

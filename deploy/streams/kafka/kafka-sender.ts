@@ -5,7 +5,7 @@
  * 1. Once a try may have put its records into the topic, the others go by the same producer, with
  *    the same sequence number: the broker drops what it has already. So a broker may be rolled, or
  *    end, without anything lost or there twice.
- * 2. A try that is given up is not sent any more.
+ * 2. A try that is given up is no longer sent.
  * 3. A request that may be in the topic after all its tries retires its producer: the broker may
  *    hold its sequence number, and would take the next request for a repetition of that one, and
  *    say so as success.
@@ -49,14 +49,14 @@ export type SendResult = { readonly kind: 'sent'; readonly first: bigint } | Fai
 export interface KafkaSender {
   /** At most one at a time for a partition. Never rejects. */
   send(request: KafkaRequest, time: WriteTime): Promise<SendResult>;
-  /** Nothing is under way any more. */
+  /** Nothing is in flight any more. */
   close(): Promise<void>;
 }
 
 /** Between tries. */
 export const kafkaBackoff = { baseMs: kafkaRetryBaseMs, maxMs: kafkaRetryMaxMs };
 
-/** What trying again does not change, or not before the topic is described anew. */
+/** What trying again does not change, or not before the topic is described again. */
 const lasting: ReadonlySet<KafkaFailure> = new Set([
   'denied',
   'partition-missing',

@@ -25,7 +25,7 @@ const keepAliveMs = 60_000;
 /** In the message of the error for a broker that is not tried now. */
 export const notTriedYet = 'not tried again yet';
 
-/** A new one each time: kafkajs lets go of what it was given last once more with each failure. */
+/** A new one each time: kafkajs releases what it was given last once more with each failure. */
 function unconnected(why: string): Socket {
   return new Socket().destroy(new Error(why));
 }
@@ -46,7 +46,7 @@ export function pacedSockets(pace: ConnectPace): (request: KafkaSocketRequest) =
         )
       : connectNet({ host, port }, onConnect);
     socket.setKeepAlive(true, keepAliveMs);
-    // kafkajs lets go of a broken one with each failure after; Node would listen for it to connect.
+    // kafkajs releases a broken one with each failure after; Node would listen for it to connect.
     socket.once('close', () => Object.assign(socket, { unref: () => socket }));
     let isSettled = false;
     const settle = (act: () => void) => (): void => {

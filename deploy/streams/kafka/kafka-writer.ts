@@ -1,6 +1,6 @@
 /**
- * The large route on Kafka: idempotent, acks=all, one producer for all topics, one request under way
- * a partition.
+ * The large route on Kafka: idempotent, acks=all, one producer for all topics, one request in
+ * flight per partition.
  *
  * Invariants:
  * 1. `applied` is said only of what all in-sync replicas have, at the offset that the broker gave.
@@ -10,7 +10,7 @@
  *    alone, and so is one that only the broker finds too large or not valid: the others of its
  *    batch go again (halves.ts). Requests for one partition go one after the other, and behind one
  *    that failed none goes: it would overtake it.
- * 3. A failure that says that the topic is not what it was has it described anew before the next
+ * 3. A failure that says that the topic is not what it was has it described again before the next
  *    write (topic-descriptions.ts); so does a number of partitions that is another one now.
  * 4. A write ends within `kafkaWriteMaxMs`, whatever the brokers do: who sent the event hears what
  *    became of it while it still listens.
@@ -225,7 +225,7 @@ class KafkaWriter implements RecordWriter {
   }
 
   /**
-   * Requests for one partition in order, after what is under way for it. Behind one that failed
+   * Requests for one partition in order, after what is in flight for it. Behind one that failed
    * none is sent.
    */
   #enqueue(
@@ -264,7 +264,7 @@ class KafkaWriter implements RecordWriter {
     }
     if (describesNoMore.has(result.failure)) this.#descriptions.forget(topic);
     const failure = outcomeOf(result);
-    // Of what goes again in halves the record at fault is told of.
+    // Of what goes again in halves the record at fault is reported.
     if (messages.length === 1 || !isForGood(failure))
       this.#told.tell(stream, topic, failure, fixOf(result.failure, topic), result.cause);
     return messages.map(() => failure);

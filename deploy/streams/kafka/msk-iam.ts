@@ -4,10 +4,10 @@
  * handed one.
  *
  * Invariants:
- * 1. A token is signed anew when `kafkaTokenRefreshBeforeMs`, or a fifth of its life if that
+ * 1. A token is signed again when `kafkaTokenRefreshBeforeMs`, or a fifth of its life if that
  *    is less, is left of it, and some more by chance, so that a fleet does not ask together. Its
  *    life is that of the credentials where these end earlier.
- * 2. While one is signed, and when that fails, the one before goes on as long as it lives.
+ * 2. While one is signed, and when that fails, the one before continues as long as it lives.
  */
 import { createRequire } from 'node:module';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
@@ -15,7 +15,7 @@ import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import type { KafkaAuth, KafkaToken } from './kafka-connection.ts';
 
-/** A token is signed anew when that much of its life is left. */
+/** A token is signed again when that much of its life is left. */
 export const kafkaTokenRefreshBeforeMs = 180_000;
 
 export type TokenNews = 'token-signed' | 'token-failed' | 'principal-changed';

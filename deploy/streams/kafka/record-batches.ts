@@ -6,7 +6,7 @@
  * Invariants:
  * 1. A batch says where it ends, whether records are left in it or not: compaction takes records
  *    out of the middle and the end, and keeps empty batches.
- * 2. What is cut at the end of an answer is no batch.
+ * 2. What is cut at the end of an answer is not a batch.
  */
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
 
@@ -36,7 +36,7 @@ const lengthAt = 12;
 const magicAt = 16;
 /** Of all clients from 0.11 on. */
 export const currentForm = 2;
-/** Of what says that it ends before it begins: nothing behind it can be found. */
+/** Of what says that it ends before it begins: nothing after it can be found. */
 export const damagedForm = -1;
 
 export function* batchesIn(bytes: Buffer): Generator<RecordBatch, undefined> {

@@ -35,7 +35,7 @@ export function encodeTopicRequest(topic: string): Buffer {
   ]);
 }
 
-/** Throws an error with a `type`, as kafkajs' have, when the topic cannot be told of. */
+/** Throws an error with a `type`, as kafkajs' have, when the topic is not known. */
 export function decodeTopicAnswer(payload: Buffer): TopicIdentity {
   const read = new AnswerReader(payload);
   read.skipTags();

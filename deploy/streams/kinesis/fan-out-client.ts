@@ -233,7 +233,7 @@ function readOf(
   token: string,
   isFresh: boolean,
 ): ReadRecords {
-  // Of a shard that is closed there is nothing to go on from.
+  // Of a shard that is closed there is nothing to resume from.
   const next = goesOn === undefined ? undefined : token;
   return {
     records: records.map(recordOf),

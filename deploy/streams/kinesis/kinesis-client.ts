@@ -54,8 +54,8 @@ export function createKinesisClient(
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
     maxAttempts: 1,
-    // The stack is the same for each call; made anew each time, its functions are also compiled
-    // anew.
+    // The stack is the same for each call; made again each time, its functions are also compiled
+    // again.
     cacheMiddleware: true,
     requestHandler,
   });

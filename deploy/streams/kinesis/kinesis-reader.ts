@@ -1,5 +1,6 @@
 /**
- * The small route's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
+ * The small route's source: one Kinesis stream, its shards as splits, sequence numbers as
+ * positions.
  *
  * Kinesis gives whole batches, when it is asked or, to a consumer of enhanced fan-out, by itself
  * (fan-out-client.ts); what does not fit a read is kept for the next, at most one batch a shard. It
@@ -9,11 +10,11 @@
  * 1. Between two calls of a shard passes at least `readEveryMs`, `idleReadEveryMs` where the first
  *    found the end, and as long as the bytes of the last one take at 2 MB/s. Earlier reads give
  *    nothing, and ask nothing: Kinesis gives a shard five calls and 2 MB a second, which all its
- *    readers share. One that was throttled waits longer each time, and is no failure.
+ *    readers share. One that was throttled waits longer each time, and is not a failure.
  * 2. `behindMs` is of a call that began with this read, and only when nothing of it is kept back.
- * 3. A call that failed changes nothing: the next read goes on from the same position.
- * 4. Nothing is passed over in silence. Kinesis goes on with the oldest record when the one behind
- *    a position is not kept any more, and says nothing of it. So where records may have been
+ * 3. A call that failed changes nothing: the next read resumes from the same position.
+ * 4. Nothing is passed over silently. Kinesis continues with the oldest record when the one behind
+ *    a position is no longer kept, and says nothing of it. So where records may have been
  *    removed, which is when the last that is known to be read is about as old as the retention, a
  *    read begins with the record at the position: as long as that is there, so is everything behind
  *    it.
@@ -238,7 +239,7 @@ class KinesisReader implements RecordReader {
     state.notBeforeMs = clock.monotonic() + throttleBackoff.baseMs + pauseMs;
   }
 
-  /** Makes `iterator` one that goes on where the state is. */
+  /** Makes `iterator` one that continues where the state is. */
   async #seek(split: string, state: ShardState, { readToMs, from }: ReadKnown): Promise<void> {
     const api = this.#api;
     // What was begun is gone through first; of what is pushed nothing is missing.

@@ -138,7 +138,7 @@ async function put(
     return outcomes;
   } catch (thrown) {
     const failure = deriveFailure(thrown, call.handedOver);
-    // Of what goes again in halves the record at fault is told of.
+    // Of what goes again in halves the record at fault is reported.
     if (records.length === 1 || !isForGood(failure)) told.failed(failure, thrown);
     return all(records.length, failure);
   }

@@ -95,7 +95,7 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
       retryable: false,
     };
   // Not allowed, an expired token, a key that is gone: nothing that the sender of an event can
-  // mend, and it may be mended.
+  // fix, and it may be fixed.
   return refused('stream-denied', 'the credentials may not write to the stream now');
 }
 

@@ -6,12 +6,12 @@ import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import { isThrottling } from './throttling.ts';
 
 export type ReadFault =
-  /** The iterator is older than five minutes: another one goes on where it was. */
+  /** The iterator is older than five minutes: another one continues where it was. */
   | { readonly kind: 'expired' }
   /** A shard gives no more for the moment. */
   | { readonly kind: 'throttled' }
   /**
-   * There is nothing at that position: it is not kept any more, or the shard, or the stream, is
+   * There is nothing at that position: it is no longer kept, or the shard, or the stream, is
    * another.
    */
   | { readonly kind: 'lost'; readonly why: string }

@@ -22,7 +22,7 @@ export interface ShardState {
   latestAtMs: number | undefined;
 }
 
-/** `before`: what is known of it at another position; its pace goes on. */
+/** `before`: what is known of it at another position; its pace continues. */
 export function newShardState(
   after: string | undefined,
   before: ShardState | undefined,
@@ -49,7 +49,7 @@ export function derivePlace(
 }
 
 /**
- * What was got without the record that was looked for; undefined where that is not there any more.
+ * What was got without the record that was looked for; undefined where that is no longer there.
  */
 export function confirmed(state: ShardState, got: ReadRecords): ReadRecords | undefined {
   if (state.expects === undefined) return got;

@@ -25,7 +25,7 @@
  * Events are told apart by `id` in all of the graph: put `deduplicate` before, so that a repeat
  * does not begin a session of its own. Where session ids are given, key by them, and let the gap be
  * longer than any pause within one id: an id that comes back after its window fired would write its
- * session's numbers anew, for the later part alone. A session whose user changes (a visitor signs
+ * session's numbers again, for the later part alone. A session whose user changes (a visitor signs
  * in) is had by each of them, and its `user` is the last one.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';

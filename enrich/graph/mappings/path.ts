@@ -5,8 +5,8 @@
  * Invariants:
  * 1. A path does not depend on the order of arrival: it is sorted by time, at equal times by id (by
  *    UTF-16 code units), and an id that comes more than once stands where it is first.
- * 2. An element that cannot be part of a path (text that is no key, no time) is refused alone, when
- *    it comes; so is one too many.
+ * 2. An element that cannot be part of a path (text that is not a key, no time) is refused alone,
+ *    when it comes; so is one too many.
  */
 import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
@@ -105,7 +105,7 @@ export function groupedBy<E>(
 }
 
 /**
- * `value`, which `what` names, if a graph takes it as a key with `moreBytes` behind it. Throws
+ * `value`, which `what` names, if a graph takes it as a key with `moreBytes` after it. Throws
  * `path-element`.
  */
 export function keyText(what: string, value: unknown, moreBytes = 0): string {

@@ -8,8 +8,8 @@
  * 1. `data` is the client's own bytes; JSON is what Sluice carries, so `data_base64` and other
  *    types of data are refused, not lost.
  * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and
- *    `receivedtime` are the ingress' to say and are set anew; `dataref` and its kin are refused, as
- *    they would make a reader fetch something, and so is an attribute of the name `data`.
+ *    `receivedtime` are the ingress' to say and are set again; `dataref` and its kin are refused,
+ *    as they would make a reader fetch something, and so is an attribute of the name `data`.
  * 3. An attribute is said once: which of two a reader would take, nobody knows.
  * 4. Extensions may be of any number and length of name, as the specification has it; their bytes
  *    together are bounded.

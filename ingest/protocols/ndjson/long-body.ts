@@ -25,7 +25,7 @@ const newline = 0x0a;
 const overloadPauseMs = 20;
 const partMaxChars = 16_384;
 
-/** The part of a long body that is under way. */
+/** The part of a long body that is in flight. */
 export class LongBody {
   readonly #context: PostContext;
   readonly #exchange: Exchange;
@@ -36,7 +36,7 @@ export class LongBody {
   #restBytes = 0;
   /** Why nothing more is read: its sender's quota is used up. */
   #over: Refusal | undefined;
-  /** Why the line under way is skipped to its end. */
+  /** Why the line in flight is skipped to its end. */
   #skipping: Refusal | undefined;
   #index = 0;
   #openEvents = 0;
@@ -103,7 +103,7 @@ export class LongBody {
     );
   }
 
-  /** Its client has gone: what is under way is settled without it. */
+  /** Its client has gone: what is in flight is settled without it. */
   leave(): void {
     if (this.#openEvents === 0) this.#exchange.free();
   }

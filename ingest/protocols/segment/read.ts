@@ -8,7 +8,7 @@
  * sentAt that is not only corrects nothing.
  *
  * What a batch says beside its messages (`context`, `integrations`) is not copied into them: no
- * data is ever made anew. Segment's own libraries put it into each message.
+ * data is ever made again. Segment's own libraries put it into each message.
  */
 import type { StreamConfig } from '../../../schemas/config.ts';
 import type { JsonMember, Span } from '../../../schemas/json-scan.ts';
@@ -166,7 +166,7 @@ function readMessage(
 }
 
 /**
- * What Segment's libraries write anew each time they try to send a message: the time of sending,
+ * What Segment's libraries write again each time they try to send a message: the time of sending,
  * and how often they tried.
  */
 const restlessMembers = new Set(['sentAt', '_metadata']);
@@ -233,7 +233,7 @@ function eventTime(
 
 /**
  * What names an event or a user is text, or a number that is read as its text. Anything else would
- * be replaced without a word.
+ * be replaced silently.
  */
 function checkIds(body: Buffer, members: readonly JsonMember[]): Refusal | undefined {
   for (const { name, start } of members) {

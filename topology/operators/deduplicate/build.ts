@@ -10,7 +10,7 @@ import type { DeduplicateNode } from './node.ts';
 export interface DeduplicateOptions<in T> {
   /** What makes two elements the same. */
   readonly by: (value: T) => Key;
-  /** In event time, from the first; `Number.MAX_SAFE_INTEGER`: for ever. */
+  /** In event time, from the first; `Number.MAX_SAFE_INTEGER`: forever. */
   readonly within: Duration;
   /**
    * Elements so late that their first may be forgotten: dropped and counted, or given as the side

@@ -66,7 +66,7 @@ export class JoinSide<T> {
     this.#keys.get(key)?.rows.range(from, to, visit);
   }
 
-  /** Lets go of what no row that comes now can join. */
+  /** Drops what no row that comes now can join. */
   advance(watermark: number): void {
     for (
       let due = this.#timers.takeUntil(watermark);

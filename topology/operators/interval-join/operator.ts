@@ -8,9 +8,9 @@
  *    joins nothing.
  * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp +
  *    max(-lower, 0).
- * 4. A pair of which the function throws is rejected and counts as no match; all else goes on. The
- *    rejection names one row of it: of a join `left` the right one, whichever came first, as the
- *    left one may still come out; else the one that came second.
+ * 4. A pair of which the function throws is rejected and counts as no match; all else continues.
+ *    The rejection names one row of it: of a join `left` the right one, whichever came first, as
+ *    the left one may still come out; else the one that came second.
  * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time;
  *    the operator forwards W - max(upper, 0) - 1, so that it is not late downstream.
  * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order
@@ -206,7 +206,7 @@ export class IntervalJoinOperator implements Operator {
     const isLeft = this.#node.join === 'left';
     this.#rights.range(key, timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
       const time = Math.max(timestamp, rightTime);
-      // Of what is in state the record is not known any more.
+      // Of what is in state the record is no longer known.
       const matched = isLeft
         ? this.#give(element, right, time, right.value, undefined, target)
         : this.#give(element, right, time, value, origin, target);

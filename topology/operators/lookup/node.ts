@@ -37,7 +37,9 @@ export interface LookupCall {
    */
   readonly attempts: number;
   readonly order: 'ordered' | 'unordered';
-  /** `hold`: tries go on and nothing passes; `reject`: the element is rejected after `attempts`. */
+  /**
+   * `hold`: tries continue and nothing passes; `reject`: the element is rejected after `attempts`.
+   */
   readonly whenFailing: 'hold' | 'reject';
 }
 

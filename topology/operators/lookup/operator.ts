@@ -1,5 +1,5 @@
 /**
- * Asynchronous look-ups. Elements wait in a queue while their answers are under way; what is done
+ * Asynchronous look-ups. Elements wait in a queue while their answers are in flight; what is done
  * leaves in a later turn.
  *
  * Invariants:
@@ -8,11 +8,11 @@
  * 2. No watermark overtakes an element that waits before it. The clock does, at once: processing
  *    time does not stand still for an answer, nor does it come back out of a snapshot.
  * 3. What waits is in the snapshot as input; a restored operator asks again.
- * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the
+ * 4. At most `capacity` look-ups are in flight. With as many elements inside, answered or not, the
  *    engine pulls nothing (`isFull`): at most `capacity - 1` and what one turn brings are held.
- * 5. What waits is no silence: downstream it is not idle while elements are inside, whatever was
+ * 5. What waits is not silence: downstream it is not idle while elements are inside, whatever was
  *    said before them.
- * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share
+ * 6. With a cache, a key whose answer is in flight is not asked a second time: the elements share
  *    the answer.
  * 7. Every try is made when its target may be asked (lookup-target.ts); all look-ups of a connector
  *    share one.
@@ -231,7 +231,7 @@ export class LookupOperator implements Operator {
   }
 
   /**
-   * Starts as many look-ups as there are places for; answers that are known or under way need none.
+   * Starts as many look-ups as there are places for; answers that are known or in flight need none.
    */
   #ask(): void {
     if (this.#closed || !this.#rows.hasUntaken) return;

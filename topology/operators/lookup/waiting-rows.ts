@@ -6,7 +6,7 @@
  * 1. What was taken up is before everything that was not; control is taken up with the element
  *    before it.
  * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before
- *    the first control that is no tick: a tick only waits for what came before it.
+ *    the first control that is not a tick: a tick only waits for what came before it.
  * 3. No operation steps over rows that wait behind, so that a long queue costs no more for each
  *    answer than a short one.
  * 4. Control does not pile up while elements wait: of two of one kind with no element and no other

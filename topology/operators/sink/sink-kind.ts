@@ -36,7 +36,7 @@ export interface SinkKind<D extends AnyDefinition> {
   /** What is wrong with the sinks of this kind, each and between them. */
   readonly problems?: (sinks: readonly SinkOf<D>[]) => readonly PlanProblem[];
   /**
-   * Where its output goes: whoever writes there next goes on with what is staged. Absent: nothing
+   * Where its output goes: whoever writes there next continues with what is staged. Absent: nothing
    * is staged.
    */
   readonly target?: (definition: D, id: string) => string;

@@ -3,13 +3,13 @@
  * `valve`.
  *
  * Invariants:
- * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source
- *    or a split goes on as it is, to the one who keeps the time of each.
+ * 1. Where `eventTime` comes only after it there is no time to merge yet: what is said of a source
+ *    or a split continues as it is, to the one who keeps the time of each.
  * 2. An event that comes on several ways is several elements: each has the number of its input in
  *    its origin.
  * 3. A source that comes on several of its inputs is heard as far as all of them have let through:
  *    on one of them rows may wait for answers.
- * 4. The end of input goes on once, as the last, when every input has said it.
+ * 4. The end of input is passed on once, at the end, when every input has said it.
  */
 import type { Provenance } from '../../nodes/sink.ts';
 import { siblingOf } from '../../state/origin.ts';

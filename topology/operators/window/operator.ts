@@ -4,8 +4,8 @@
  * ContinuousEventTimeTrigger where early firings are asked for).
  *
  * Invariants:
- * 1. A window fires at the first watermark W >= end - 1; the watermark goes on after the results
- *    that it caused.
+ * 1. A window fires at the first watermark W >= end - 1; the watermark is passed on after the
+ *    results that it caused.
  * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window
  *    takes is late.
  * 3. Sessions merge before lateness is judged, on the merged window.

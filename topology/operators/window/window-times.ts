@@ -59,7 +59,7 @@ export class WindowTimes {
 
   /**
    * One timer a window: for its end, or for its removal once the end has passed. One that comes
-   * before its window is due, because the window has grown, is set anew when it is reached: a
+   * before its window is due, because the window has grown, is set again when it is reached: a
    * session that grows with every element does not set its timer with every one.
    */
   planNext(owner: KeyWindows, window: OpenWindow): void {

@@ -2,8 +2,8 @@
  * A topology under test: its operators, its sinks, and the time that a test moves by hand.
  *
  * Invariants:
- * 1. Only `compile` makes operators: at the beginning, and anew for a restored snapshot.
- * 2. What failed is no part of the next turn: batches are empty after each, whatever it threw.
+ * 1. Only `compile` makes operators: at the beginning, and again for a restored snapshot.
+ * 2. What failed is not a part of the next turn: batches are empty after each, whatever it threw.
  * 3. Operators know what time it is before anything else comes.
  */
 import { present } from '../../../schemas/kernel/assert.ts';

@@ -1,6 +1,6 @@
 /**
  * Runs a turn for a test driver, which has no checkpoint to go back to: an element on which an
- * operator fails for no reason of its own is rejected in its place, and the others go on.
+ * operator fails for no reason of its own is rejected in its place, and the others continue.
  *
  * Invariants:
  * 1. What does not fail is given to the operators as a job gives it: in batches.

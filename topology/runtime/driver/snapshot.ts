@@ -32,7 +32,7 @@ export function takeSnapshot({ plan }: Topology, dag: Dag, examples: KeyExamples
   return JSON.stringify(snapshot);
 }
 
-/** What `topology` goes on from. Throws `SluiceError` `restore-refused`. */
+/** What `topology` resumes from. Throws `SluiceError` `restore-refused`. */
 export function readSnapshot(text: string, topology: Topology): Restored {
   const snapshot = JSON.parse(text) as Snapshot;
   const head = {

@@ -1,6 +1,6 @@
 /**
  * `sluice refused`: events that were acknowledged from a spool and that their stream then refused
- * for good. They are in `spool/<team>/<app>/<route>.refused` and nowhere else: this lists them,
+ * permanently. They are in `spool/<team>/<app>/<route>.refused` and nowhere else: this lists them,
  * shows them, sends them again through the ingress, or drops them. The ingress may run meanwhile.
  *
  * Invariants:

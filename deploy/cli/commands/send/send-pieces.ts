@@ -80,7 +80,7 @@ export class Collected {
     else this.#pieces = [];
   }
 
-  /** And begins anew. */
+  /** And begins again. */
   take(number: number, line: number): InputEvent {
     const tooLarge = this.bytes > this.#maxBytes;
     const fault: EventFault = {

@@ -1,5 +1,5 @@
 /**
- * Posts events until each of them is settled: accepted, or refused for good.
+ * Posts events until each of them is settled: accepted, or refused permanently.
  *
  * Invariants:
  * 1. An event counts as sent only when its own result says so.

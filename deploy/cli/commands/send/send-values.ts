@@ -38,8 +38,8 @@ export async function* eventsOf(
     const next = await pieces.next();
     ended = next.done === true;
     if (next.done !== true) head = Buffer.concat([head, next.value]);
-    // Judged anew only when it has doubled, so that a long first line is not gone through again and
-    // again.
+    // Judged again only when it has doubled, so that a long first line is not gone through again
+    // and again.
     if (decided !== undefined || (!ended && head.length < 2 * judgedBytes)) continue;
     judgedBytes = head.length;
     decided = decideFormat(withoutMark(head), ended || head.length > maxBytes);

@@ -3,8 +3,8 @@
  * told to, rides out an ingress that is started again, and resumes a file where it was interrupted.
  *
  * Invariants:
- * 1. Progress is a low-water mark: every event before it was accepted or refused for good. Events
- *    behind it may be sent twice, under their ids.
+ * 1. Progress is a low-water mark: every event before it was accepted or refused permanently.
+ *    Events after it may be sent twice, under their ids.
  * 2. The key is in no output.
  */
 import { checkJson, findPointer, isFault } from '../../../../schemas/json-scan.ts';

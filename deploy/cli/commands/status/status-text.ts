@@ -198,7 +198,7 @@ export function checkpointText({ inARow, sinceMs, last, alarm }: CheckpointHealt
   return `${alarm ? 'ALARM: ' : ''}${row}: ${last?.message ?? ''}${fix}`;
 }
 
-/** What the topology went on without; the rejected table has its bytes. */
+/** What the topology continued without; the rejected table has its bytes. */
 export function asideText({ operator, split, place, message, atMs }: SetAside): string {
   const what = split === null ? 'what a function was given' : `the element at ${split} ${place}`;
   return `set aside at ${timeText(atMs)}: ${what}${operator === null ? '' : `, by '${operator}'`}: ${oneLine(message)}`;
