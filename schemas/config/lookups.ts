@@ -44,9 +44,9 @@ export interface HttpLookupConfig extends Values {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function lookupOf({ url, headers }: Values): HttpLookupConfig {
+export function lookupOf({ headers, ...settings }: Values): HttpLookupConfig {
   return {
-    url,
+    ...settings,
     headers: Object.fromEntries(
       Object.entries(headers).map(([header, value]) => [header.toLowerCase(), value]),
     ),

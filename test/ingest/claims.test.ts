@@ -11,6 +11,8 @@ import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { embeddedReader, openEmbeddedStreams } from '../../deploy/streams/embedded/embedded-log.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
+import { routing } from '../../schemas/config/ingress.ts';
+import { defaultsOf } from '../../schemas/config/values.ts';
 import type { StreamConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
@@ -96,8 +98,8 @@ async function rigOf(
   const ingress = await createIngress({
     config: settings([own], {}, 1_000, {
       routing: {
+        ...defaultsOf(routing),
         largeMessageThresholdBytes: 1_000,
-        failover: false,
         claimCheck: options.claimCheck ?? true,
       },
     }),

@@ -7,6 +7,9 @@ import { request } from 'node:http';
 import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
+import { issuerOf, jwt, keyOf, keys } from '../../schemas/config/access.ts';
+import { ingress, ingressOf, routing } from '../../schemas/config/ingress.ts';
+import { defaultsOf } from '../../schemas/config/values.ts';
 import type {
   AccessConfig,
   JwtConfig,
@@ -125,12 +128,10 @@ export const openAccess: AccessConfig = {
 /** A key for the streams of team `a` whose text is `key`, as its name is. */
 export function keyConfig(key: string, more: Partial<KeyConfig> = {}): KeyConfig {
   return {
+    ...keyOf(defaultsOf(keys.items)),
     name: key,
     sha256: createHash('sha256').update(key).digest('hex'),
     streams: ['a/*'],
-    origins: [],
-    segmentStream: undefined,
-    quota: undefined,
     ...more,
   };
 }
@@ -138,13 +139,11 @@ export function keyConfig(key: string, more: Partial<KeyConfig> = {}): KeyConfig
 /** An issuer whose tokens name their sender by `sub` and their streams by `streams`. */
 export function issuerConfig(jwks: JwtConfig['jwks'], more: Partial<JwtConfig> = {}): JwtConfig {
   return {
+    ...issuerOf(defaultsOf(jwt.items)),
     issuer: 'https://login.example',
     audience: 'sluice',
     jwks,
     streamsClaim: 'streams',
-    identityClaim: 'sub',
-    origins: [],
-    quota: undefined,
     ...more,
   };
 }
@@ -161,10 +160,14 @@ export function settings(
 ): IngressSettings {
   return {
     streams,
-    routing: { largeMessageThresholdBytes: thresholdBytes, failover: false, claimCheck: false },
+    routing: {
+      ...defaultsOf(routing),
+      largeMessageThresholdBytes: thresholdBytes,
+      claimCheck: false,
+    },
     access: openAccess,
     ingress: {
-      host: '127.0.0.1',
+      ...ingressOf(defaultsOf(ingress)),
       port: 0,
       bodyMaxBytes: 16_777_216,
       bodyDecodedMaxBytes: 33_554_432,
@@ -173,9 +176,7 @@ export function settings(
       bufferMaxBytes: 1_048_576,
       repeatWindowMs: 60_000,
       repeatWindowMaxBytes: 4 * 1_048_576,
-      addressQuota: undefined,
       addressWebSocketsMax: 100,
-      trustedProxies: 0,
       logLevel: 'silent',
       ...bounds,
     },

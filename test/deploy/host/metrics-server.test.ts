@@ -7,11 +7,17 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { withPort } from '../../../deploy/cli/commands/start/start.ts';
 import { isOwnHost, serveMetrics } from '../../../deploy/host/metrics-server.ts';
 import type { PlainServer } from '../../../deploy/host/plain-server.ts';
+import { metrics } from '../../../schemas/config/ingress.ts';
+import { defaultsOf } from '../../../schemas/config/values.ts';
 import type { MetricsConfig } from '../../../schemas/config.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
 
-const onLoopback: MetricsConfig = { host: '127.0.0.1', port: 0, hosts: [] };
-const everywhere: MetricsConfig = { host: '0.0.0.0', port: 0, hosts: ['sluice-ingest.prod.svc'] };
+const onLoopback: MetricsConfig = { ...defaultsOf(metrics), port: 0 };
+const everywhere: MetricsConfig = {
+  ...onLoopback,
+  host: '0.0.0.0',
+  hosts: ['sluice-ingest.prod.svc'],
+};
 const opened: PlainServer[] = [];
 
 afterEach(async () => {

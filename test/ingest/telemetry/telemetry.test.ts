@@ -17,7 +17,7 @@ import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
-import { openAccess, post, settings, streamConfig, writerDouble } from '../support.ts';
+import { keyConfig, openAccess, post, settings, streamConfig, writerDouble } from '../support.ts';
 
 const open: Ingress[] = [];
 afterEach(async () => {
@@ -40,19 +40,7 @@ async function observed(level: LogLevel = 'info', key?: string) {
     return own(stream, records);
   };
   const clock = manualClock(Date.parse('2026-01-01T00:00:30Z'));
-  const keys =
-    key === undefined
-      ? []
-      : [
-          {
-            name: 'k',
-            sha256: key,
-            streams: ['a/x'],
-            origins: [],
-            segmentStream: undefined,
-            quota: undefined,
-          },
-        ];
+  const keys = key === undefined ? [] : [keyConfig('k', { sha256: key, streams: ['a/x'] })];
   const ingress = await createIngress({
     config: settings([streamConfig('a', 'x')], {}, 1_000, { access: { ...openAccess, keys } }),
     writers: { kinesis, kafka: writerDouble('kafka', []) },
