@@ -58,7 +58,7 @@ export interface SinkBinding<Kind extends Kinds = Kinds> {
    */
   readonly misfits?: (
     definition: Extract<SinkDefinitionData, { readonly kind: Kind }>,
-    was: SinkDefinitionData | undefined,
+    was: Extract<SinkDefinitionData, { readonly kind: Kind }> | undefined,
     place: SinkPlace,
   ) => Promise<readonly string[]>;
 }

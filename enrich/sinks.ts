@@ -39,7 +39,11 @@ export function sinkConnectors(
       return binding.create({ definition, topology, owner, node, run }, place);
     },
     misfits: async ({ sink: definition }, _graph, was) =>
-      (await bindingOf(definition)?.misfits?.(definition, was, place)) ?? [],
+      (await bindingOf(definition)?.misfits?.(
+        definition,
+        was?.kind === definition.kind ? was : undefined,
+        place,
+      )) ?? [],
     rejected: ({ name: topology }, run) =>
       rejectedSink({ lake: place.lake, topology, run, clock: place.clock }),
   };

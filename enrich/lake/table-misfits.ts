@@ -11,11 +11,13 @@ import { describedTable } from './described-table.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
 import { tableMisfits } from './table-file.ts';
 
+type Table = Extract<SinkDefinitionData, { readonly kind: 'table' }>;
+
 export interface TableMisfitsOptions {
   readonly lake: LakeStore;
-  readonly sink: SinkDefinitionData;
+  readonly sink: Table;
   /** What the last checkpoint says of the sink that wrote to the table. */
-  readonly was: SinkDefinitionData | undefined;
+  readonly was: Table | undefined;
   /**
    * Whether its rows are delivered to where nobody can look: then only the checkpoint says what
    * they were.
@@ -23,18 +25,17 @@ export interface TableMisfitsOptions {
   readonly isDelivered: boolean;
 }
 
-/** In words; none for a sink that is no table. */
+/** In words. */
 export async function sinkMisfits({
   lake,
   sink,
   was,
   isDelivered,
 }: TableMisfitsOptions): Promise<readonly string[]> {
-  if (sink.kind !== 'table') return [];
   const { table, partitionBy } = sink;
   const described = describedTable(sink);
   if (isDelivered) {
-    if (was?.kind !== 'table') return [];
+    if (was === undefined) return [];
     return columnMisfits(
       table,
       grownColumns({}, storedColumns(was.schema, was.partitionBy)),

@@ -5,9 +5,9 @@
  * value again, the topology was drained before, or the state is dropped by name. The rules are in
  * the module of each kind.
  */
-import type { GraphModel, PropertyTypes } from '../graph/graph-model.ts';
 import type { OptionValue } from '../operators/kind-state.ts';
 import { kindNamed } from '../operators/kinds.ts';
+import { sinkKindNamed } from '../operators/sink/sinks.ts';
 import { durationText } from '../time/duration.ts';
 import type { Definition } from './definition.ts';
 import { partOf } from './definition.ts';
@@ -41,9 +41,7 @@ export function misfitsOf(
   sourcesDropped: boolean,
 ): readonly Misfit[] {
   const found = optionMisfits(id, kind, was, is, dropped);
-  // A graph's model is its database's as well: dropping state changes nothing there.
-  if (was.sink?.kind === 'graph' && is.sink?.kind === 'graph')
-    found.push(...modelMisfits(id, was.sink.model, is.sink.model));
+  found.push(...sinkMisfits(id, was, is));
   if (kindNamed(kind)?.state?.takesOtherElements !== true && !sourcesDropped)
     found.push(...inputMisfits(id, kind, was, is));
   return found;
@@ -100,6 +98,13 @@ function isSaidBy(option: string | undefined, was: Definition, is: Definition): 
   return option !== undefined && was.options[option] !== is.options[option];
 }
 
+/** What a sink wrote is not in its state alone: dropping that changes nothing there. */
+function sinkMisfits(id: string, { sink: was }: Definition, { sink: is }: Definition): Misfit[] {
+  if (was === undefined || was.kind !== is?.kind) return [];
+  const changes = sinkKindNamed(is.kind)?.changes?.(was, is) ?? [];
+  return changes.map((change) => ({ node: id, kind: 'sink', ...change }));
+}
+
 /**
  * Elements in state are those of its old inputs: two nodes that changed places would read each
  * other's.
@@ -136,33 +141,6 @@ function inputMisfits(
 /** Whether one is the other, or one of its named outputs. */
 function isOneWay(a: string, b: string): boolean {
   return a === b || a.startsWith(`${b}>`) || b.startsWith(`${a}>`);
-}
-
-function modelMisfits(id: string, was: GraphModel, is: GraphModel): readonly Misfit[] {
-  const [before, now] = [modelMeanings(was), modelMeanings(is)];
-  const why = 'the graph has it in its old form: use another name';
-  return [...before].flatMap(([name, meaning]): readonly Misfit[] => {
-    const other = now.get(name) ?? meaning;
-    return other === meaning
-      ? []
-      : [{ node: id, kind: 'sink', option: `model.${name}`, was: meaning, is: other, why }];
-  });
-}
-
-/** What may not change of a model, by name. Names may come and go. */
-function modelMeanings({ nodes, edges }: GraphModel): ReadonlyMap<string, string> {
-  const propsOf = (of: string, props: PropertyTypes): readonly (readonly [string, string])[] =>
-    Object.entries(props).map(([name, type]) => [`${of}.${name}`, type]);
-  return new Map([
-    ...Object.entries(nodes).flatMap(([label, { key, props }]) => [
-      [label, `keyed by ${key}`] as const,
-      ...propsOf(label, props),
-    ]),
-    ...Object.entries(edges).flatMap(([type, { from, to, key, props }]) => {
-      const keyed = key.length === 0 ? 'its ends' : [...key].sort().join(', ');
-      return [[type, `${from} to ${to} keyed by ${keyed}`] as const, ...propsOf(type, props)];
-    }),
-  ]);
 }
 
 /** What names a part of a node's state. */

@@ -138,8 +138,8 @@ export function restoreNotes(manifest: Manifest, plan: Plan): readonly string[] 
   ];
 }
 
-/** Undefined where nothing is staged. */
-function targetOf(id: string, sink: SinkDefinitionData): string | undefined {
+/** Where a sink's output goes; undefined where nothing is staged. */
+export function targetOf(id: string, sink: SinkDefinitionData): string | undefined {
   return sinkKindNamed(sink.kind)?.target?.(sink, id);
 }
 

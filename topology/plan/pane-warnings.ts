@@ -12,6 +12,7 @@ import { outPort } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { kindOf } from '../operators/kinds.ts';
 import type { TableDefinition } from '../operators/sink/node.ts';
+import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { WindowNode } from '../operators/window/node.ts';
 import type { Plan } from './plan.ts';
 
@@ -24,11 +25,11 @@ export function paneWarnings(plan: Plan): readonly PlanProblem[] {
       node.inputs.flatMap(({ node: from, port }) => [...(windows.get(`${from} ${port}`) ?? [])]),
     );
     for (const port of node.outputs) windows.set(`${node.id} ${port}`, panesOf(node, port, panes));
-    if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
-    const { sink } = node;
+    const table = node.kind === 'sink' ? sinkKindOf(node.sink).table?.(node.sink) : undefined;
+    if (table === undefined) continue;
     warnings.push(
       ...[...panes]
-        .flatMap((window) => warningOf(window, sink))
+        .flatMap((window) => warningOf(window, table))
         .map((warning) => ({ node: node.id, ...warning })),
     );
   }

@@ -21,6 +21,7 @@ import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { rejectThrown } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
+import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { Plan } from '../plan/plan.ts';
 import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
@@ -67,7 +68,7 @@ export class JobSinks {
     this.#dag = dag;
     this.#rejections = rejections;
     this.#commits = new SinkCommits(clock);
-    const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
+    const outer = dag.sinks.filter((stage) => !isRejected(stage));
     this.#sinks = [
       ...outer.map((stage) => ({
         id: stage.node.id,
@@ -117,14 +118,14 @@ export class JobSinks {
 
   async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
     for (const { to, state } of this.#retiring) await to.open(state);
-    // Tables know nothing of each other; graphs may share a database, which takes their models one
-    // after the other.
-    const graphs = this.#sinks.filter(({ stage }) => stage?.node.sink.kind === 'graph');
+    const ordered = this.#sinks.filter(
+      ({ stage }) => stage !== undefined && sinkKindOf(stage.node.sink).opensInOrder === true,
+    );
     const inOrder = async (): Promise<void> => {
-      for (const { id, sink } of graphs) await sink.open(states[id]);
+      for (const { id, sink } of ordered) await sink.open(states[id]);
     };
     const others = this.#sinks
-      .filter((each) => !graphs.includes(each))
+      .filter((each) => !ordered.includes(each))
       .map(({ id, sink }) => sink.open(states[id]));
     const failed = (await Promise.allSettled([...others, inOrder()])).find(
       ({ status }) => status === 'rejected',
@@ -143,7 +144,7 @@ export class JobSinks {
       any = true;
       const rows =
         stage.writes === undefined ? elements : this.#writesOf(stage, stage.writes, elements);
-      if (stage.node.sink.kind === 'rejected') this.#rejectRows(stage, rows);
+      if (isRejected(stage)) this.#rejectRows(stage, rows);
       else {
         const found = this.#sinks.find((candidate) => candidate.stage === stage);
         writes.push(
@@ -300,6 +301,10 @@ export function writesFrom(call: (value: unknown) => unknown, value: unknown): r
     'function-result',
     `a graph's function must return an array of writes, not ${found}`,
   );
+}
+
+function isRejected({ node }: SinkStage): boolean {
+  return sinkKindOf(node.sink).isRejected === true;
 }
 
 function elementsOf(batch: Batch): ElementBatch {

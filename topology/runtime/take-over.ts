@@ -4,10 +4,11 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { keyMisfits } from '../checkpoint/key-examples.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { restoreMisfits } from '../checkpoint/restore.ts';
+import { restoreMisfits, targetOf } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
 import type { PlanProblem } from '../nodes/node.ts';
+import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { validateTopology } from '../plan/validate.ts';
 import type { JobConnectors } from './job-options.ts';
@@ -67,18 +68,19 @@ export async function tableMisfits(
   { misfits }: Pick<JobConnectors, 'misfits'>,
 ): Promise<readonly PlanProblem[]> {
   const found: PlanProblem[] = [];
-  const before = previous?.stateful.flatMap(({ definition }) => definition?.sink ?? []) ?? [];
+  const before = (previous?.stateful ?? []).flatMap(({ id, definition }) =>
+    definition?.sink === undefined
+      ? []
+      : [{ sink: definition.sink, target: targetOf(id, definition.sink) }],
+  );
   for (const node of plan.nodes) {
-    if (node.kind !== 'sink' || node.sink.kind !== 'table' || misfits === undefined) continue;
-    const { table } = node.sink;
-    const was = before.find((sink) => sink.kind === 'table' && sink.table === table);
-    for (const message of await misfits(node, plan, was)) {
-      found.push({
-        node: node.id,
-        message,
-        fix: `rename what changed, or the table; or move '${table}' out of the lake`,
-      });
-    }
+    if (node.kind !== 'sink' || misfits === undefined) continue;
+    const fix = sinkKindOf(node.sink).misfitFix?.(node.sink);
+    if (fix === undefined) continue;
+    const target = targetOf(node.id, node.sink);
+    const was = before.find((other) => other.target === target)?.sink;
+    for (const message of await misfits(node, plan, was))
+      found.push({ node: node.id, message, fix });
   }
   return found;
 }
@@ -109,12 +111,8 @@ export function misfitsFix(name: string, misfits: readonly Misfit[]): string {
 }
 
 function collectProblems(plan: Plan): readonly PlanProblem[] {
-  return plan.nodes
-    .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
-    .map(({ id }) => ({
-      node: id,
-      message:
-        'collect() is for the test driver; a running topology needs a sink that stores its rows',
-      fix: 'use a table() as the sink',
-    }));
+  return plan.nodes.flatMap((node): readonly PlanProblem[] => {
+    const problem = node.kind === 'sink' ? sinkKindOf(node.sink).jobProblem : undefined;
+    return problem === undefined ? [] : [{ node: node.id, ...problem }];
+  });
 }

@@ -18,4 +18,9 @@ import { collect } from 'sluice';
 clicks.sinkTo('out', collect());
 `,
   },
+  jobProblem: {
+    message:
+      'collect() is for the test driver; a running topology needs a sink that stores its rows',
+    fix: 'use a table() as the sink',
+  },
 };

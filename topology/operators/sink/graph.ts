@@ -2,10 +2,10 @@
  * A property graph: a function makes writes of an element.
  */
 import { fitWrites } from '../../graph/fit-write.ts';
-import type { GraphModel } from '../../graph/graph-model.ts';
+import type { GraphModel, PropertyTypes } from '../../graph/graph-model.ts';
 import { modelClashes, modelProblems } from '../../graph/graph-model.ts';
 import type { PlanProblem } from '../../nodes/node.ts';
-import type { SinkKind, SinkOf } from './sink-kind.ts';
+import type { SinkChange, SinkKind, SinkOf } from './sink-kind.ts';
 
 export interface GraphDefinition {
   readonly kind: 'graph';
@@ -45,6 +45,8 @@ clicks.sinkTo(
   slots: ['writes'],
   problems: allModelProblems,
   target: (_definition, id) => `graph ${id}`,
+  opensInOrder: true,
+  changes: (was, is) => modelChanges(was.model, is.model),
   check:
     ({ model }) =>
     (writes) => {
@@ -71,4 +73,29 @@ function allModelProblems(sinks: readonly SinkOf<GraphDefinition>[]): readonly P
     checked.push([node, model]);
   }
   return problems;
+}
+
+function modelChanges(was: GraphModel, is: GraphModel): readonly SinkChange[] {
+  const [before, now] = [modelMeanings(was), modelMeanings(is)];
+  const why = 'the graph has it in its old form: use another name';
+  return [...before].flatMap(([name, meaning]): readonly SinkChange[] => {
+    const other = now.get(name) ?? meaning;
+    return other === meaning ? [] : [{ option: `model.${name}`, was: meaning, is: other, why }];
+  });
+}
+
+/** What may not change of a model, by name. Names may come and go. */
+function modelMeanings({ nodes, edges }: GraphModel): ReadonlyMap<string, string> {
+  const propsOf = (of: string, props: PropertyTypes): readonly (readonly [string, string])[] =>
+    Object.entries(props).map(([name, type]) => [`${of}.${name}`, type]);
+  return new Map([
+    ...Object.entries(nodes).flatMap(([label, { key, props }]) => [
+      [label, `keyed by ${key}`] as const,
+      ...propsOf(label, props),
+    ]),
+    ...Object.entries(edges).flatMap(([type, { from, to, key, props }]) => {
+      const keyed = key.length === 0 ? 'its ends' : [...key].sort().join(', ');
+      return [[type, `${from} to ${to} keyed by ${keyed}`] as const, ...propsOf(type, props)];
+    }),
+  ]);
 }

@@ -10,6 +10,7 @@ export interface RejectedDefinition {
 
 export const rejectedKind: SinkKind<RejectedDefinition> = {
   kind: 'rejected',
+  isRejected: true,
   docs: {
     call: 'rejected()',
     summary:

@@ -7,8 +7,9 @@ import type { RowProblem } from '../../../schemas/columns.ts';
 import type { PartitionOwner } from '../../../schemas/partition.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
-import type { PlanProblem } from '../../nodes/node.ts';
+import type { PlanProblem, Problem } from '../../nodes/node.ts';
 import type { SinkDocs } from '../kind-docs.ts';
+import type { TableDefinition } from './table-definition.ts';
 
 interface AnyDefinition {
   readonly kind: string;
@@ -22,6 +23,14 @@ export interface SinkOf<D extends AnyDefinition> {
 
 /** Why a sink would not take a row; undefined: it does. */
 export type RowCheck = (row: unknown, timestamp: number) => RowProblem | WriteProblem | undefined;
+
+/** A change that what is written already does not allow. */
+export interface SinkChange {
+  readonly option: string;
+  readonly was: string;
+  readonly is: string;
+  readonly why: string;
+}
 
 export interface SinkKind<D extends AnyDefinition> {
   readonly kind: D['kind'];
@@ -42,4 +51,16 @@ export interface SinkKind<D extends AnyDefinition> {
   readonly target?: (definition: D, id: string) => string;
   /** What the test driver holds a row against. Absent: every row is taken. */
   readonly check?: (definition: D, owner: PartitionOwner) => RowCheck;
+  /** Why no job runs with it. Absent: jobs do. */
+  readonly jobProblem?: Problem;
+  /** Its elements are rejected by the engine: it has no adapter and no state. */
+  readonly isRejected?: true;
+  /** Several may share what they write to, and open one after the other. */
+  readonly opensInOrder?: true;
+  /** The table that people sum. Absent: it is none. */
+  readonly table?: (definition: D) => TableDefinition;
+  /** What to do where what is there cannot take its rows. Absent: it always can. */
+  readonly misfitFix?: (definition: D) => string;
+  /** What may not change while its state is kept. Absent: everything may. */
+  readonly changes?: (was: D, is: D) => readonly SinkChange[];
 }

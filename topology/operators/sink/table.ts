@@ -15,6 +15,8 @@ export const tableKind: SinkKind<TableDefinition> = {
   schemas: ({ schema }) => [schema],
   problems: tableProblems,
   target: ({ table }) => `table ${table}`,
+  table: (definition) => definition,
+  misfitFix: ({ table }) => `rename what changed, or the table; or move '${table}' out of the lake`,
   check: ({ schema, partitionBy }, owner) => {
     const table = tableRows(schema, partitionBy, owner);
     return (row, timestamp) => {
