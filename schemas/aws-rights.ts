@@ -7,6 +7,7 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html,
  * https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html.
  */
+import { sinkRights } from './sinks/sinks.ts';
 
 /**
  * What a right is on. `consumer`: of enhanced fan-out. `key`: of KMS, needed only where the bucket
@@ -67,8 +68,7 @@ export const awsRights = {
     ...on('consumer', 'kinesis:SubscribeToShard'),
     ...on('key', 'kms:Decrypt'),
   ],
-  'firehose:DescribeDeliveryStream': on('delivery-stream', 'firehose:DescribeDeliveryStream'),
-  'firehose:PutRecordBatch': on('delivery-stream', 'firehose:PutRecordBatch'),
+  ...sinkRights,
 } as const satisfies Readonly<Record<string, readonly AwsRight[]>>;
 
 export type AwsCall = keyof typeof awsRights;

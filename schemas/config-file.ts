@@ -13,7 +13,7 @@ import { lookupOf } from './config/lookups.ts';
 import { pathOf } from './config/path.ts';
 import type { Finding } from './config/rule.ts';
 import { configRules, findEntries } from './config/rules.ts';
-import { kafkaOf, neo4jOf } from './config/services.ts';
+import { kafkaOf } from './config/services.ts';
 import { streamOf } from './config/streams.ts';
 import type { ConfigValues } from './config/table.ts';
 import { configTable } from './config/table.ts';
@@ -22,6 +22,7 @@ import { effectiveValues } from './config/values.ts';
 import type { SluiceConfig } from './config.ts';
 import { maskAddresses } from './config-secrets.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
+import { sinkConfigsOf } from './sinks/sinks.ts';
 
 export type { Environment } from './config/document.ts';
 
@@ -148,7 +149,7 @@ function configOf(
   endsInLineBreak: boolean,
   file: string,
 ): SluiceConfig {
-  const { routing, ingress, local, metrics, kinesis, firehose, enrich, topologies } = values;
+  const { routing, ingress, local, metrics, kinesis, enrich, topologies } = values;
   return {
     file,
     endsInLineBreak,
@@ -160,8 +161,7 @@ function configOf(
     kinesis,
     kafka: kafkaOf(values.kafka),
     s3: { ...values.s3, prefix: values.s3.prefix ?? '' },
-    firehose,
-    neo4j: neo4jOf(values.neo4j),
+    sinks: sinkConfigsOf(values),
     enrich,
     access: {
       keys: values.keys.map(keyOf),

@@ -5,16 +5,10 @@
  */
 import type { AccessConfig } from './config/access.ts';
 import type { IngressConfig, LocalConfig, MetricsConfig, RoutingConfig } from './config/ingress.ts';
-import type { HttpLookupConfig } from './config/lookups.ts';
-import type {
-  EnrichConfig,
-  FirehoseConfig,
-  KafkaConfig,
-  KinesisConfig,
-  Neo4jConfig,
-  S3Config,
-} from './config/services.ts';
+import type { LookupConfig } from './config/lookups.ts';
+import type { EnrichConfig, KafkaConfig, KinesisConfig, S3Config } from './config/services.ts';
 import type { StreamConfig } from './config/streams.ts';
+import type { SinkConfigs } from './sinks/sinks.ts';
 
 export type { AccessConfig, JwtConfig, KeyConfig } from './config/access.ts';
 export type {
@@ -24,14 +18,8 @@ export type {
   MetricsConfig,
   SecretConfig,
 } from './config/ingress.ts';
-export type { HttpLookupConfig } from './config/lookups.ts';
-export type {
-  AwsPlace,
-  KafkaConfig,
-  KinesisConfig,
-  Neo4jConfig,
-  S3Config,
-} from './config/services.ts';
+export type { HttpLookupConfig, LookupConfig } from './config/lookups.ts';
+export type { KafkaConfig, KinesisConfig, S3Config } from './config/services.ts';
 export type {
   Ack,
   Aggregation,
@@ -54,15 +42,15 @@ export interface SluiceConfig {
   readonly kinesis: KinesisConfig;
   readonly kafka: KafkaConfig;
   readonly s3: S3Config;
-  readonly firehose: FirehoseConfig;
-  readonly neo4j: Neo4jConfig;
+  /** By what they write to. */
+  readonly sinks: SinkConfigs;
   readonly enrich: EnrichConfig;
   readonly access: AccessConfig;
   /**
    * By the name that topologies use. They may carry secrets: never log them or put them into an
    * error.
    */
-  readonly lookups: Readonly<Record<string, HttpLookupConfig>>;
+  readonly lookups: Readonly<Record<string, LookupConfig>>;
   /** Topology files, absolute. */
   readonly topologies: readonly string[];
 }

@@ -2,10 +2,7 @@
  * What a topology is bound to where it runs: its streams, sinks and look-ups, and where its
  * checkpoints lie.
  */
-import { dirname, resolve } from 'node:path';
-import { readFileTable } from '../../enrich/lookup/file-table.ts';
-import { httpLookup } from '../../enrich/lookup/http-lookup.ts';
-import type { SluiceConfig } from '../../schemas/config.ts';
+import { tablePath } from '../../enrich/lookup/lookups.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { JobConnectors } from '../../topology/index.ts';
@@ -38,33 +35,6 @@ export function notingTables(
     return connectors.table(lookup);
   };
   return { connectors: { ...connectors, table }, tables };
-}
-
-/** Tables of files lie beside the topology's. */
-export function tablePath(file: string, table: string): string {
-  return resolve(dirname(file), table);
-}
-
-/** `file` is the topology's: tables of files lie beside it. */
-export function lookupConnectors(
-  file: string,
-  lookups: SluiceConfig['lookups'],
-): Pick<JobConnectors, 'table' | 'lookup'> {
-  return {
-    table: (lookup) => Promise.resolve(readFileTable(tablePath(file, lookup.file))),
-    lookup: (name) => {
-      const found = Object.hasOwn(lookups, name) ? lookups[name] : undefined;
-      if (found !== undefined) return httpLookup(name, found);
-      const known = Object.keys(lookups).join(', ') || 'none';
-      throw new SluiceError(
-        'connector-missing',
-        `${file}: the configuration has no look-up '${name}'; there are: ${known}`,
-        {
-          fix: `add lookups: { ${name}: { url: ... } } to the configuration`,
-        },
-      );
-    },
-  };
 }
 
 /** What `binding` gives for the stream `team/app`. Throws `SluiceError` `stream-missing`. */

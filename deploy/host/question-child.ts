@@ -5,7 +5,7 @@
  * Invariant: it ends when its standard input does, so that it does not outlive whoever asked.
  */
 import { createInterface } from 'node:readline';
-import { askLadybug } from '../../enrich/graph/ask-ladybug.ts';
+import { askLadybug } from '../../enrich/graph/ladybug/ask-ladybug.ts';
 import { queryLake } from '../../enrich/lake/query.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';

@@ -18,7 +18,7 @@ import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Answer } from '../../enrich/answer.ts';
-import { readingAddressBytes } from '../../enrich/graph/ask-ladybug.ts';
+import { readingAddressBytes } from '../../enrich/graph/ladybug/ask-ladybug.ts';
 import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -9,10 +9,11 @@
  *    change.
  * 3. A command waits until no thread is being replaced by another.
  */
+
 import { relative } from 'node:path';
+import { tablePath } from '../../enrich/lookup/lookups.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Plan, SkipRequest } from '../../topology/index.ts';
-import { tablePath } from './bindings.ts';
 import type { TopologyHost, TopologyHostOptions, TopologyHostStatus } from './hosted-topology.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';

@@ -17,7 +17,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Answer } from '../../enrich/answer.ts';
-import { requireQuestion } from '../../enrich/graph/ask-ladybug.ts';
 import type {
   ChunkId,
   GraphDatabase,
@@ -25,8 +24,9 @@ import type {
   SinkClaim,
 } from '../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
-import type { LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
-import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
+import { requireQuestion } from '../../enrich/graph/ladybug/ask-ladybug.ts';
+import type { LadybugDatabase } from '../../enrich/graph/ladybug/ladybug-database.ts';
+import { openLadybug } from '../../enrich/graph/ladybug/ladybug-database.ts';
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -3,12 +3,12 @@
  * that the main thread owns.
  */
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import { lookupConnectors } from '../../enrich/lookup/lookups.ts';
 import { sinkConnectors } from '../../enrich/sinks.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
-import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Bindings } from '../host/bindings.ts';
-import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
+import { boundStream, publishedEarly } from '../host/bindings.ts';
 import { claimsDir, graphStagingFolder, lakeDir } from '../host/layout.ts';
 import { localBlobStore } from '../stores/local/local-blob-store.ts';
 import { localLake } from '../stores/local/local-lake-files.ts';
@@ -50,11 +50,9 @@ export function localBindings(
         graph: () => graphOfHost,
         graphMayBeAway: false,
         clock: systemClock,
-        random: systemRandom,
         countEarly: (partitions) => {
           partitionsEarly += partitions;
         },
-        countDelivered: () => undefined,
       }),
     },
     close: () => Promise.resolve(),

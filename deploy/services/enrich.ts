@@ -1,6 +1,6 @@
 /**
- * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3, Firehose
- * and Neo4j. One topology is run by one process at a time: a later one takes over, and the earlier
+ * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3 and
+ * what its sinks write to. One topology is run by one process at a time: a later one takes over, and the earlier
  * one ends by itself.
  *
  * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness,
@@ -33,7 +33,7 @@ import { topologyMetrics } from '../host/topology-metrics.ts';
 import { TopologyNames } from '../host/topology-names.ts';
 import { topologiesNotReady } from '../host/topology-readiness.ts';
 import { s3BlobStore } from '../stores/s3/s3-blob-store.ts';
-import { s3Place } from './connections.ts';
+import { s3Place } from '../stores/s3/s3-place.ts';
 import { enrichChecks } from './enrich-checks.ts';
 import { runStartupChecks } from './startup-checks.ts';
 
@@ -170,7 +170,7 @@ function topologyHosts(
   dir: string,
   dropState: DropState,
 ): readonly TopologyHost[] {
-  const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
+  const { streams, kinesis, kafka, s3, sinks, enrich, lookups } = config;
   const { checkpointIntervalMs, functionMaxMs } = enrich;
   const names = new TopologyNames();
   return config.topologies.map((file) =>
@@ -181,7 +181,7 @@ function topologyHosts(
       input: {
         place: {
           kind: 'services',
-          config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups },
+          config: { streams, kinesis, kafka, s3, sinks, enrich, lookups },
         },
         checkpointIntervalMs,
         functionMaxMs,

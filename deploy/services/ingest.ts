@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Ingress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
+import { awsOptions } from '../../schemas/config/aws-place.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -16,6 +17,7 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
+import type { StartupCheck } from '../../schemas/ports/startup-check.ts';
 import { jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
@@ -28,13 +30,13 @@ import { openNotice, refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { StopSteps } from '../host/stop-steps.ts';
 import { checkBucket, s3BlobStore } from '../stores/s3/s3-blob-store.ts';
+import { s3Place } from '../stores/s3/s3-place.ts';
+import { kafkaConnection } from '../streams/kafka/kafka-access.ts';
 import { createKafkaWriter } from '../streams/kafka/kafka-writer.ts';
 import { createKinesisWriter } from '../streams/kinesis/kinesis-writer.ts';
 import type { ToldFailure } from '../streams/told-failures.ts';
-import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
 import type { Happenings } from './happenings.ts';
 import { createHappenings } from './happenings.ts';
-import type { StartupCheck } from './startup-checks.ts';
 import { runStartupChecks } from './startup-checks.ts';
 
 export interface ServiceOptions {
@@ -143,7 +145,11 @@ function openWriters(
   });
   stops.add('data', () => kinesis.close());
   const kafka = createKafkaWriter({
-    connection: kafkaConnection(config.kafka, { clock, random, happenings }),
+    connection: kafkaConnection(config.kafka, {
+      clock,
+      random,
+      tell: (news) => happenings.count(`kafka-${news}`),
+    }),
     topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
     ...(config.kafka.compression === undefined ? {} : { compression: config.kafka.compression }),
     clock,

@@ -3,16 +3,7 @@
  * everything that is missing, not one thing a try.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-
-export interface StartupCheck {
-  /** Such as `Kinesis stream rpp-promo-clicks-dev (rpp/promo-clicks)`. */
-  readonly what: string;
-  /**
-   * Resolves with what was found, in a few words; rejects with what is missing and how it is
-   * fixed.
-   */
-  readonly look: () => Promise<string>;
-}
+import type { StartupCheck } from '../../schemas/ports/startup-check.ts';
 
 /**
  * Looks at all of them; `tell` gets a line for each that is well. Throws `SluiceError`

@@ -1,13 +1,6 @@
 /**
- * Cypher for writes and schemas, in two dialects. Pure: from data to statements, each of which
+ * Cypher for writes, in the dialect of a database. Pure: from data to statements, each of which
  * takes its rows as the parameter `$rows`.
- *
- * Ladybug looks a key up in a `MATCH ... WHERE` and scans the table in a `MERGE` of nodes, so nodes
- * are matched there and the missing ones created, which is the same inside one transaction of the
- * only writer. Its parameters are rows of one type: values travel as text, cast in the statement.
- * But a key that a node is looked up by is never cast: Ladybug 0.19 then pairs the nodes with
- * values of another row (https://github.com/LadybugDB/ladybug/issues/822). Neo4j's driver sends
- * every number as a float: integers are made such in the statement.
  *
  * Invariants:
  * 1. Values are absolute and set one by one, only those that the write names; end nodes come before
@@ -24,8 +17,6 @@ import type {
   PropertyType,
   PropertyTypes,
 } from '../../topology/index.ts';
-
-export type Dialect = 'ladybug' | 'neo4j';
 
 export type Cell = string | number | boolean | null;
 
@@ -45,79 +36,52 @@ export type WriteStep =
       readonly key: string;
     };
 
-const ladybugTypes: Readonly<Record<PropertyType, string>> = {
-  string: 'STRING',
-  integer: 'INT64',
-  number: 'DOUBLE',
-  boolean: 'BOOLEAN',
-};
-
-const quoted = (name: string): string => `\`${name}\``;
-
-/** The expression that makes `row.name` a value of its type. */
-function cast(dialect: Dialect, name: string, type: PropertyType): string {
-  const cell = `row.${quoted(name)}`;
-  if (dialect === 'neo4j') return type === 'integer' ? `toInteger(${cell})` : cell;
-  return type === 'string' ? cell : `CAST(${cell} AS ${ladybugTypes[type]})`;
+/** A node's key and its properties, each as an expression of its type. */
+export interface NodeStatement {
+  readonly label: string;
+  readonly key: string;
+  readonly value: string;
+  /** The properties that the writes name, but for the key. */
+  readonly values: readonly (readonly [name: string, value: string])[];
+  readonly rows: readonly Row[];
 }
 
-/** The expression that a node's key is compared with. */
-const castKey = (dialect: Dialect, name: string, type: PropertyType): string =>
-  dialect === 'ladybug' ? `row.${quoted(name)}` : cast(dialect, name, type);
-
-function cellOf(dialect: Dialect, value: Cell | undefined): Cell {
-  if (value === undefined || value === null) return null;
-  return dialect === 'neo4j' ? value : String(value);
+/** What differs from one database's Cypher to the other's. */
+export interface Dialect {
+  /**
+   * What the writes of `added` need; running it again changes nothing. `added` names what is new,
+   * `model` all of it.
+   */
+  schema(model: GraphModel, added: GraphModel): readonly string[];
+  /** Whether statements are sent without waiting for answers: they are answered in order. */
+  readonly sendsAhead: boolean;
+  /** Whether edges make their end nodes themselves. */
+  readonly edgesMakeEnds: boolean;
+  /** The expression that makes `row.name` a value of its type. */
+  cast(name: string, type: PropertyType): string;
+  /** The expression that a node's key is compared with. */
+  castKey(name: string, type: PropertyType): string;
+  /** A property's value as a parameter. */
+  cell(value: Cell): Cell;
+  /** Sets the values of nodes, and makes those that are not there. */
+  nodeStep(node: NodeStatement): WriteStep;
+  /** Finds one end of an edge. */
+  end(variable: string, label: string, key: string, value: string): string;
+  /**
+   * Finds a node `n` by its key; what was read, or that nothing was, stays true until the
+   * transaction ends.
+   */
+  find(label: string, key: string): string;
 }
+
+export const quoted = (name: string): string => `\`${name}\``;
 
 /** A node's key, never null; of all rows of one type. */
 const keyCell = (value: Cell | undefined): Cell =>
   typeof value === 'number' ? value + 0 : (value as string);
 
-const typeOf = (props: PropertyTypes, name: string): PropertyType => props[name] as PropertyType;
-
-/** One name for each label and key: only a label without `_` is followed by one. */
-export const constraintName = (label: string, key: string): string =>
-  `sluice_${label}${label.includes('_') ? '.' : '_'}${key}`;
-
-export const constraintStatement = (label: string, key: string): string =>
-  `CREATE CONSTRAINT ${quoted(constraintName(label, key))} IF NOT EXISTS FOR (n:${quoted(label)}) REQUIRE n.${quoted(key)} IS UNIQUE`;
-
-/**
- * What a database needs before the writes of `added` come; running them again changes nothing.
- * `added` names what is new, `model` all of it.
- */
-export function schemaStatements(
-  dialect: Dialect,
-  model: GraphModel,
-  added: GraphModel,
-): readonly string[] {
-  const nodes = Object.entries(added.nodes);
-  if (dialect === 'neo4j') {
-    return nodes.map(([label, { key }]) => constraintStatement(label, key));
-  }
-  const columns = (props: PropertyTypes, names = Object.keys(props)): string =>
-    names.map((name) => `, ${quoted(name)} ${ladybugTypes[typeOf(props, name)]}`).join('');
-  const alter = (table: string, props: PropertyTypes, key: readonly string[]): readonly string[] =>
-    Object.keys(props)
-      .filter((name) => !key.includes(name))
-      .map(
-        (name) =>
-          `ALTER TABLE ${quoted(table)} ADD IF NOT EXISTS ${quoted(name)} ${ladybugTypes[typeOf(props, name)]}`,
-      );
-  return [
-    ...nodes.flatMap(([label, { key, props }]) => {
-      const type = ladybugTypes[typeOf((model.nodes[label] as NodeModel).props, key)];
-      const create = `CREATE NODE TABLE IF NOT EXISTS ${quoted(label)}(${quoted(key)} ${type}, PRIMARY KEY(${quoted(key)}))`;
-      return [create, ...alter(label, props, [key])];
-    }),
-    ...Object.entries(added.edges).flatMap(([type, { from, to, key, props }]) => {
-      const keys = columns((model.edges[type] as EdgeModel).props, [...key]);
-      const create = `CREATE REL TABLE IF NOT EXISTS ${quoted(type)}(FROM ${quoted(from)} TO ${quoted(to)}${keys})`;
-      return [create, ...alter(type, props, key)];
-    }),
-  ];
-}
+export const typeOf = (props: PropertyTypes, name: string): PropertyType =>
+  props[name] as PropertyType;
 
 /**
  * The statements that apply one chunk: writes in their order of keys, at most one for each node and
@@ -130,8 +94,7 @@ export function writeSteps(
 ): readonly WriteStep[] {
   const nodes = writes.filter((write) => write.kind === 'node');
   const edges = writes.filter((write) => write.kind === 'edge');
-  // Neo4j's edges make their end nodes themselves.
-  const ends = dialect === 'neo4j' ? [] : endNodes(model, nodes, edges);
+  const ends = dialect.edgesMakeEnds ? [] : endNodes(model, nodes, edges);
   return [...nodeSteps(dialect, model, [...nodes, ...ends]), ...edgeSteps(dialect, model, edges)];
 }
 
@@ -190,20 +153,30 @@ function grouped<W extends GraphWrite>(
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-const setOf = (
+/** Each property with the expression of its value. */
+const castAll = (
   dialect: Dialect,
-  variable: string,
   props: PropertyTypes,
   names: readonly string[],
-): string =>
-  names.length === 0
-    ? ''
-    : ` SET ${names.map((name) => `${variable}.${quoted(name)} = ${cast(dialect, name, typeOf(props, name))}`).join(', ')}`;
+): readonly (readonly [name: string, value: string])[] =>
+  names.map((name) => [name, dialect.cast(name, typeOf(props, name))]);
 
-const mapOf = (dialect: Dialect, props: PropertyTypes, names: readonly string[]): string =>
-  names.length === 0
+/** ` SET n.a = ..., n.b = ...`, or nothing. */
+export const setOf = (
+  variable: string,
+  values: readonly (readonly [name: string, value: string])[],
+): string =>
+  values.length === 0
     ? ''
-    : ` {${names.map((name) => `${quoted(name)}: ${cast(dialect, name, typeOf(props, name))}`).join(', ')}}`;
+    : ` SET ${values.map(([name, value]) => `${variable}.${quoted(name)} = ${value}`).join(', ')}`;
+
+const mapOf = (values: readonly (readonly [name: string, value: string])[]): string =>
+  values.length === 0
+    ? ''
+    : ` {${values.map(([name, value]) => `${quoted(name)}: ${value}`).join(', ')}}`;
+
+const cellOf = (dialect: Dialect, value: Cell | undefined): Cell =>
+  value === undefined || value === null ? null : dialect.cell(value);
 
 function nodeSteps(
   dialect: Dialect,
@@ -223,25 +196,13 @@ function nodeSteps(
         ...Object.fromEntries(names.map((name) => [name, cellOf(dialect, values[name])])),
       };
     });
-    const set = setOf(dialect, 'n', props, names);
-    if (dialect === 'neo4j') {
-      return {
-        kind: 'run',
-        text: `UNWIND $rows AS row MERGE (n:${quoted(label)} {${quoted(key)}: ${castKey(dialect, key, typeOf(props, key))}})${set}`,
-        rows,
-      };
-    }
-    const value = castKey(dialect, key, typeOf(props, key));
-    const others = names
-      .map((name) => `, ${quoted(name)}: ${cast(dialect, name, typeOf(props, name))}`)
-      .join('');
-    return {
-      kind: 'upsert',
-      update: `UNWIND $rows AS row MATCH (n:${quoted(label)}) WHERE n.${quoted(key)} = ${value}${set} RETURN n.${quoted(key)} AS found`,
-      create: `UNWIND $rows AS row CREATE (:${quoted(label)} {${quoted(key)}: ${value}${others}})`,
-      rows,
+    return dialect.nodeStep({
+      label,
       key,
-    };
+      value: dialect.castKey(key, typeOf(props, key)),
+      values: castAll(dialect, props, names),
+      rows,
+    });
   });
 }
 
@@ -259,12 +220,10 @@ function edgeSteps(
     const { from, to, key, props } = model.edges[type] as EdgeModel;
     const end = (variable: string, label: string, column: string): string => {
       const node = model.nodes[label] as NodeModel;
-      const value = castKey(dialect, column, typeOf(node.props, node.key));
-      return dialect === 'neo4j'
-        ? `MERGE (${variable}:${quoted(label)} {${quoted(node.key)}: ${value}})`
-        : `MATCH (${variable}:${quoted(label)}) WHERE ${variable}.${quoted(node.key)} = ${value}`;
+      const value = dialect.castKey(column, typeOf(node.props, node.key));
+      return dialect.end(variable, label, node.key, value);
     };
-    const merge = `MERGE (a)-[e:${quoted(type)}${mapOf(dialect, props, key)}]->(b)${setOf(dialect, 'e', props, names)}`;
+    const merge = `MERGE (a)-[e:${quoted(type)}${mapOf(castAll(dialect, props, key))}]->(b)${setOf('e', castAll(dialect, props, names))}`;
     return {
       kind: 'run',
       text: `UNWIND $rows AS row ${end('a', from, 'from')} ${end('b', to, 'to')} ${merge}`,
@@ -279,11 +238,7 @@ function edgeSteps(
   });
 }
 
-/**
- * Reads one node by its key, all properties by name. In Neo4j it makes the node when there is none,
- * with nothing but its key, and takes its write lock, so that what was read, or that nothing was,
- * stays true until the transaction ends; Ladybug has one writer.
- */
+/** Reads one node by its key, all properties by name (`Dialect.find`). */
 export function readStep(
   dialect: Dialect,
   label: string,
@@ -291,14 +246,9 @@ export function readStep(
   value: string,
 ): Extract<WriteStep, { kind: 'run' }> {
   const columns = Object.keys(props).map((name) => `n.${quoted(name)} AS ${quoted(name)}`);
-  const [at, of] = [`n:${quoted(label)}`, quoted(key)];
-  const find =
-    dialect === 'neo4j'
-      ? `MERGE (${at} {${of}: row.${of}}) SET n.${of} = row.${of}`
-      : `MATCH (${at}) WHERE n.${of} = row.${of}`;
   return {
     kind: 'run',
-    text: `UNWIND $rows AS row ${find} RETURN ${columns.join(', ')}`,
+    text: `UNWIND $rows AS row ${dialect.find(label, key)} RETURN ${columns.join(', ')}`,
     rows: [{ [key]: value }],
   };
 }

@@ -22,7 +22,7 @@ import type { RunOrder, RunTrace } from '../../schemas/run-id.ts';
 import { isLater } from '../../schemas/run-id.ts';
 import type { GraphModel, GraphWrite, NodeModel, NodeWrite } from '../../topology/index.ts';
 import type { Dialect, Row, WriteStep } from './cypher.ts';
-import { readStep, schemaStatements, writeSteps } from './cypher.ts';
+import { readStep, writeSteps } from './cypher.ts';
 import { emptyModel, growModel } from './grow-model.ts';
 
 /** How far a sink's writes are in the database: chunks count from 1 in each checkpoint. */
@@ -205,8 +205,7 @@ class CypherDatabase implements GraphDatabase {
   ): Promise<void> {
     const session = this.#session;
     if (session.constrain !== undefined) return session.constrain(wanted);
-    for (const statement of schemaStatements(session.dialect, model, added))
-      await session.define(statement);
+    for (const statement of session.dialect.schema(model, added)) await session.define(statement);
   }
 }
 
@@ -218,9 +217,9 @@ class GraphBooks {
     this.#dialect = dialect;
   }
 
-  /** In their order. Neo4j is sent the next statement while it is at one, and answers in order. */
+  /** In their order. */
   async runAll(run: RunStatement, steps: readonly WriteStep[]): Promise<void> {
-    if (this.#dialect === 'neo4j') await Promise.all(steps.map((step) => runStep(run, step)));
+    if (this.#dialect.sendsAhead) await Promise.all(steps.map((step) => runStep(run, step)));
     else for (const step of steps) await runStep(run, step);
   }
 

@@ -41,7 +41,7 @@ class LookupFault extends SluiceError {
  */
 export function httpLookup(
   name: string,
-  { url, headers }: HttpLookupConfig,
+  { url, headers }: Omit<HttpLookupConfig, 'from'>,
   clock: Pick<Clock, 'now'> = systemClock,
 ): LookupFunction {
   const addressOf = addresses(url);

@@ -3,7 +3,6 @@
  * those that it cannot take.
  */
 import { mebi } from '../../schemas/kernel/bytes.ts';
-import { firehoseSink } from '../firehose/firehose-sink.ts';
 import { sinkMisfits } from '../lake/table-misfits.ts';
 import { RowOrder } from '../row-order.ts';
 import type { SinkBinding } from '../sink-binding.ts';
@@ -16,15 +15,15 @@ export const tableBinding: SinkBinding<'table'> = {
   kind: 'table',
   create: ({ definition, topology, owner, run }, place) => {
     const { table, schema, partitionBy, upsert } = definition;
-    const { lake, fileMaxAgeMs, clock, random, countEarly } = place;
-    const connect = place.deliveryOf(table);
+    const { lake, fileMaxAgeMs, clock, countEarly } = place;
+    const deliver = place.deliveryOf(table);
     const parquet = tableSink({
       lake,
       table,
       schema,
       partitionBy,
       owner,
-      rowId: definition.rowId === true || connect !== undefined,
+      rowId: definition.rowId === true || deliver !== undefined,
       upsert,
       topology,
       run,
@@ -33,9 +32,8 @@ export const tableBinding: SinkBinding<'table'> = {
       clock,
       countEarly,
     });
-    if (connect === undefined) return parquet;
-    return firehoseSink({
-      connect,
+    if (deliver === undefined) return parquet;
+    return deliver({
       schema,
       partitionBy,
       owner,
@@ -43,9 +41,6 @@ export const tableBinding: SinkBinding<'table'> = {
       // By the table: rows that come again under another id of the sink are the same rows.
       sink: `${topology}/${table}`,
       fallback: parquet,
-      clock,
-      random,
-      count: place.countDelivered,
     });
   },
   misfits: (sink, was, { lake, deliveryOf }) =>

@@ -39,13 +39,18 @@ export const lookups = named({
 });
 
 type Values = ValueOf<typeof lookups>[string];
+/** One look-up, told apart by what it asks. */
+export type LookupConfig = HttpLookupConfig;
+
 export interface HttpLookupConfig extends Values {
+  readonly from: 'http';
   /** By name in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function lookupOf({ headers, ...settings }: Values): HttpLookupConfig {
+export function lookupOf({ headers, ...settings }: Values): LookupConfig {
   return {
+    from: 'http',
     ...settings,
     headers: Object.fromEntries(
       Object.entries(headers).map(([header, value]) => [header.toLowerCase(), value]),

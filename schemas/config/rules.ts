@@ -3,6 +3,7 @@
  * those over several sections, which are here. Pure.
  */
 import type { SluiceConfig } from '../config.ts';
+import { sinkRules } from '../sinks/sinks.ts';
 import { accessRules } from './access.ts';
 import type { Segments } from './document.ts';
 import { addressSecretExpected, ingressRules } from './ingress.ts';
@@ -62,6 +63,7 @@ const all: readonly SectionRules<SluiceConfig>[] = [
   ingressRules,
   serviceRules,
   lookupRules,
+  ...sinkRules,
 ];
 
 export const configRules = all.flatMap(({ whole = [] }) => whole);

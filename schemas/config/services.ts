@@ -1,20 +1,18 @@
 /**
- * The sections that the services need and `sluice start` does not: where Kinesis, Kafka, S3,
- * Firehose and Neo4j are, and how enrich runs. Credentials of AWS are never here: they come by the
- * default chain of its SDK.
+ * The sections that the services need and `sluice start` does not: where Kinesis, Kafka and S3 are,
+ * and how enrich runs. Those of sinks are in schemas/sinks.
  */
 import type { KafkaCompression } from '../kafka-compressions.ts';
 import { kafkaCompressions } from '../kafka-compressions.ts';
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../limits.ts';
 import { folderNameMaxBytes } from '../partition.ts';
+import { awsPlace, region } from './aws-place.ts';
 import { inFormat, partsOf } from './formats.ts';
-import type { SecretConfig } from './ingress.ts';
-import { functionMax, listenHost, secretOf } from './ingress.ts';
-import type { EntryRule, Finding, SectionRules } from './rule.ts';
-import { namesOnce } from './rule.ts';
+import { functionMax, listenHost } from './ingress.ts';
+import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
-import { choice, flag, group, named, text, whole } from './setting.ts';
+import { choice, flag, group, text, whole } from './setting.ts';
 
 /** GetRecords of a shard: five a second, which all its readers share (a quota of Kinesis). */
 export const kinesisReadIntervalMs = 200;
@@ -47,26 +45,10 @@ assert(
   'a sink that is late keeps the others from no checkpoint',
 );
 
-const region = text({
-  description: 'Region. Unset: as the environment and the shared configuration of AWS say.',
-  pattern: '^[a-z0-9-]{3,32}$',
-  expected: 'a region such as eu-central-1',
-  examples: ['eu-central-1'],
-});
-const place = {
-  region,
-  endpoint: text({
-    ...inFormat('endpoint'),
-    description: 'Endpoint of an emulator, or a private one.',
-    shown: 'written',
-    examples: ['http://127.0.0.1:4566'],
-  }),
-} as const;
-
 export const kinesis = group({
   description: 'Kinesis, of `sluice ingest` and `sluice enrich`.',
   properties: {
-    ...place,
+    ...awsPlace,
     read_every_ms: whole({
       description: 'Time between two reads of a shard that has more. All readers share 5 a second.',
       unit: 'ms',
@@ -127,7 +109,7 @@ export const kafka = group({
 export const s3 = group({
   description: 'S3, for tables, checkpoints and claims of `sluice ingest` and `sluice enrich`.',
   properties: {
-    ...place,
+    ...awsPlace,
     bucket: text({
       description: 'Bucket. Unset: S3 is not configured.',
       pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
@@ -141,43 +123,6 @@ export const s3 = group({
       expected: `folders of A-Z a-z 0-9 . _ = -, each with / at its end`,
       examples: ['sluice/'],
     }),
-  },
-});
-
-export const firehose = group({
-  description: 'Firehose, which can write tables instead of Parquet files.',
-  properties: {
-    ...place,
-    tables: named({
-      description: 'Delivery streams by table; all other tables are written as Parquet.',
-      propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$', expected: 'the name of a table' },
-      examples: [{ ctr_per_minute: 'ctr-dev' }],
-      additionalProperties: text({
-        description: 'Delivery stream of the table.',
-        pattern: '^[A-Za-z0-9._-]{1,64}$',
-        expected: 'the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -',
-      }),
-    }),
-  },
-});
-
-export const neo4j = group({
-  description: 'Neo4j, for the graph of `sluice enrich`.',
-  properties: {
-    url: text({
-      ...inFormat('graph-url'),
-      description: 'Address. Unset: Neo4j is not configured.',
-      shown: 'written',
-      examples: ['neo4j+s://graph.example'],
-    }),
-    user: text({ description: 'User.', default: 'neo4j' }),
-    password: text({ description: 'Password.', writeOnly: true, examples: ['${NEO4J_PASSWORD}'] }),
-    password_file: text({
-      description: 'File with the password.',
-      format: 'file',
-      examples: ['/run/secrets/neo4j'],
-    }),
-    database: text({ description: "Database. Unset: the user's home database." }),
   },
 });
 
@@ -211,10 +156,7 @@ export const enrich = group({
   },
 });
 
-/** Where a service of AWS is. Undefined: as the environment and the shared configuration say. */
-export type AwsPlace = Pick<KinesisConfig, 'region' | 'endpoint'>;
 export type KinesisConfig = ValueOf<typeof kinesis>;
-export type FirehoseConfig = ValueOf<typeof firehose>;
 export type EnrichConfig = ValueOf<typeof enrich>;
 
 type KafkaValues = ValueOf<typeof kafka>;
@@ -234,11 +176,6 @@ export interface S3Config extends Omit<S3Values, 'prefix'> {
   readonly prefix: string;
 }
 
-type Neo4jValues = ValueOf<typeof neo4j>;
-export interface Neo4jConfig extends Omit<Neo4jValues, 'password' | 'passwordFile'> {
-  readonly password: SecretConfig | undefined;
-}
-
 export function kafkaOf({
   brokers,
   compression,
@@ -253,20 +190,6 @@ export function kafkaOf({
   };
 }
 
-export function neo4jOf({ password, passwordFile, ...settings }: Neo4jValues): Neo4jConfig {
-  return { ...settings, password: secretOf(password, passwordFile) };
-}
-
-const onePlaceOfPassword: EntryRule = ({ password, password_file: file }) =>
-  password !== undefined && file !== undefined
-    ? {
-        path: ['password'],
-        at: [],
-        message: 'the password must come from one place',
-        expected: 'either password or password_file',
-      }
-    : undefined;
-
 function* regionOfTokens({ kafka }: { readonly kafka: KafkaConfig }): Iterable<Finding> {
   if (kafka.auth === 'msk_iam' && kafka.region === undefined)
     yield {
@@ -278,9 +201,5 @@ function* regionOfTokens({ kafka }: { readonly kafka: KafkaConfig }): Iterable<F
 }
 
 export const serviceRules: SectionRules<{ readonly kafka: KafkaConfig }> = {
-  entries: [
-    [['neo4j'], [onePlaceOfPassword]],
-    [['firehose', 'tables'], [namesOnce]],
-  ],
   whole: [regionOfTokens],
 };

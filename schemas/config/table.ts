@@ -3,10 +3,12 @@
  * config` prints and the reference page are made of it. A new setting is an entry in its section's
  * file and the place that reads it.
  */
+
+import { sinkSections } from '../sinks/sinks.ts';
 import { jwt, keys } from './access.ts';
 import { ingress, local, metrics, routing } from './ingress.ts';
 import { lookups } from './lookups.ts';
-import { enrich, firehose, kafka, kinesis, neo4j, s3 } from './services.ts';
+import { enrich, kafka, kinesis, s3 } from './services.ts';
 import type { ValueOf } from './setting.ts';
 import { group, list, text } from './setting.ts';
 import { streams } from './streams.ts';
@@ -35,8 +37,7 @@ export const configTable = group({
     kinesis,
     kafka,
     s3,
-    firehose,
-    neo4j,
+    ...sinkSections,
     enrich,
   },
 });

@@ -10,6 +10,8 @@
  *    (test/schemas/error-codes.test.ts).
  * 3. Codes are stable: clients, rows and alarms are written for them.
  */
+
+import { sinkPartCodes } from '../sinks/sinks.ts';
 import type { CodeEntry } from './codes/entry.ts';
 import { instanceCodes } from './codes/operational-instance.ts';
 import { sinkCodes } from './codes/operational-sinks.ts';
@@ -25,7 +27,8 @@ export type OperationalCode =
   | keyof typeof instanceCodes
   | keyof typeof topologyCodes
   | keyof typeof streamCodes
-  | keyof typeof sinkCodes;
+  | keyof typeof sinkCodes
+  | keyof typeof sinkPartCodes;
 
 export type Lane = 'refused' | 'rejected' | 'operational';
 
@@ -49,7 +52,7 @@ const tables: readonly (readonly [Lane, string, Readonly<Record<string, CodeEntr
   ['operational', 'The instance, its configuration and its commands', instanceCodes],
   ['operational', 'Topologies', topologyCodes],
   ['operational', 'Streams', streamCodes],
-  ['operational', 'Sinks, stores, look-ups and questions', sinkCodes],
+  ['operational', 'Sinks, stores, look-ups and questions', { ...sinkCodes, ...sinkPartCodes }],
 ];
 
 export const errorCodes: readonly ErrorCode[] = tables.flatMap(([lane, about, entries]) =>

@@ -10,7 +10,7 @@ import { auth, driver as createDriver } from 'neo4j-driver';
 import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
-import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
+import { createNeo4jSession } from '../../enrich/graph/neo4j/neo4j-session.ts';
 import { graphChunkMaxWrites } from '../../enrich/graph/pending-writes.ts';
 import { graphModel } from '../../topology/index.ts';
 import { runOf } from '../runs.ts';

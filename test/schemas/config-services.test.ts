@@ -32,8 +32,8 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
     { BROKERS: 'b-1.example:9098, b-2.example:9098', GRAPH_PASSWORD: 'not-to-be-told' },
   );
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
-  expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toMatchObject({
+  const { kinesis, kafka, s3, sinks, enrich } = result.config;
+  expect({ kinesis, kafka, s3, ...sinks, enrich }).toMatchObject({
     kinesis: {
       region: 'eu-central-1',
       endpoint: 'http://127.0.0.1:4567',
@@ -103,8 +103,8 @@ it('says where metrics are, and by which names they are asked', () => {
 it('needs none of them for a start on one machine', () => {
   const result = parse('');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  const { kafka, s3, neo4j } = result.config;
-  expect([kafka.brokers, s3.bucket, neo4j.url, neo4j.password]).toEqual([
+  const { kafka, s3, sinks } = result.config;
+  expect([kafka.brokers, s3.bucket, sinks.neo4j.url, sinks.neo4j.password]).toEqual([
     [],
     undefined,
     undefined,
@@ -128,7 +128,7 @@ it('compresses what goes to Kafka as it is told to, and nothing otherwise', () =
 it('finds the file of the password from where the configuration lies', () => {
   const result = parse('neo4j: { url: "bolt://127.0.0.1:7687", password_file: secrets/graph }');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  expect(result.config.neo4j.password).toEqual({ file: '/base/secrets/graph' });
+  expect(result.config.sinks.neo4j.password).toEqual({ file: '/base/secrets/graph' });
 });
 
 it('refuses what cannot be, each with its line, and repeats no secret', () => {

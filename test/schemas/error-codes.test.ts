@@ -19,7 +19,7 @@ import {
   withSources,
 } from '../tools/house/sources.ts';
 
-const tables = 'schemas/kernel/codes/';
+const tables = ['schemas/kernel/codes/', 'schemas/sinks/'];
 const codes = new Set(errorCodes.map(({ code }) => code));
 
 interface Said {
@@ -80,7 +80,9 @@ function retryClaim(node: Node): string | undefined {
 function saidBy(sources: readonly Source[]): Said {
   const strings = new Set<string>();
   const claims: string[] = [];
-  const product = sources.filter((source) => !isInTests(source) && !source.path.startsWith(tables));
+  const product = sources.filter(
+    (source) => !isInTests(source) && !tables.some((folder) => source.path.startsWith(folder)),
+  );
   for (const { path, tree } of product) {
     walk(tree, (node) => {
       const text = stringOf(node) ?? (isNameOfProperty(node) ? nameOf(node) : undefined);

@@ -96,6 +96,16 @@ export const layers: readonly Layer[] = [
     ],
   },
   {
+    // The table of codes has those of what sinks write to, which stand with their owner.
+    files: ['schemas/kernel/error-codes.ts'],
+    refused: [
+      { regex: '^\\.\\./([^s]|s[^i])', message: 'schemas/kernel imports nothing else of ours.' },
+      vendors,
+      noOwnName,
+      noAmbient,
+    ],
+  },
+  {
     files: ['topology/*.ts'],
     refused: [sides, noExample, vendors, noOwnName, noTest, noAmbient],
   },

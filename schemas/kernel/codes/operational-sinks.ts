@@ -1,4 +1,7 @@
-/** Operational faults of sinks, stores, look-ups and questions. */
+/**
+ * Operational faults of sinks, stores, look-ups and questions; those that only one of what sinks
+ * write to has are in its file in schemas/sinks.
+ */
 import type { OperationalEntry } from './entry.ts';
 
 export const sinkCodes = {
@@ -22,11 +25,6 @@ export const sinkCodes = {
     means: 'A table has columns with names that delivery adds itself.',
     fix: 'Rename the columns.',
   },
-  'delivery-stream-missing': {
-    retryable: false,
-    means: 'The Firehose delivery stream does not exist.',
-    fix: 'Create it, or correct its name and the region.',
-  },
   'disk-full': {
     retryable: true,
     means: 'The disk is full.',
@@ -36,16 +34,6 @@ export const sinkCodes = {
     retryable: false,
     means: 'DuckDB cannot be loaded on this machine.',
     fix: 'Run `npm ci` with optional dependencies, or read the Parquet files with another tool.',
-  },
-  'firehose-failed': {
-    retryable: true,
-    means: 'Firehose failed to accept rows.',
-    fix: 'Check the endpoint and the quotas of the delivery stream.',
-  },
-  'firehose-refused': {
-    retryable: false,
-    means: 'Firehose refuses the request.',
-    fix: 'Check the credentials and their rights.',
   },
   'graph-behind': {
     retryable: false,

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { graphQueryMaxRows } from '../../../enrich/graph/ask-ladybug.ts';
+import { graphQueryMaxRows } from '../../../enrich/graph/ladybug/ask-ladybug.ts';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
 import { sluice, startSluice, until } from '../support.ts';
 

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readableFiles } from '../../../deploy/host/question-files.ts';
-import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
+import { openLadybug } from '../../../enrich/graph/ladybug/ladybug-database.ts';
 
 const sandbox = fileURLToPath(new URL('../../../deploy/host/question-sandbox.js', import.meta.url));
 const landlock = new URL('../../../deploy/host/landlock.js', import.meta.url).href;

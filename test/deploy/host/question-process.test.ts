@@ -23,7 +23,7 @@ import {
   questionReservedBytes,
   residentBytes,
 } from '../../../deploy/host/question-process.ts';
-import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
+import { openLadybug } from '../../../enrich/graph/ladybug/ladybug-database.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';

@@ -2,7 +2,9 @@
  * Statements word for word, in both dialects.
  */
 import { describe, expect, it } from 'vitest';
-import { readStep, schemaStatements, writeSteps } from '../../../enrich/graph/cypher.ts';
+import { readStep, writeSteps } from '../../../enrich/graph/cypher.ts';
+import { ladybugDialect } from '../../../enrich/graph/ladybug/ladybug-dialect.ts';
+import { neo4jDialect } from '../../../enrich/graph/neo4j/neo4j-dialect.ts';
 import { graphModel } from '../../../topology/index.ts';
 
 const routes = graphModel({
@@ -41,7 +43,7 @@ const writes = [
 
 describe('schema statements', () => {
   it('are tables with their keys, then columns, for Ladybug', () => {
-    expect(schemaStatements('ladybug', model, model)).toEqual([
+    expect(ladybugDialect.schema(model, model)).toEqual([
       'CREATE NODE TABLE IF NOT EXISTS `Airport`(`code` STRING, PRIMARY KEY(`code`))',
       'ALTER TABLE `Airport` ADD IF NOT EXISTS `gates` INT64',
       'ALTER TABLE `Airport` ADD IF NOT EXISTS `height` DOUBLE',
@@ -55,7 +57,7 @@ describe('schema statements', () => {
   });
 
   it('are unique constraints for Neo4j', () => {
-    expect(schemaStatements('neo4j', model, model)).toEqual([
+    expect(neo4jDialect.schema(model, model)).toEqual([
       'CREATE CONSTRAINT `sluice_Airport_code` IF NOT EXISTS FOR (n:`Airport`) REQUIRE n.`code` IS UNIQUE',
       'CREATE CONSTRAINT `sluice_Plane_id` IF NOT EXISTS FOR (n:`Plane`) REQUIRE n.`id` IS UNIQUE',
     ]);
@@ -73,7 +75,7 @@ describe('schema statements', () => {
         Airport: { key: 'code', props: { code: 'string' as const, city: 'string' as const } },
       },
     };
-    expect(schemaStatements('ladybug', grown, added)).toEqual([
+    expect(ladybugDialect.schema(grown, added)).toEqual([
       'CREATE NODE TABLE IF NOT EXISTS `Airport`(`code` STRING, PRIMARY KEY(`code`))',
       'ALTER TABLE `Airport` ADD IF NOT EXISTS `city` STRING',
     ]);
@@ -82,7 +84,7 @@ describe('schema statements', () => {
 
 describe('write steps', () => {
   it('match nodes and create those that are missing, then merge edges, for Ladybug', () => {
-    expect(writeSteps('ladybug', model, writes)).toEqual([
+    expect(writeSteps(ladybugDialect, model, writes)).toEqual([
       {
         kind: 'upsert',
         update:
@@ -134,7 +136,7 @@ describe('write steps', () => {
   });
 
   it('merge nodes on their keys, then edges with their ends, for Neo4j', () => {
-    expect(writeSteps('neo4j', model, writes)).toEqual([
+    expect(writeSteps(neo4jDialect, model, writes)).toEqual([
       {
         kind: 'run',
         text: 'UNWIND $rows AS row MERGE (n:`Airport` {`code`: row.`code`}) SET n.`gates` = toInteger(row.`gates`), n.`name` = row.`name`',
@@ -162,7 +164,7 @@ describe('write steps', () => {
   });
 
   it('make each end node once, and none that the chunk writes itself', () => {
-    const steps = writeSteps('ladybug', model, [
+    const steps = writeSteps(ladybugDialect, model, [
       routes.Airport({ code: 'JFK', name: 'Kennedy' }),
       routes.SEEN({ from: 7, to: 'JFK' }),
       routes.SEEN({ from: 7, to: 'LAX' }),
@@ -181,18 +183,18 @@ describe('write steps', () => {
   });
 
   it('are none for no writes', () => {
-    expect(writeSteps('ladybug', model, [])).toEqual([]);
+    expect(writeSteps(ladybugDialect, model, [])).toEqual([]);
   });
 });
 
 it('a node is read by its key, and locked where others write as well', () => {
   const node = { key: 'id', props: { id: 'string', n: 'integer' } } as const;
-  expect(readStep('ladybug', 'X', node, 'a')).toEqual({
+  expect(readStep(ladybugDialect, 'X', node, 'a')).toEqual({
     kind: 'run',
     text: 'UNWIND $rows AS row MATCH (n:`X`) WHERE n.`id` = row.`id` RETURN n.`id` AS `id`, n.`n` AS `n`',
     rows: [{ id: 'a' }],
   });
-  expect(readStep('neo4j', 'X', node, 'a').text).toBe(
+  expect(readStep(neo4jDialect, 'X', node, 'a').text).toBe(
     'UNWIND $rows AS row MERGE (n:`X` {`id`: row.`id`}) SET n.`id` = row.`id` RETURN n.`id` AS `id`, n.`n` AS `n`',
   );
 });

@@ -6,12 +6,12 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Answer } from '../../../enrich/answer.ts';
-import { askLadybug, graphQueryMaxRows } from '../../../enrich/graph/ask-ladybug.ts';
-import type { LadybugDatabase } from '../../../enrich/graph/ladybug-database.ts';
+import { askLadybug, graphQueryMaxRows } from '../../../enrich/graph/ladybug/ask-ladybug.ts';
+import type { LadybugDatabase } from '../../../enrich/graph/ladybug/ladybug-database.ts';
 import {
   graphCheckpointTransactions,
   openLadybug,
-} from '../../../enrich/graph/ladybug-database.ts';
+} from '../../../enrich/graph/ladybug/ladybug-database.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
 import { saying } from '../../said.ts';
 import { temporaryFolders } from '../support.ts';

@@ -5,9 +5,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
-import type { BlockedKey, SchemaRule } from '../../../enrich/graph/neo4j-constraints.ts';
-import { decideConstraints } from '../../../enrich/graph/neo4j-constraints.ts';
-import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
+import type { BlockedKey, SchemaRule } from '../../../enrich/graph/neo4j/neo4j-constraints.ts';
+import { decideConstraints } from '../../../enrich/graph/neo4j/neo4j-constraints.ts';
+import { createNeo4jSession } from '../../../enrich/graph/neo4j/neo4j-session.ts';
 import type { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { GraphModel } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';

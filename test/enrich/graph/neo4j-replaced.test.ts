@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ChunkId, GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
-import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
+import { createNeo4jSession } from '../../../enrich/graph/neo4j/neo4j-session.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { graphModel } from '../../../topology/index.ts';
 import { allCounts, runOf } from '../../runs.ts';

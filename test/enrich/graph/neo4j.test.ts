@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../../enrich/graph/graph-sink.ts';
-import type { Neo4jOptions, Neo4jSession } from '../../../enrich/graph/neo4j-session.ts';
-import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
+import type { Neo4jOptions, Neo4jSession } from '../../../enrich/graph/neo4j/neo4j-session.ts';
+import { createNeo4jSession } from '../../../enrich/graph/neo4j/neo4j-session.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';

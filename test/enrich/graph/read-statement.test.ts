@@ -7,10 +7,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { askLadybug } from '../../../enrich/graph/ask-ladybug.ts';
-import { readCypher } from '../../../enrich/graph/cypher-tokens.ts';
-import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
-import { callable, readStatement } from '../../../enrich/graph/read-statement.ts';
+import { askLadybug } from '../../../enrich/graph/ladybug/ask-ladybug.ts';
+import { readCypher } from '../../../enrich/graph/ladybug/cypher-tokens.ts';
+import { openLadybug } from '../../../enrich/graph/ladybug/ladybug-database.ts';
+import { callable, readStatement } from '../../../enrich/graph/ladybug/read-statement.ts';
 import { temporaryFolders } from '../support.ts';
 
 const newFolder = temporaryFolders('questions');

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
-import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
+import { openLadybug } from '../../../enrich/graph/ladybug/ladybug-database.ts';
 import type { ElementBatch } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { batchOf } from '../support.ts';

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideChunk } from '../../../enrich/graph/graph-database.ts';
-import { jsonValue } from '../../../enrich/graph/graph-value.ts';
+import { jsonValue } from '../../../enrich/graph/ladybug/graph-value.ts';
 import { graphChunkMaxWrites, PendingWrites } from '../../../enrich/graph/pending-writes.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { fitWrite } from '../../../topology/graph/fit-write.ts';

@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path';
 import type { Answer } from '../../../../enrich/answer.ts';
-import { requireQuestion } from '../../../../enrich/graph/ask-ladybug.ts';
+import { requireQuestion } from '../../../../enrich/graph/ladybug/ask-ladybug.ts';
 import { renderTable } from '../../../../enrich/lake/query.ts';
 import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import type { GraphQuestion } from '../../../host/commands.ts';

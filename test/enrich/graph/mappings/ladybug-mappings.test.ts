@@ -3,7 +3,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { readStatement } from '../../../../enrich/graph/read-statement.ts';
+import { readStatement } from '../../../../enrich/graph/ladybug/read-statement.ts';
 import { influenceQuestions, journeyQuestions } from '../../../../enrich/index.ts';
 import { graphMappingsContract } from '../../../contract/graph-mappings.ts';
 import { temporaryFolders } from '../../support.ts';

@@ -15,10 +15,10 @@
  */
 import type { BookmarkManager, Driver, ManagedTransaction, Session } from 'neo4j-driver';
 import { auth, bookmarkManager, driver as createDriver } from 'neo4j-driver';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { GraphModel } from '../../topology/index.ts';
-import { constraintStatement } from './cypher.ts';
-import type { CypherSession, RunStatement } from './graph-database.ts';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { GraphModel } from '../../../topology/index.ts';
+import type { CypherSession, RunStatement } from '../graph-database.ts';
+import { serial } from '../serial.ts';
 import type { SchemaRule } from './neo4j-constraints.ts';
 import {
   decideConstraints,
@@ -26,8 +26,8 @@ import {
   showConstraints,
   showIndexes,
 } from './neo4j-constraints.ts';
+import { constraintStatement, neo4jDialect } from './neo4j-dialect.ts';
 import { codeOf, faultOf, isOfBookmark } from './neo4j-fault.ts';
-import { serial } from './serial.ts';
 
 /**
  * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and
@@ -69,7 +69,7 @@ export function createNeo4jSession(options: Neo4jOptions): Neo4jSession {
 }
 
 class BoltSession implements Neo4jSession {
-  readonly dialect = 'neo4j';
+  readonly dialect = neo4jDialect;
   readonly #url: string;
   readonly #driver: Driver;
   readonly #inDatabase: { readonly database?: string };

@@ -13,13 +13,14 @@
 import { constants } from 'node:fs';
 import { copyFile, rm, stat } from 'node:fs/promises';
 import type { Connection, LbugValue, QueryResult } from '@ladybugdb/core';
-import { mebi } from '../../schemas/kernel/bytes.ts';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Row } from './cypher.ts';
-import type { CypherSession, RunStatement } from './graph-database.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { Row } from '../cypher.ts';
+import type { CypherSession, RunStatement } from '../graph-database.ts';
+import { serial } from '../serial.ts';
+import { ladybugDialect } from './ladybug-dialect.ts';
 import type { LadybugFile } from './ladybug-file.ts';
 import { firstLine, openLadybugFile } from './ladybug-file.ts';
-import { serial } from './serial.ts';
 
 /**
  * The address space that the embedded graph reserves, of which each of its checkpoints takes some
@@ -59,7 +60,7 @@ class OwnedLadybug implements LadybugDatabase {
     this.#path = path;
     this.#file = file;
     this.session = {
-      dialect: 'ladybug',
+      dialect: ladybugDialect,
       define: (statement) => this.#write(async (run) => void (await run(statement, []))),
       transaction: (work) => this.#write((run) => inTransaction(run, work)),
     };

@@ -4,8 +4,8 @@
  */
 
 import { isRetryableError } from 'neo4j-driver';
-import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
+import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 
 export function codeOf(thrown: unknown): string {
   const code = (thrown as { readonly code?: unknown } | undefined | null)?.code;

@@ -10,8 +10,8 @@
  * 1. A constraint counts by what it says, never by its name: anybody may have made it.
  * 2. Everything that is in the way is reported at once, each with the statements that fix it.
  */
-import type { GraphModel } from '../../topology/index.ts';
-import { constraintName, constraintStatement } from './cypher.ts';
+import type { GraphModel } from '../../../topology/index.ts';
+import { constraintName, constraintStatement } from './neo4j-dialect.ts';
 
 /** An index or a constraint, as `SHOW INDEXES` and `SHOW CONSTRAINTS` have it. */
 export interface SchemaRule {

@@ -8,12 +8,12 @@
  */
 import { statSync } from 'node:fs';
 import type { Connection, QueryResult } from '@ladybugdb/core';
-import { assert } from '../../schemas/kernel/assert.ts';
-import { mebi } from '../../schemas/kernel/bytes.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
-import type { Answer } from '../answer.ts';
-import { collectRows } from '../answer.ts';
+import { assert } from '../../../schemas/kernel/assert.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
+import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
+import { limits } from '../../../schemas/limits.ts';
+import type { Answer } from '../../answer.ts';
+import { collectRows } from '../../answer.ts';
 import { jsonValue } from './graph-value.ts';
 import { firstLine, openLadybugFile } from './ladybug-file.ts';
 import { readStatement } from './read-statement.ts';

@@ -3,10 +3,10 @@
  * here, and not before.
  */
 import type { Connection, Database } from '@ladybugdb/core';
-import { assert } from '../../schemas/kernel/assert.ts';
-import { mebi } from '../../schemas/kernel/bytes.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
+import { assert } from '../../../schemas/kernel/assert.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
+import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
+import { limits } from '../../../schemas/limits.ts';
 
 /** The page cache of the embedded graph. */
 const graphBufferBytes = 256 * mebi;
