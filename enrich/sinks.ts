@@ -1,7 +1,8 @@
 /**
  * The sinks: the one place that names all of them. A new one is a folder with these parts, and a
  * line here; what it keeps between checkpoints, and when each part is called, says
- * topology/nodes/sink.ts; what a plan knows of it is a module of topology/operators/sink.
+ * topology/nodes/sink.ts; what a plan knows of it is a module of topology/operators/sink. What a
+ * vendor's sink needs beside (sink-vendor.ts) is listed in deploy/services/sink-vendors.ts.
  *
  * | part            | parquet       | rejected          | graph          | firehose      |
  * |-----------------|---------------|-------------------|----------------|---------------|
@@ -10,7 +11,7 @@
  * | decide          | batch-columns | rejected-row      | pending-writes | row-line      |
  * | write, stage    | staging       | staged-rejections | staged-writes  | pack-rows     |
  * | commit          | staging       | rejected-files    | applied-writes | deliver-call  |
- * | health          | lake/table-misfits | lake/table-file | neo4j-session | deliver-call |
+ * | health          | lake/table-misfits | lake/table-file | neo4j/neo4j-session | deliver-call |
  */
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import type { JobConnectors, SinkDefinitionData } from '../topology/index.ts';
