@@ -176,10 +176,11 @@ lookups:
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
     expect(result.config.lookups).toEqual({
       prices: {
+        from: 'http',
         url: 'http://localhost/prices/{key}?token=secret',
         headers: { authorization: 'Bearer secret' },
       },
-      planes: { url: 'https://planes.example/{key}', headers: {} },
+      planes: { from: 'http', url: 'https://planes.example/{key}', headers: {} },
     });
     expect(result.origins.filter(({ path }) => path.startsWith('lookups'))).toEqual([
       {
