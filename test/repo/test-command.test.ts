@@ -1,8 +1,11 @@
 /** `npm test`: which tests run from source, and what is compiled for what is asked. */
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { root } from './files.ts';
+import { root, temporaryFolder } from './support.ts';
 
 interface Split {
   readonly fromSource: readonly string[];
@@ -82,6 +85,26 @@ describe('tests from source', () => {
     expect(fromSource.length).toBeGreaterThan(100);
     expect(fromSource.filter((path) => fromDist.includes(path))).toEqual([]);
   });
+});
+
+describe('temporary files of tests', () => {
+  it.each([undefined, 'SIGTERM'] as const)(
+    'are gone, also after %s',
+    { timeout: 120_000 },
+    async (signal) => {
+      const folder = temporaryFolder('test-command');
+      const command = join(root, 'test', 'tools', 'test.mjs');
+      const child = spawn(process.execPath, [command, 'schemas/kernel/time'], {
+        env: { ...process.env, TMPDIR: folder },
+        stdio: 'ignore',
+      });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      while (readdirSync(folder).length === 0) await sleep(5);
+      if (signal !== undefined) child.kill(signal);
+      expect(await ended).toBe(signal === undefined ? 0 : 1);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 });
 
 describe('the tests that begin first', () => {

@@ -101,6 +101,7 @@ export function inDebian(
     'mount --bind /proc "$root/proc"',
     'mount --rbind /dev "$root/dev"',
     'mount -t tmpfs tmpfs "$root/tmp"',
+    'export TMPDIR=/tmp',
     `mount --bind "$dir" "$root${projectDir}"`,
     'mount --bind "$out" "$root/out"',
     'exec chroot "$root" /usr/local/bin/node "$@"',

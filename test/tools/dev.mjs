@@ -6,6 +6,7 @@
  * 1. The old process ends before the next one starts: both use the same folder and port.
  * 2. What does not compile stops nothing: the old process runs on.
  * 3. A change during a build is built again; changes that come together are one.
+ * 4. Whatever ends it from the terminal, also closing that, ends what it started first.
  */
 import { spawn } from 'node:child_process';
 import { watch } from 'node:fs';
@@ -73,7 +74,7 @@ function main(args) {
       settling = setTimeout(() => void dev.changed(), settleMs);
     });
   }
-  for (const signal of ['SIGINT', 'SIGTERM'])
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.once(signal, () => void dev.close().then(() => process.exit()));
   void dev.changed();
 }

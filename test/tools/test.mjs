@@ -3,8 +3,13 @@
  * it, from TypeScript source in seconds where they can; the project is compiled only when one of
  * them needs dist. `npm test -- --unit`: all that run from source. Other options go to vitest
  * (`--watch`, `-t NAME`, `--reporter=json`).
+ *
+ * Tests have a folder for temporary files that is removed when they end, whatever ended them: one
+ * that is killed, or runs out of time, removes nothing of its own.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root, splitTests } from './unit-tests.mjs';
@@ -38,26 +43,41 @@ export function decideRun(args, { fromSource, fromDist }) {
   return { compile, vitest: [watch ? 'watch' : 'run', ...project, ...options, ...names] };
 }
 
-function run(script, ...args) {
-  const { status } = spawnSync(process.execPath, [script, ...args], {
-    cwd: root,
-    stdio: 'inherit',
-  });
-  return status ?? 1;
+let running;
+
+async function run(env, script, ...args) {
+  running = spawn(process.execPath, [script, ...args], { cwd: root, env, stdio: 'inherit' });
+  return (await new Promise((resolve) => running.once('exit', resolve))) ?? 1;
 }
 
-function main(args) {
+/** A signal to this process alone goes on to what it runs; Ctrl-C reaches both by itself. */
+function outliveSignals() {
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => running?.kill(signal));
+  process.on('SIGINT', () => undefined);
+}
+
+async function main(args) {
   const decided = decideRun(args, splitTests());
   if (decided === undefined) {
     console.error(`no test file has ${args.join(' or ')} in its path`);
     return 1;
   }
+  outliveSignals();
   if (decided.compile) {
-    const failed = run(join(root, 'test', 'tools', 'build.mjs'));
+    const failed = await run(process.env, join(root, 'test', 'tools', 'build.mjs'));
     if (failed !== 0) return failed;
   }
-  return run(join(root, 'node_modules', 'vitest', 'vitest.mjs'), ...decided.vitest);
+  // Short: paths of sockets are below it.
+  const temporary = mkdtempSync(join(tmpdir(), 'st-'));
+  const env = { ...process.env, TMPDIR: temporary };
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  try {
+    return await run(env, vitest, ...decided.vitest);
+  } finally {
+    // Workers that were killed with it may still be writing.
+    rmSync(temporary, { recursive: true, force: true, maxRetries: 10 });
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
