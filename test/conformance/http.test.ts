@@ -35,10 +35,12 @@ afterAll(() => rmSync(out, { recursive: true, force: true }));
 /** Runs cases without a list: what a listed one does shows only so. */
 function results(
   report: string,
+  signal: AbortSignal,
   [command, args]: readonly [string, readonly string[]],
 ): Promise<readonly Result[]> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { maxBuffer: 64 * 1_048_576 }, (_error, stdout, stderr) => {
+    // Ended with the test: it and its instances would run on.
+    execFile(command, args, { maxBuffer: 64 * 1_048_576, signal }, (_error, stdout, stderr) => {
       try {
         resolve(JSON.parse(readFileSync(join(out, report), 'utf8')) as Result[]);
       } catch {
@@ -103,9 +105,9 @@ async function expectAsListed(run: Run, list: string): Promise<void> {
 describe.concurrent('the cases of HTTP', () => {
   it(
     'pass on this Node, but for the known ones of its binary',
-    async () => {
+    async ({ signal }) => {
       const run: Run = (options) =>
-        results('node.json', [
+        results('node.json', signal, [
           process.execPath,
           [join(root, runner), '--start', root, '--json', join(out, 'node.json'), ...options],
         ]);
@@ -116,11 +118,12 @@ describe.concurrent('the cases of HTTP', () => {
 
   it.skipIf(debianMissing() !== undefined)(
     'pass on Node 24 in a Debian 13, but for the known ones of its binary',
-    async () => {
+    async ({ signal }) => {
       const dir = await debianRoot();
       const base = [`${projectDir}/${runner}`, '--start', projectDir, '--json', '/out/debian.json'];
       await expectAsListed(
-        (options) => results('debian.json', inDebian(dir, root, out, [...base, ...options])),
+        (options) =>
+          results('debian.json', signal, inDebian(dir, root, out, [...base, ...options])),
         knownList('137'),
       );
     },

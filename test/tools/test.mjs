@@ -8,7 +8,7 @@
  * that is killed, or runs out of time, removes nothing of its own.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -67,8 +67,9 @@ async function main(args) {
     const failed = await run(process.env, join(root, 'test', 'tools', 'build.mjs'));
     if (failed !== 0) return failed;
   }
-  // Short: paths of sockets are below it.
+  // Short, as paths of sockets are below it; open as /tmp is, as tests are other users, too.
   const temporary = mkdtempSync(join(tmpdir(), 'st-'));
+  chmodSync(temporary, 0o1777);
   const env = { ...process.env, TMPDIR: temporary };
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   try {
