@@ -1,6 +1,6 @@
 /**
- * The public surface of `sluice`: the language for authors, the plan for tools, the engine and its
- * ports for whoever runs it.
+ * The public API of `sluice`: the language for authors, the plan for tools, and the engine with its
+ * ports for those who run it.
  */
 
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';

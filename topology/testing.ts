@@ -1,17 +1,16 @@
 /**
- * `sluice/testing`: runs a topology in memory, turn by turn, with time moved by hand. Nothing is
- * read from outside or written to it.
+ * `sluice/testing`: runs a topology in memory, turn by turn, with time moved by hand. It reads and
+ * writes nothing outside.
  *
  * Invariants:
- * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its
- *    own, and what those take is what a job's take.
- * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing
- *    waits any more, or rejects with `lookup-held` when look-ups continue failing.
- * 3. An element on which an operator fails for no reason of its own is rejected as
- *    `operator-failed`, and the driver continues.
- * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet
- *    is forgotten. A snapshot of another topology is restored where a job would restore its
- *    checkpoint, and refused where that would be.
+ * 1. It runs the same operators as a job, compiled the same way. Only sources and sinks are its
+ *    own, and they accept what those of a job accept.
+ * 2. Every call is one turn, or several if rows wait for look-ups. It resolves when nothing waits
+ *    any longer, or rejects with `lookup-held` when look-ups keep failing.
+ * 3. An element on which an operator fails unexpectedly is rejected as `operator-failed`, and the
+ *    driver continues.
+ * 4. After `restore(snapshot())` it behaves as if nothing had happened; only unread output is lost.
+ *    A snapshot of another topology is restored or refused as a job would do with its checkpoint.
  */
 import { rowKinds } from './operators/batch.ts';
 import type { Topology } from './plan/plan.ts';
@@ -34,7 +33,7 @@ export type {
 export { event } from './runtime/driver/entries.ts';
 
 /**
- * Makes a driver. Throws `SluiceError` `topology-invalid`, `schema-invalid`,
+ * Creates a driver. Throws `SluiceError` `topology-invalid`, `schema-invalid`,
  * `lookup-table-missing`, `connector-missing`.
  *
  * @example

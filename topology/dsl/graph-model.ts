@@ -1,7 +1,7 @@
 /**
  * Graph models as authors write them: types follow from the definition, so that a write of a wrong
- * property, type or end does not compile. Nothing is checked here; `validatePlan` tells what is
- * wrong with a definition, and the sink refuses values that do not fit it.
+ * property, type or end does not compile. Nothing is checked here; `validatePlan` reports problems
+ * of a definition, and the sink rejects values that do not fit it.
  */
 import type {
   EdgeModel,
@@ -74,7 +74,7 @@ type EdgeValues<S extends EdgeShape, N> = {
   readonly to: KeyOf<N[S['to'] & keyof N]>;
 } & Values<PropsOf<S>, KeyNamesOf<S>>;
 
-/** A model with a function for each label and edge type that makes a write of it. */
+/** A model with a function for each label and edge type that creates a write of it. */
 export type Model<
   N extends Readonly<Record<string, NodeShape>>,
   E extends Readonly<Record<string, EdgeShape>>,

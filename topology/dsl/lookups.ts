@@ -1,5 +1,5 @@
 /**
- * What a stream can be enriched from: a table in a file, or an asynchronous call.
+ * The sources of enrichment: a table in a file, or an asynchronous call.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
@@ -7,7 +7,7 @@ import type { Schema } from '../../schemas/registry.ts';
 import type { SchemaChoice } from '../nodes/node.ts';
 import type { Duration } from '../time/duration.ts';
 
-/** Rows of type `V`, read whole when the job starts. */
+/** Rows of type `V`, all read when the job starts. */
 export interface FileTable<out V> {
   readonly from: 'file';
   readonly file: string;
@@ -23,16 +23,16 @@ export interface FileTableOptions<V> {
   readonly key: keyof V & string;
   /**
    * When the file changes while the topology runs: `reload` resumes from the last checkpoint with
-   * the new rows; `keep` stays with those that were read at the start, and `sluice status` asks for
+   * the new rows; `keep` continues to use the rows read at the start, and `sluice status` asks for
    * a restart. Default 'reload'.
    */
   readonly whenChanged?: 'reload' | 'keep';
 }
 
 /**
- * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`),
- * also gzipped (`.gz`). Every row must fit `schema`; `key` names the property that is looked up,
- * unique among the rows.
+ * A table from a file beside the topology: a JSON array, or one JSON object per line (`.ndjson`),
+ * also gzipped (`.gz`). Every row must fit `schema`. `key` is the property that is looked up; it
+ * must be unique among the rows.
  *
  * @example
  * const users = fileTable('users.ndjson', userRow, { key: 'id' });
@@ -65,11 +65,11 @@ export function fileTable<V>(
 }
 
 export interface LookupContext {
-  /** Aborted when the look-up's time is over. */
+  /** Aborted when the look-up times out. */
   readonly signal: AbortSignal;
 }
 
-/** Answers of type `V`, asked for one key at a time. */
+/** Answers of type `V`, requested for one key at a time. */
 export interface AsyncLookup<in K, out V> {
   readonly from: 'connector' | 'function';
   readonly name: string;
@@ -81,8 +81,8 @@ export interface AsyncLookup<in K, out V> {
 }
 
 /**
- * A function of one's own; undefined means that there is nothing for this key. It is tried again
- * when it rejects.
+ * A custom function; undefined means that there is nothing for this key. It is retried when it
+ * rejects.
  *
  * @example
  * const price = asyncLookup(async (item: string, { signal }) => {
@@ -101,7 +101,7 @@ export function asyncLookup<K extends Key, V>(
 }
 
 /**
- * A connector that the configuration binds by this name.
+ * A connector of the configuration with this name.
  *
  * @example
  * const stock = connector<{ left: number }>('stock');
@@ -116,23 +116,23 @@ export function connector<V>(name: string): AsyncLookup<Key, V> {
 
 export interface AsyncLookupOptions {
   /**
-   * Answers are kept, at most so many and so long; the least recently used go first. Equal keys
-   * share an answer that is in flight. Default: none.
+   * Keeps at most this many answers for this long; the least recently used are dropped first. Equal
+   * keys share an answer in flight. Default: none.
    */
   readonly cache?: { readonly maxEntries: number; readonly ttl: Duration };
   /** Look-ups in flight at once; 1 to 1,000. Default 64. */
   readonly capacity?: number;
-  /** Of one try. Default '5s'. */
+  /** Of one attempt. Default '5s'. */
   readonly timeout?: Duration;
-  /** Tries before a failing look-up is reported, or rejects. Default 3. */
+  /** Attempts before a failing look-up is reported, or rejects. Default 3. */
   readonly retry?: { readonly attempts: number };
   /**
-   * `ordered` keeps the order of the input; `unordered` gives answers as they come, never across a
-   * watermark. Default 'ordered'.
+   * `ordered` keeps the order of the input; `unordered` emits answers as they arrive, never across
+   * a watermark. Default 'ordered'.
    */
   readonly order?: 'ordered' | 'unordered';
   /**
-   * `hold` tries on until there is an answer, so that an outage makes no good data bad; `reject`
+   * `hold` retries until there is an answer, so that an outage rejects no valid data; `reject`
    * sends the element to the rejected table. Default 'hold'.
    */
   readonly whenFailing?: 'hold' | 'reject';

@@ -1,6 +1,6 @@
 /**
- * Where a stream can end. A sink definition is data; which adapter carries it out is decided where
- * the job runs.
+ * Where a stream can end. A sink definition is data; the process that runs the job chooses the
+ * adapter.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn } from '../../schemas/partition.ts';
@@ -22,22 +22,22 @@ export interface TableOptions<in out T = Record<string, unknown>> {
   readonly partitionBy?: readonly PartitionColumn[];
   /**
    * Whether rows have a column `row_id`: text that tells each row of the topology's table from all
-   * others, and is the same when the row is made again of the same events. Tables by Firehose
-   * always have it. Default false: it costs about 36 bytes a row.
+   * others, and stays the same when the row is produced again from the same events. Tables by
+   * Firehose always have it. Default false: it costs about 36 bytes per row.
    */
   readonly rowId?: boolean;
   /**
-   * The columns that are a row's key. A later row of a key stands in place of those before: the
-   * table has the column `row_order`, and `<table>_latest` is its latest row of each key. For
-   * windows that fire more than once; each row stays in the table.
+   * The columns that form a row's key. A later row of a key replaces the earlier ones: the table
+   * has the column `row_order`, and `<table>_latest` has the latest row of each key. For windows
+   * that fire more than once. Every row stays in the table.
    */
   readonly upsert?: readonly (keyof T & string)[];
 }
 
 /**
  * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the
- * element's timestamp; `team` and `app` are the row's columns where it has them, else the
- * topology's owner.
+ * element's timestamp; `team` and `app` are the row's columns if it has them, else the topology's
+ * owner.
  *
  * @example
  * clicks.sinkTo('clicks-table', table('clicks', clickRow, { partitionBy: ['date'] }));
@@ -68,8 +68,8 @@ export function table<T>(
 }
 
 /**
- * The rejected table: for an output whose elements belong with the refused ones. Their code is
- * `late` from a late output, else `rejected-by-topology`.
+ * The rejected table, for an output whose elements belong there. Their code is `late` from a late
+ * output, else `rejected-by-topology`.
  *
  * @example
  * const { out, late } = clicks.deduplicate('once', {
@@ -84,7 +84,7 @@ export function rejected(): SinkDefinition<unknown> {
 }
 
 /**
- * Elements for the test driver to read, in tests of a part of a topology. No job runs with it.
+ * Keeps elements for the test driver, in tests of a part of a topology. A job does not accept it.
  *
  * @example
  * clicks.sinkTo('out', collect());
@@ -94,9 +94,9 @@ export function collect(): SinkDefinition<unknown> {
 }
 
 /**
- * A property graph: `writes` says which nodes and edges an element gives values to. They are
- * written in the order of the elements, the last value of a property wins; of two sinks that write
- * the same property no order is promised.
+ * A property graph: `writes` returns the nodes and edges that an element writes. They are written
+ * in the order of the elements, and the last value of a property wins. The order between two sinks
+ * that write the same property is undefined.
  *
  * @example
  * const shop = graphModel({ nodes: { User: { key: 'id', props: { id: 'string' } } } });

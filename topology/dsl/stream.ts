@@ -22,21 +22,21 @@ import type { Aggregate, Results, WindowDefinition, WindowInfo } from './windows
 
 export interface WindowOptions {
   /**
-   * A window takes elements, and fires again for each, until the watermark is this far past its
-   * end; `Number.MAX_SAFE_INTEGER`: forever. Default 0.
+   * How long after its end (by the watermark) a window still accepts elements and fires again for
+   * each; `Number.MAX_SAFE_INTEGER`: forever. Default 0.
    */
   readonly allowedLateness?: Duration;
   /**
-   * Elements that no window takes any more: dropped and counted, or given as the side output
+   * Elements that no window accepts any longer: dropped and counted, or emitted as the side output
    * `late`. Default 'drop'.
    */
   readonly late?: 'drop' | 'side';
   /**
-   * Whether a later firing tells all of the window so far, or only what came since the one before.
-   * Default 'accumulating'.
+   * Whether a later firing covers the whole window so far, or only the elements since the previous
+   * firing. Default 'accumulating'.
    */
   readonly mode?: 'accumulating' | 'discarding';
-  /** Fires also before the end, every so long in event time, if something changed. Default: not. */
+  /** Also fires before the end, at this interval of event time, if there are new elements. */
   readonly early?: Duration;
 }
 
@@ -44,7 +44,7 @@ type LateOf<O, T> = O extends { readonly late: 'side' }
   ? { readonly out: Stream<T>; readonly late: Stream<T> }
   : Stream<T>;
 
-/** The side output `late`, where it was asked for. */
+/** The side output `late`, if it was requested. */
 export type LateSide<O, T> = O extends { readonly late: 'side' }
   ? { readonly late: Stream<T> }
   : unknown;
@@ -64,15 +64,15 @@ export interface Stream<T> {
   /** One element in, any number out. */
   readonly flatMap: <R>(flatMap: (value: T, context: ElementContext) => readonly R[]) => Stream<R>;
   /**
-   * Named outputs by condition: the first that says yes takes the element, `rest` (which may stay
-   * unread) the others. No condition is called so.
+   * Named outputs by condition: an element goes to the first one whose condition is true, else to
+   * `rest`, which may stay unused. No condition can be named `rest`.
    */
   readonly branch: BranchOf<T>;
   /** @deprecated Since 0.1.0: use `branch`. */
   readonly split: BranchOf<T>;
   /**
-   * Events whose data the schema refuses go to the rejected table; after it the data has the
-   * schema's type.
+   * Events whose data does not fit the schema go to the rejected table; the data of the others has
+   * the schema's type.
    */
   readonly validate: <E extends SluiceEvent, D>(
     this: Stream<E>,
@@ -80,14 +80,14 @@ export interface Stream<T> {
     schema: Schema<D> | SchemaUnion<D>,
   ) => Stream<Validated<E, D>>;
   /**
-   * Sets event time (RFC 3339, or whole epoch ms) and makes watermarks, per split of the source.
+   * Sets event time (RFC 3339, or whole epoch ms) and generates watermarks per split of the source.
    */
   readonly eventTime: (
     id: string,
     timestamp: (value: T) => string | number,
     options: EventTimeOptions,
   ) => Stream<T>;
-  /** Lets the first element of a key pass. */
+  /** Passes on only the first element of each key. */
   readonly deduplicate: <const O extends DeduplicateOptions<T>>(
     id: string,
     options: O & DeduplicateOptions<T>,
@@ -95,7 +95,7 @@ export interface Stream<T> {
   /** The same elements, by key: what follows keeps state for each key. */
   readonly keyBy: <const K extends Key>(key: (value: T) => K) => KeyedStream<K, T>;
   readonly lookup: LookupOf<T>;
-  /** This stream and others of its type as one; its watermark is the lowest of theirs. */
+  /** Merges this stream with others of its type; the watermark is the lowest of theirs. */
   readonly union: (id: string, ...others: readonly [Stream<T>, ...Stream<T>[]]) => Stream<T>;
   readonly sinkTo: (id: string, sink: SinkDefinition<T>) => void;
 }
@@ -110,14 +110,14 @@ interface FilterOf<T> {
 }
 
 interface LookupOf<T> {
-  /** Puts each element together with the table's row of its key, or undefined. */
+  /** Combines each element with the table's row of its key, or undefined. */
   <V, R>(
     id: string,
     table: FileTable<V>,
     options: LookupOptions<T, Key>,
     combine: (value: T, found: V | undefined) => R,
   ): Stream<R>;
-  /** Puts each element together with the answer for its key, or undefined. */
+  /** Combines each element with the answer for its key, or undefined. */
   <K extends Key, V, R>(
     id: string,
     lookup: AsyncLookup<K, V>,

@@ -1,5 +1,5 @@
 /**
- * The entry of the language: `topology()` builds a plan as frozen data and runs nothing.
+ * The entry point of the language: `topology()` builds a plan as frozen data and runs nothing.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { outPort } from '../nodes/node.ts';
@@ -12,10 +12,10 @@ import type { Stream } from './stream.ts';
 
 export interface TopologyOptions {
   /**
-   * Raise it when results change meaning; it is written into every rejected row. An integer from 1.
+   * Increase it when results change their meaning; every rejected row has it. An integer from 1.
    */
   readonly version: number;
-  /** `team/app`: who answers for it, and the partition of rows that name no team and app. */
+  /** `team/app`: who owns it, and the partition of rows without their own team and app. */
   readonly owner: `${string}/${string}`;
 }
 

@@ -16,8 +16,8 @@ export type WindowDefinition =
   | { readonly type: 'session'; readonly gap: Duration };
 
 /**
- * Windows `[start, end)` of one size that do not overlap. They begin at multiples of it since 1970
- * UTC, moved by `offset`, which is less than the size.
+ * Windows `[start, end)` of one size that do not overlap. They begin at multiples of the size since
+ * 1970 UTC, shifted by `offset`, which must be less than the size.
  *
  * @example
  * clicks.keyBy((c) => c.user).window('per-minute', tumbling('1m')).aggregate({ clicks: count() });
@@ -30,8 +30,8 @@ export function tumbling(
 }
 
 /**
- * Windows `[start, end)` of `size`, one beginning every `slide`; an element is in each that covers
- * it. `offset` is less than the slide.
+ * Windows `[start, end)` of `size`, one every `slide`; an element is in each window that covers it.
+ * `offset` must be less than the slide.
  *
  * @example
  * clicks
@@ -48,7 +48,7 @@ export function sliding(
 }
 
 /**
- * One window per burst of a key: `[first, last + gap)`. Elements whose gaps touch are of one
+ * One window per burst of a key: `[first, last + gap)`. Elements whose gaps touch are in one
  * session.
  *
  * @example
@@ -59,7 +59,7 @@ export function session(gap: Duration): WindowDefinition {
 }
 
 /**
- * What a window makes of its elements of type `T`. Results do not depend on the order of arrival.
+ * What a window computes from its elements of type `T`, whatever their order of arrival.
  */
 export interface Aggregate<in T, out R> {
   readonly agg: AggregateKind;
@@ -71,13 +71,13 @@ export interface Aggregate<in T, out R> {
 }
 
 /**
- * What an aggregate that skips null gives when there was nothing else: null, where its function may
- * give that.
+ * The result of an aggregate that skips null when there was nothing else: null, if its function can
+ * return null.
  */
 type NullOf<V> = Extract<V, null | undefined> extends never ? never : null;
 
 /**
- * How many elements; of `of`, how many where it gives neither null nor undefined.
+ * The number of elements; with `of`, the number for which it returns neither null nor undefined.
  *
  * @example
  * minutes.aggregate({ clicks: count(), bought: count((c: Click) => c.order) });
@@ -142,7 +142,7 @@ export function max<T, V extends number | null | undefined>(
 }
 
 /**
- * About how many different keys, null and undefined not counted; the standard error is in
+ * The approximate number of different keys, without null and undefined; the standard error is in
  * `topology/state/distinct-sketch.ts`.
  *
  * @example
@@ -156,17 +156,17 @@ export interface UserAggregate<in T, A, out R> {
   /** The empty accumulator: JSON-safe, since it is part of checkpoints. */
   readonly create: () => A;
   /**
-   * Gives the next accumulator, new or the same one changed. To refuse an element throw before
-   * changing anything.
+   * Returns the next accumulator: a new one, or the same one changed. To reject an element, throw
+   * before changing anything.
    */
   readonly add: (accumulator: A, value: T) => A;
-  /** Two accumulators as one; sessions need it. */
+  /** Merges two accumulators; sessions need it. */
   readonly merge: (a: A, b: A) => A;
   readonly result: (accumulator: A) => R;
 }
 
 /**
- * An aggregate of one's own.
+ * A custom aggregate.
  *
  * @example
  * const longest = aggregator<Click, string, string>({
@@ -186,7 +186,7 @@ export type Results<S> = {
   readonly [P in keyof S]: S[P] extends Aggregate<never, infer R> ? R : never;
 };
 
-/** What every result of a window tells about where it comes from. */
+/** The window and pane that a result comes from. */
 export interface WindowInfo<out K> {
   readonly key: K;
   /** Epoch ms, inclusive. */

@@ -1,5 +1,5 @@
 /**
- * What a test says to the driver of a topology, and what it hears.
+ * The interface between a test and the driver of a topology.
  */
 import type { RejectionCode } from '../../../schemas/rejection.ts';
 import type { LookupFunction } from '../../operators/lookup/bounded-calls.ts';
@@ -7,15 +7,15 @@ import type { NodeCounts } from '../../operators/operator.ts';
 
 export interface DriverOptions {
   /**
-   * Processing time at the beginning, epoch ms. Default 0: events of today are then from the
-   * future, which `eventTime` guards against.
+   * Processing time at the start, epoch ms. Default 0: then events of today are in the future,
+   * which `eventTime` rejects.
    */
   readonly now?: number;
   /** Connectors by name. */
   readonly lookups?: Readonly<Record<string, LookupFunction>>;
-  /** Rows of look-up tables, by the file that the topology names. */
+  /** Rows of look-up tables, by the path of the file in the topology. */
   readonly tables?: Readonly<Record<string, readonly unknown[]>>;
-  /** Splits by source id; a source that is not named has one. */
+  /** Splits by source id; a source that is not listed has one. */
   readonly splits?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -32,7 +32,7 @@ export interface DrivenRejection {
   readonly operator: string;
   readonly code: RejectionCode;
   readonly message: string;
-  /** JSON pointer to what is wrong, where that is one place. */
+  /** JSON pointer to the problem, if it is in one place. */
   readonly pointer: string | null;
   readonly value: unknown;
 }
@@ -52,8 +52,8 @@ export interface SourceSelection {
 
 export interface Driver {
   /**
-   * Elements of one source, in one batch. What is pushed is what the source would give: an event,
-   * unless the topology reads something else.
+   * Elements of one source, in one batch. Push what the source would emit: an event, unless the
+   * topology reads something else.
    */
   push(source: string, values: unknown, options?: { readonly split?: string }): Promise<void>;
   /** Elements of several sources, in one turn. */
@@ -65,24 +65,26 @@ export interface Driver {
   advanceWatermark(at: number | 'max', selection?: SourceSelection): Promise<void>;
   idle(selection?: SourceSelection): Promise<void>;
   active(selection?: SourceSelection): Promise<void>;
-  /** Moves processing time, epoch ms; fires its timers, makes no watermark. */
+  /** Sets processing time, epoch ms, and fires its timers; emits no watermark. */
   setClock(ms: number): Promise<void>;
-  /** The periodic emission: watermarks are made of the events so far, idleness is judged. */
+  /**
+   * The periodic emission: generates watermarks from the events so far, and checks for idleness.
+   */
   tick(): Promise<void>;
   /**
-   * The rows that a sink took since it was read last; of a graph sink the writes that its function
-   * made of each.
+   * The rows that a sink received since the last read; for a graph sink, the writes that its
+   * function returned.
    */
   read(sink: string): readonly DrivenRow[];
-  /** The watermarks and idleness that reached a sink since asked last. */
+  /** The watermarks and idleness that reached a sink since the last call. */
   signals(sink: string): readonly DrivenSignal[];
   rejected(): readonly DrivenRejection[];
   counts(node: string): NodeCounts;
-  /** All operators' state as JSON, and what they were defined as. */
+  /** The state and the definition of all operators, as JSON. */
   snapshot(): string;
   /**
-   * Also of a driver of the topology as it was before a change. Throws `SluiceError`
-   * `restore-refused` where a job would.
+   * Also accepts a snapshot of the topology before a change. Throws `SluiceError` `restore-refused`
+   * where a job would.
    */
   restore(snapshot: string): Promise<void>;
   close(): void;

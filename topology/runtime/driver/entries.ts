@@ -1,6 +1,6 @@
 /**
- * How a value that a test pushes becomes an element: an event with all its attributes, from a
- * record that never was.
+ * Turns a value that a test pushes into an element: an event with all its attributes, as if from a
+ * record.
  */
 import type { EventAttributes, SluiceEvent } from '../../../schemas/event.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -9,7 +9,7 @@ import { splitKey } from '../../operators/batch.ts';
 import type { SourceNode } from '../../operators/source/kind.ts';
 
 /**
- * An event with `data`; whatever attributes a test does not care about are filled in.
+ * An event with `data`; attributes that the test does not set are filled in.
  *
  * @example
  * await driver.push('clicks', event({ page: '/' }, { id: 'e1', time: '2026-01-31T08:00:00Z' }));
