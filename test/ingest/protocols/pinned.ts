@@ -4,7 +4,7 @@
  */
 export const pinnedParts: Readonly<Record<string, string>> = {
   openapi: 'ea75bd9e45260033',
-  asyncapi: '49754b35e345ac3a',
+  asyncapi: 'c545275caf003e13',
   'path /v1/{team}/{app}': '9e08805878d219b8',
   'path /v1/{team}/{app}/pixel.gif': '1e3ff3a095925e8a',
   'path /v1/{team}/{app}/ws': 'ce6a55f6149d436c',
@@ -44,9 +44,9 @@ export const pinnedParts: Readonly<Record<string, string>> = {
   'type application/cloudevents-batch+json': 'c3df07f8728dbf27',
   'schema Error': '6b127e904225ffcf',
   'schema Refused': '5c7cb24b3e2af6a2',
-  'schema Taken': '6425afa82b56b149',
+  'schema Taken': '68a47b86300fffd4',
   'schema Result': '6567f5cf57be8944',
-  'schema ResultTaken': '45b699a44c89f972',
+  'schema ResultTaken': 'd8ec13e9c4cd9848',
   'schema ResultRefused': '8ca85e5479cc1dc8',
   'schema Batch': 'b19037be4f323596',
   'schema Verdict': '23900b8a20514859',
