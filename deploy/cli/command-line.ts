@@ -16,7 +16,7 @@ export interface GlobalOptions {
 /** Options of every command, by their flags. */
 export const globalOptions = [
   { flags: '--json', summary: 'answer as JSON, for programs' },
-  { flags: '--dir <dir>', summary: 'folder of everything local', default: '.sluice' },
+  { flags: '--dir <dir>', summary: 'folder for all local data', default: '.sluice' },
   {
     flags: '--config <file>',
     summary: 'configuration (default: sluice.yaml here, else the shipped example)',

@@ -36,7 +36,7 @@ const segmentStream = text({
 });
 
 export const keys = list({
-  description: 'API keys. With neither keys nor issuers everybody on this machine may send.',
+  description: 'API keys. Without keys and issuers, everybody on this machine may send.',
   default: [],
   items: group({
     description: 'One key. `sluice key new` makes one and prints its entry.',
@@ -90,7 +90,7 @@ export const jwt = list({
       }),
       identity_claim: text({
         description:
-          'Claim that says whom the token speaks for; with the issuer it is the identity.',
+          'Claim with the sender of the token; together with the issuer it is the identity.',
         default: 'sub',
       }),
       segment_stream: segmentStream,

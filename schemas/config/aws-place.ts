@@ -6,7 +6,7 @@ import { inFormat } from './formats.ts';
 import { text } from './setting.ts';
 
 export const region = text({
-  description: 'Region. Unset: as the environment and the shared configuration of AWS say.',
+  description: 'Region. Unset: from the environment and the shared AWS configuration.',
   pattern: '^[a-z0-9-]{3,32}$',
   expected: 'a region such as eu-central-1',
   examples: ['eu-central-1'],

@@ -134,7 +134,7 @@ export const ingress = group({
     }),
     trusted_proxies: whole({
       description:
-        "Proxies in front that append to X-Forwarded-For or Forwarded. The client's address is the entry that many from the right.",
+        "Proxies in front that append to X-Forwarded-For or Forwarded. The client's address is the entry at this position from the right.",
       default: 0,
       minimum: 0,
       maximum: 16,
@@ -184,7 +184,8 @@ export const ingress = group({
 });
 
 export const metrics = group({
-  description: 'Where Prometheus asks for metrics: a listener of its own, as all teams are there.',
+  description:
+    'Listener for Prometheus, separate from the ingress because the metrics cover all teams.',
   properties: {
     host: listenHost,
     port: whole({
@@ -194,7 +195,7 @@ export const metrics = group({
       maximum: 65_535,
     }),
     hosts: list({
-      description: 'Names by which it is asked, besides addresses and those of loopback.',
+      description: 'Host names that it answers to, besides addresses and loopback names.',
       default: [],
       items: text({ ...host, description: 'Host name.', examples: ['sluice.prod.svc'] }),
     }),

@@ -58,7 +58,7 @@ export const kinesis = group({
     }),
     fan_out: flag({
       description:
-        'Whether each topology reads by a consumer of its own (enhanced fan-out), `sluice-<topology>`, registered where it is missing.',
+        'Whether each topology reads with its own consumer (enhanced fan-out), `sluice-<topology>`, registered if it does not exist.',
       default: false,
     }),
     idle_read_every_ms: whole({
@@ -79,7 +79,7 @@ export const kafka = group({
       description: 'Brokers to connect to first. Unset: Kafka is not configured.',
       examples: ['b-1.example:9098,b-2.example:9098'],
     }),
-    tls: flag({ description: 'Whether to connect by TLS.', default: false }),
+    tls: flag({ description: 'Whether to connect with TLS.', default: false }),
     auth: choice({
       description: '`msk_iam`: SASL/OAUTHBEARER with tokens signed by credentials of AWS.',
       default: 'none',
@@ -87,7 +87,7 @@ export const kafka = group({
     }),
     region: text({ ...region, description: 'Region of the cluster, for `auth: msk_iam`.' }),
     role_arn: text({
-      description: 'Role to take on first, for `auth: msk_iam`.',
+      description: 'Role to assume first, for `auth: msk_iam`.',
       pattern: '^arn:[a-z-]+:iam::\\d{12}:role/\\S+$',
       expected: 'a role such as arn:aws:iam::123456789012:role/kafka',
       examples: ['arn:aws:iam::123456789012:role/kafka'],

@@ -85,7 +85,7 @@ export const streams = list({
       }),
       aggregate: choice({
         description:
-          'Whether small events share a Kinesis record: `kpl` in the format of the Kinesis Producer Library, `kpl-gzip` that compressed (only Sluice reads it).',
+          'Whether small events share a Kinesis record: `kpl` in the format of the Kinesis Producer Library, `kpl-gzip` the same compressed (only Sluice reads it).',
         default: 'none',
         enum: ['none', 'kpl', 'kpl-gzip'],
       }),

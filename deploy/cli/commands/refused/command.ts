@@ -17,7 +17,7 @@ export default command({
     limit: textOr('<events>', '20', 'events to show'),
     url,
     key,
-    yes: flag('drop them: they are nowhere else'),
+    yes: flag('confirm: dropped events exist nowhere else'),
   },
   examples: ['refused list', 'refused show shop/clicks', 'refused send shop/clicks'],
   writes: true,

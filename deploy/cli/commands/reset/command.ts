@@ -9,7 +9,7 @@ export default command({
   order: 130,
   options: {
     yes: flag('do not ask'),
-    dropSpooled: flag('also delete events that were acknowledged and are only on this disk'),
+    dropSpooled: flag('also delete acknowledged events that exist only on this disk'),
   },
   examples: ['reset', '--dir .sluice reset --yes'],
   writes: true,

@@ -25,7 +25,7 @@ export default command({
       'auto',
       'lines (an event a line), json (any JSON; elements of an array are events), or auto',
     ),
-    giveUpAfter: textOr('<seconds>', '60', 'time out when nothing is accepted for so long'),
+    giveUpAfter: textOr('<seconds>', '60', 'time out when nothing is accepted for this long'),
     resume: flagOff('begin at the first event, whatever was sent before'),
   },
   examples: [

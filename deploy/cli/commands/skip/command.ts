@@ -5,7 +5,7 @@ import { argument, command, flag, text } from '../../command.ts';
 
 export default command({
   name: 'skip',
-  summary: 'Make a topology skip what it cannot read of a split',
+  summary: 'Make a topology skip what it cannot read in a split',
   order: 110,
   arguments: {
     topology: argument('name of the topology'),

@@ -5,7 +5,7 @@ import { command, flag, optionalArgument } from '../../command.ts';
 
 export default command({
   name: 'status',
-  summary: 'Show what runs, how far it is, and what holds it back: a line for each topology',
+  summary: 'Show what runs, how far it is, and what holds it back: one line per topology',
   order: 90,
   arguments: { topology: optionalArgument('name of the one to show in detail') },
   options: { details: flag('show all topologies in detail') },
