@@ -171,8 +171,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'two sources of one stream share the watermarks of their splits',
     file: 'topology/operators/batch.ts',
-    find: 'return `${source} ${path} ${split}`;',
-    replace: 'return `${source.slice(0, 0)} ${path} ${split}`;',
+    find: 'return `${source} ${route} ${split}`;',
+    replace: 'return `${source.slice(0, 0)} ${route} ${split}`;',
     caughtBy: { test: 'topology/runtime/silent-splits-job', only: 'one stream as two sources' },
   },
   {
