@@ -223,13 +223,6 @@ export const limits = {
   s3PatienceMs: 300_000,
   /** A lake in S3: calls of one table that are in flight beside each other. */
   lakeCallsMax: 8,
-  /**
-   * Firehose: a record before base64,
-   * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
-   */
-  firehoseRecordMaxBytes: 1_000 * kibi,
-  /** Firehose: calls in flight of one sink; past it `write` waits. */
-  firehoseCallsMax: 4,
 } as const;
 
 assert(

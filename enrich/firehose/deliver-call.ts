@@ -16,6 +16,8 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { DeliveryOutcome, DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { PackedRecord } from './pack-rows.ts';
 
+/** Calls in flight of one sink; past it `write` waits. */
+export const firehoseCallsMax = 4;
 /** Tries of one call's records that fail in a row, and the pauses between them. */
 export const firehoseAttemptsMax = 10;
 const firehoseRetryBaseMs = 100;

@@ -20,14 +20,13 @@ import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
 import { tableStateOf } from '../parquet/worker-protocol.ts';
 import type { FirehoseCount } from './deliver-call.ts';
-import { deliverCall, deliveryPace, describeStream } from './deliver-call.ts';
+import { deliverCall, deliveryPace, describeStream, firehoseCallsMax } from './deliver-call.ts';
 import type { PackedCall } from './pack-rows.ts';
-import { RowPacker } from './pack-rows.ts';
+import { firehoseRecordMaxBytes, RowPacker } from './pack-rows.ts';
 import type { LineOptions } from './row-line.ts';
 import { lineWriter } from './row-line.ts';
 
@@ -90,7 +89,7 @@ class FirehoseSink implements Sink {
     const { lines, rejected } = this.#linesOf(batch);
     const beside: number[] = [];
     for (const { index, line, isPlain } of lines) {
-      if (!isPlain || line.length > limits.firehoseRecordMaxBytes) beside.push(index);
+      if (!isPlain || line.length > firehoseRecordMaxBytes) beside.push(index);
       else await this.#startWithin(this.#packer.add(line));
     }
     if (beside.length === 0) return rejected;
@@ -126,7 +125,7 @@ class FirehoseSink implements Sink {
 
   async #startWithin(call: PackedCall | undefined): Promise<void> {
     if (call === undefined) return;
-    while (this.#underWay.size >= limits.firehoseCallsMax) await Promise.race(this.#underWay);
+    while (this.#underWay.size >= firehoseCallsMax) await Promise.race(this.#underWay);
     this.#check();
     this.#start(call);
   }

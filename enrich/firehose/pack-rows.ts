@@ -10,9 +10,13 @@
  * 2. Every row is in exactly one record, in the order it came.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
-import { mebi } from '../../schemas/kernel/bytes.ts';
-import { limits } from '../../schemas/limits.ts';
+import { kibi, mebi } from '../../schemas/kernel/bytes.ts';
 
+/**
+ * A record before base64,
+ * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
+ */
+export const firehoseRecordMaxBytes = 1_000 * kibi;
 /**
  * Records and bytes of one call, counted as base64, so that every reading of the limit holds,
  * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
@@ -57,9 +61,9 @@ export class RowPacker {
 
   /** Takes a line with its line feed; returns the call that is full before it. */
   add(line: Buffer): PackedCall | undefined {
-    assert(line.length <= limits.firehoseRecordMaxBytes, 'a row that is packed fits a record');
+    assert(line.length <= firehoseRecordMaxBytes, 'a row that is packed fits a record');
     const fits =
-      this.#lineBytes + line.length <= limits.firehoseRecordMaxBytes &&
+      this.#lineBytes + line.length <= firehoseRecordMaxBytes &&
       this.#lines.length < firehoseRecordMaxRows;
     let full: PackedCall | undefined;
     if (!fits) this.#endRecord();

@@ -11,12 +11,12 @@ import { describe, expect, it } from 'vitest';
 import type { S3Place } from '../../deploy/stores/s3/s3-objects.ts';
 import { firehoseStream } from '../../deploy/streams/firehose/firehose-stream.ts';
 import { firehoseSink } from '../../enrich/firehose/firehose-sink.ts';
+import { firehoseRecordMaxBytes } from '../../enrich/firehose/pack-rows.ts';
 import { queryLake } from '../../enrich/lake/query.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { manualClock, systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
-import { limits } from '../../schemas/limits.ts';
 import type { Plan, Sink, SinkNode, StreamDefinition } from '../../topology/index.ts';
 import {
   count,
@@ -45,7 +45,7 @@ const row = schemaOf<{ n: number; note?: string }>({
   required: ['n'],
   properties: { n: { type: 'integer' }, note: { type: 'string' } },
 });
-const note = 'x'.repeat(limits.firehoseRecordMaxBytes);
+const note = 'x'.repeat(firehoseRecordMaxBytes);
 const events = 12;
 
 const equals = topology('equals', { version: 1, owner: 'a/b' }, (t) => {

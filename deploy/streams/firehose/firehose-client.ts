@@ -13,9 +13,9 @@ import {
   PutRecordBatchCommand,
 } from '@aws-sdk/client-firehose';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { firehoseCallsMax } from '../../../enrich/firehose/deliver-call.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { within } from '../../../schemas/kernel/within.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { PutReply } from './put-outcome.ts';
 
 /** Silence of one call, all of it, connecting, and an idle connection. */
@@ -46,7 +46,7 @@ export function createFirehoseClient({
 }: FirehoseClientOptions): FirehoseApi {
   const agent = {
     keepAlive: true,
-    maxSockets: limits.firehoseCallsMax,
+    maxSockets: firehoseCallsMax,
     timeout: firehoseIdleMs,
   };
   const client = new FirehoseClient({

@@ -10,11 +10,14 @@ import { firehoseStream } from '../../../deploy/streams/firehose/firehose-stream
 import type { FirehoseCount } from '../../../enrich/firehose/deliver-call.ts';
 import { firehoseAttemptsMax } from '../../../enrich/firehose/deliver-call.ts';
 import { firehoseSink } from '../../../enrich/firehose/firehose-sink.ts';
-import { firehoseCallMaxBytes, firehoseRecordMaxRows } from '../../../enrich/firehose/pack-rows.ts';
+import {
+  firehoseCallMaxBytes,
+  firehoseRecordMaxBytes,
+  firehoseRecordMaxRows,
+} from '../../../enrich/firehose/pack-rows.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
-import { limits } from '../../../schemas/limits.ts';
 import type { DeliveryStream } from '../../../schemas/ports/delivery-stream.ts';
 import type { ElementBatch, Sink } from '../../../topology/index.ts';
 import { motoRig } from '../../deploy/stores/s3/support.ts';
@@ -209,7 +212,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
   it('gives a row beyond one record to its table, with the checkpoint, and goes on', async () => {
     const { sink, arrived, counts, table } = await make();
     await sink.open(undefined);
-    const note = 'x'.repeat(limits.firehoseRecordMaxBytes);
+    const note = 'x'.repeat(firehoseRecordMaxBytes);
     const batch = batchOf(
       [typedRow(0), typedRow(1, { note }), { n: 'bad' }, typedRow(3)],
       () => at,

@@ -9,12 +9,12 @@ import type { PackedCall } from '../../../enrich/firehose/pack-rows.ts';
 import {
   firehoseCallMaxBytes,
   firehoseCallMaxRecords,
+  firehoseRecordMaxBytes,
   firehoseRecordMaxRows,
   RowPacker,
   wireBytes,
 } from '../../../enrich/firehose/pack-rows.ts';
 import { lineWriter } from '../../../enrich/firehose/row-line.ts';
-import { limits } from '../../../schemas/limits.ts';
 import { batchOf } from '../support.ts';
 
 const lineOf = (n: number, bytes: number): Buffer =>
@@ -33,7 +33,7 @@ function expectWithin(calls: readonly PackedCall[], rows: number): void {
       firehoseCallMaxBytes,
     );
     for (const { data, rows: count } of records) {
-      expect(data.length).toBeLessThanOrEqual(limits.firehoseRecordMaxBytes);
+      expect(data.length).toBeLessThanOrEqual(firehoseRecordMaxBytes);
       expect(count).toBeLessThanOrEqual(firehoseRecordMaxRows);
       expect(count).toBe(data.toString().split('\n').length - 1);
     }
@@ -49,8 +49,8 @@ describe('packing rows for Firehose', () => {
   it('keeps every row once and in order, within the limits, whatever their sizes', () => {
     const size = fc.oneof(
       { weight: 6, arbitrary: fc.integer({ min: 8, max: 5_000 }) },
-      { weight: 2, arbitrary: fc.integer({ min: 200_000, max: limits.firehoseRecordMaxBytes }) },
-      { weight: 1, arbitrary: fc.constant(limits.firehoseRecordMaxBytes) },
+      { weight: 2, arbitrary: fc.integer({ min: 200_000, max: firehoseRecordMaxBytes }) },
+      { weight: 1, arbitrary: fc.constant(firehoseRecordMaxBytes) },
     );
     fc.assert(
       fc.property(fc.array(size, { maxLength: 60 }), (sizes) =>
@@ -66,7 +66,7 @@ describe('packing rows for Firehose', () => {
     ).toEqual([[500, 500, 200]]);
     const many = pack(Array<number>(firehoseCallMaxRecords * firehoseRecordMaxRows + 1).fill(8));
     expect(many.map(({ records }) => records.length)).toEqual([500, 1]);
-    const large = pack(Array<number>(7).fill(limits.firehoseRecordMaxBytes));
+    const large = pack(Array<number>(7).fill(firehoseRecordMaxBytes));
     expect(large.map(({ records }) => records.length)).toEqual([3, 3, 1]);
   });
 });
