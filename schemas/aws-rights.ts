@@ -1,6 +1,6 @@
 /**
- * What each call to AWS needs of who makes it: what errors ask for and what the documented policies
- * (docs/operating/policies/) are made of.
+ * The permissions that each call to AWS needs. Errors ask for them, and the documented policies
+ * (docs/operating/policies/) are generated from them.
  *
  * Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html,
  * list_amazonkinesis.html, list_amazonkinesisfirehose.html; keys:

@@ -1,6 +1,7 @@
 /**
- * From YAML text to the effective configuration: interpolation, types, defaults and combinations,
- * every problem at once with its line. Pure but for `readConfig`, which reads the file.
+ * From YAML text to the effective configuration: interpolation, types, defaults and combinations.
+ * It reports all problems at once, with their lines. Pure except `readConfig`, which reads the
+ * file.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';

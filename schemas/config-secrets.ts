@@ -1,13 +1,13 @@
 /**
- * What nobody is shown of a configuration: in `config check`, in a problem, in an error, in a line
- * of the log.
+ * Which parts of a configuration are never shown, in `config check`, a problem, an error or a log
+ * line.
  *
  * Invariants:
- * 1. A setting that the table (config/table.ts) calls `writeOnly` is never shown, even in part or
- *    when it is wrong.
- * 2. Of any address, wherever it stands in a text, the user information is masked, and so are
- *    members of its query that are named like secrets. Too much is masked rather than too little:
- *    everything up to the last @ that belongs to it.
+ * 1. A setting that is `writeOnly` in the table (config/table.ts) is never shown, even in part or
+ *    when it is invalid.
+ * 2. In any address, anywhere in a text, the user information is masked, and so are query members
+ *    with names of secrets. Rather too much is masked than too little: everything up to the last @
+ *    of the address.
  */
 
 export const hidden = '***';

@@ -1,7 +1,7 @@
 /**
- * The effective configuration, after defaults, interpolation and checks: what the rest of the
- * system is given. config-file.ts makes it from YAML; nothing else reads configuration. Types of
- * the sections are derived from the table (config/table.ts), where each setting is described.
+ * The effective configuration, after defaults, interpolation and checks, that the rest of the
+ * system uses. config-file.ts makes it from YAML; nothing else reads configuration. The types of
+ * the sections are derived from the table (config/table.ts), which describes each setting.
  */
 import type { AccessConfig } from './config/access.ts';
 import type { IngressConfig, LocalConfig, MetricsConfig, RoutingConfig } from './config/ingress.ts';

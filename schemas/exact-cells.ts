@@ -1,9 +1,10 @@
 /**
  * Whether the numbers that go into a table's integer and JSON columns are exact. Pure.
  *
- * A whole number from 2^53 on stands for several: it is refused where it would be written with all
- * its digits. From 1e21 on it is written with a power of ten, and says itself that it is rounded.
- * What a double does not hold as the event wrote it is refused too, where the event is known.
+ * From 2^53 on, one double represents several whole numbers, so such a number is refused where all
+ * its digits would be written. From 1e21 on it is written with a power of ten, which shows that it
+ * is rounded. A number that a double cannot hold as the event wrote it is refused too, if the event
+ * is known.
  */
 import { pointerTo } from './json-pointer.ts';
 import type { InexactNumber } from './number-scan.ts';

@@ -1,6 +1,6 @@
 /**
- * The formats of JSON Schema (2020-12, section 7.3) and of OpenAPI, each by the grammar of its RFC,
- * in time that is linear in the text.
+ * The formats of JSON Schema (2020-12, section 7.3) and of OpenAPI, each checked by the grammar of
+ * its RFC, in time linear in the text.
  *
  * | format | what |
  * |---|---|

@@ -1,10 +1,10 @@
 /**
- * Members that are called as something that every JavaScript object inherits (`constructor`,
- * `toString`, `__proto__`): a schema that speaks of them is compiled so that only a value's own
- * members count. Pure.
+ * Members with names that every JavaScript object inherits (`constructor`, `toString`,
+ * `__proto__`): a schema that mentions them is compiled so that only a value's own members count.
+ * Pure.
  *
- * The compiler passes over `__proto__` in `properties`, `dependentRequired` and `dependentSchemas`.
- * It is said in keywords where it does not.
+ * The compiler ignores `__proto__` in `properties`, `dependentRequired` and `dependentSchemas`, so
+ * it is expressed in keywords that the compiler does not ignore.
  */
 import { pointerPart } from './json-pointer.ts';
 import { subschemasOf } from './schema-walk.ts';

@@ -1,6 +1,6 @@
 /**
- * JSON pointers (RFC 6901): their parts, what they name in a value, and what they name in bytes
- * that were already checked, without materialising the value around it.
+ * JSON pointers (RFC 6901): their parts, what they refer to in a value, and what they refer to in
+ * checked bytes, without materializing the value around it.
  *
  * Invariants of what is found in bytes:
  * 1. Reads as JSON.parse does: of members with one name the last counts, and names are compared

@@ -1,6 +1,6 @@
 /**
- * A string as JSON text, as `JSON.stringify` writes it. Most strings of an event are plain ASCII,
- * and a look at one costs a third of the call.
+ * Writes a string as JSON text, like `JSON.stringify`. Most strings of an event are plain ASCII,
+ * and checking for that costs a third of the call.
  */
 
 /** Printable ASCII without quote and backslash: it stands for itself. */

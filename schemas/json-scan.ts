@@ -1,12 +1,12 @@
 /**
- * Checks that bytes are one well-formed JSON value (RFC 8259) in valid UTF-8, and finds where its
- * parts lie, without materialising anything. Accepts what JSON.parse accepts of the same text, but
- * for nesting beyond `limits.jsonDepthMax`.
+ * Checks that bytes are one well-formed JSON value (RFC 8259) in valid UTF-8, and finds the spans
+ * of its parts, without materializing anything. It accepts what JSON.parse accepts of the same
+ * text, except nesting beyond `limits.jsonDepthMax`.
  *
  * Invariants:
- * 1. Everything between `start` and `end` is looked at: what is accepted can be spliced into a JSON
- *    text and stays one value.
- * 2. Iterative; memory does not grow with the input but for the spans that were asked for.
+ * 1. Everything between `start` and `end` is checked: accepted bytes can be spliced into a JSON
+ *    text and stay one value.
+ * 2. Iterative; memory does not grow with the input, except for the requested spans.
  * 3. Offsets count bytes from the start of the given array.
  */
 import { endOfValue } from './json-check.ts';

@@ -1,13 +1,13 @@
 /**
- * Runs over JSON values (RFC 8259) without materialising them: the loop under every check of what a
- * client sent. Answers with offsets; which value it is and what to do with it is json-scan.ts'
- * matter, and whether they are UTF-8 is json-utf8.ts'.
+ * Skips over JSON values (RFC 8259) without materializing them: the inner loop of every check of a
+ * client's bytes. It returns offsets; json-scan.ts decides what to do with a value, and
+ * json-utf8.ts checks for UTF-8.
  *
  * Invariants:
- * 1. A skip returns the offset behind what it skipped, never beyond `end`, or -1 with the fault
- *    noted for `notedFault`.
- * 2. Every byte that is skipped was looked at: what is accepted can be spliced into a JSON text and
- *    stays one value.
+ * 1. A skip returns the offset after the value, never beyond `end`, or -1 with the fault noted for
+ *    `notedFault`.
+ * 2. Every skipped byte was checked: accepted bytes can be spliced into a JSON text and stay one
+ *    value.
  * 3. Iterative and without allocation: nesting is bounded by `limits.jsonDepthMax`, never by the
  *    call stack.
  */

@@ -1,7 +1,7 @@
 /**
- * Where bytes stop being UTF-8 (RFC 3629). The check itself is Node's, at a hundredth of a
- * nanosecond a byte; the search for the place runs only on bytes that failed it, in time linear in
- * their number: a body of many megabytes must not hold the event loop.
+ * Finds where bytes stop being UTF-8 (RFC 3629). Node makes the check itself, at a hundredth of a
+ * nanosecond per byte. The search for the place runs only on bytes that failed it, in linear time:
+ * a body of many megabytes must not block the event loop.
  */
 import { isUtf8 } from 'node:buffer';
 

@@ -4,12 +4,12 @@
  * number, protobuf message, MD5 of the message.
  *
  * Invariants:
- * 1. What is decoded are views into the record, what is encoded are the given pieces between heads:
- *    no byte of a value is copied.
- * 2. What is no whole, well-formed aggregate is an ordinary record: `decodeAggregate` never throws
- *    and never gives a part.
- * 3. An aggregate has 1 to `aggregateMaxRecords` records. Its readers take them in one turn, so one
- *    with more is not taken apart.
+ * 1. Decoding returns views into the record, and encoding puts the given pieces between heads: no
+ *    byte of a value is copied.
+ * 2. Anything but a complete, well-formed aggregate is an ordinary record: `decodeAggregate` never
+ *    throws and never returns a part.
+ * 3. An aggregate has 1 to `aggregateMaxRecords` records. Readers process them in one turn, so an
+ *    aggregate with more is not unpacked.
  */
 import { createHash } from 'node:crypto';
 import { assert } from './kernel/assert.ts';

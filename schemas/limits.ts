@@ -1,7 +1,7 @@
 /**
- * The bounds that several files share, each with its unit in its name and its source where the
- * world sets it, and the relations that must hold among them, asserted when this file is loaded. A
- * bound of one file is beside its use.
+ * The limits that several files share, each with its unit in its name, and its source if somebody
+ * else sets it, and the relations among them, asserted when this file is loaded. A limit of one
+ * file is beside its use.
  */
 import { assert } from './kernel/assert.ts';
 import { kibi, mebi } from './kernel/bytes.ts';

@@ -1,13 +1,12 @@
 /**
- * Regular expressions of schemas, whose time grows with the text and with nothing else: a pattern
- * that backtracks keeps a thread for years on a text of some forty characters. Verdicts are those
- * of ECMAScript.
+ * Regular expressions of schemas in time linear in the text: a pattern that backtracks can block a
+ * thread for years on a text of some forty characters. Verdicts are those of ECMAScript.
  *
- * A pattern that cannot try more than a few ways is run by the engine of V8. Every other is run
- * here, from the end of the text to its beginning: for each place of the pattern, does it match
- * what is behind? What comes out for one character is remembered (a lazy DFA), so that most steps
- * are one look. Lookaheads are places like others. Backreferences and lookbehinds need more than
- * that, and are refused where V8 could backtrack.
+ * V8 runs patterns that can try only a few ways. All others run here, from the end of the text to
+ * its beginning: for each place of the pattern, does it match the rest of the text? The result for
+ * one character is remembered (a lazy DFA), so that most steps are one look-up. Lookaheads are
+ * ordinary places. Backreferences and lookbehinds need more than that, and are refused where V8
+ * could backtrack.
  *
  * Invariants:
  * 1. The time of a test is at most linear in the text, times the places of the pattern

@@ -1,11 +1,11 @@
 /**
- * What JSON.parse would lose of a text silently: numbers that a double does not hold as they
+ * Finds what JSON.parse would silently lose of a text: numbers that a double cannot hold as they
  * are written (beyond 2^53, too many digits, too large or too small), and nesting that is too deep
- * to be written again. Found in the text, as the parsed value does not show it.
+ * to be written again. It works on the text, because the parsed value does not show it.
  *
- * The look at every text is in WebAssembly, sixteen bytes at a time, and finds nothing in nearly
- * all; what it finds is judged here. `binary` is number-scan.wat, compiled; a test compiles it
- * again and compares.
+ * WebAssembly scans every text, sixteen bytes at a time, and finds nothing in nearly all of them;
+ * its findings are checked here. `binary` is number-scan.wat, compiled; a test compiles it again
+ * and compares.
  *
  * Invariants:
  * 1. A number is exact when the shortest decimal of its double is the one that is written: 0.1,

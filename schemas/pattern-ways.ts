@@ -1,10 +1,10 @@
 /**
- * Whether a regular expression can be left to an engine that backtracks: when it has few ways to
- * try, its time is linear in the text all the same. Pure.
+ * Decides whether a regular expression can run on an engine that backtracks: if it has few ways to
+ * try, its time is still linear in the text. Pure.
  *
- * Few ways has a pattern with at most one endless repetition, of single characters, which begins at
- * the start of the text; all else in it is counted: the alternatives, and how often a bounded
- * repetition may match, multiplied along the pattern.
+ * A pattern has few ways if it has at most one endless repetition, of single characters, which
+ * begins at the start of the text, and if the product of everything else is small: the
+ * alternatives, and how often each bounded repetition may match.
  */
 import type { AST } from '@eslint-community/regexpp';
 

@@ -1,7 +1,7 @@
 /**
- * Does something for each item, at most `max` at a time. Resolves when all are done; after a
- * failure no further one begins, and it rejects with the first failure when those in progress have
- * ended: nothing continues behind the caller's back.
+ * Does something for each item, at most `max` at a time, and resolves when all are done. After a
+ * failure no new item starts, and it rejects with the first failure once those in progress have
+ * ended, so that nothing continues behind the caller's back.
  */
 export async function boundedEach<T>(
   items: readonly T[],

@@ -1,11 +1,11 @@
 /**
- * How often a peer that fails is tried: the first tries follow soon, the later ones seconds apart,
- * with jitter, so that a server that is gone is not knocked at, and one that comes back is not met
- * by all at once. Pure state over monotonic milliseconds.
+ * How often to retry a peer that fails: the first attempts follow soon, later ones are seconds
+ * apart, with jitter, so that clients do not flood a server that is gone or has just come back.
+ * Pure state over monotonic milliseconds.
  *
  * Invariants:
  * 1. A peer that answered is tried at once.
- * 2. Half of a pause is certain.
+ * 2. At most half of a pause is random.
  */
 import type { Clock } from './clock.ts';
 import type { Random } from './random.ts';

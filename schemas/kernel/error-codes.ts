@@ -1,14 +1,13 @@
 /**
- * Every code that Sluice says, in one table: its lane, whether trying again can help, its HTTP
- * status, what it means and what to do. docs/reference/errors.md is made of it
- * (`npm run docs:reference`).
+ * Every code of Sluice in one table: its lane, whether a retry can help, its HTTP status, what it
+ * means and what to do. docs/reference/errors.md is generated from it (`npm run docs:reference`).
  *
  * Invariants:
- * 1. The lanes never mix: a refusal takes a `RefusedCode`, a rejected row a `RejectedCode`, a
- *    `SluiceError` an `OperationalCode`. One name may be in two lanes, where it means the same.
- * 2. Every code of the table is used, and every code that is used is in it
+ * 1. The lanes never mix: a refusal has a `RefusedCode`, a rejected row a `RejectedCode`, a
+ *    `SluiceError` an `OperationalCode`. A name may be in two lanes if it means the same in both.
+ * 2. Every code in the table is used, and every code that is used is in the table
  *    (test/schemas/error-codes.test.ts).
- * 3. Codes are stable: clients, rows and alarms are written for them.
+ * 3. Codes are stable: clients, rows and alarms depend on them.
  */
 
 import { sinkPartCodes } from '../sinks/sinks.ts';

@@ -1,5 +1,5 @@
 /**
- * What the file system throws, as faults of Sluice. Pure.
+ * Turns errors of the file system into faults of Sluice. Pure.
  */
 import type { OperationalCode } from './error-codes.ts';
 import { messageOf, SluiceError, systemCodeOf } from './errors.ts';

@@ -4,15 +4,15 @@
  * flock.
  *
  * Invariants:
- * 1. The kernel takes and checks in one step, and lets go when the process ends, however it ends:
- *    nothing is left to clean up.
+ * 1. The kernel checks and locks in one step, and releases the lock when the process ends, however
+ *    it ends: nothing is left to clean up.
  * 2. The lock belongs to the file, so it is the same by every path: links, mounts, a renamed
  *    folder.
  * 3. It belongs to the descriptor held here: closing another one of the same file does not end it,
  *    a second taker in the same process is refused, and a child process does not inherit it, as
  *    Node opens files with O_CLOEXEC.
- * 4. The file stays when the lock ends. Whoever holds the lock of a file that was deleted meanwhile
- *    holds nothing, and tries again.
+ * 4. The file stays when the lock ends. A process that locked a file that was deleted meanwhile
+ *    does not own the folder, and tries again.
  *
  * On NFS the server keeps the lock from version 4 on, for all machines, unless the mount has
  * `nolock` or `local_lock`; a machine that is cut off for longer than its lease loses it unnoticed.

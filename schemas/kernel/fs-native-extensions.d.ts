@@ -1,5 +1,5 @@
 /**
- * What is used of fs-native-extensions, which has no types: folder-lock.ts says for what.
+ * Types for the part of fs-native-extensions that folder-lock.ts uses; the package has none.
  */
 declare module 'fs-native-extensions' {
   /**

@@ -1,12 +1,13 @@
 /**
- * How fast one side is asked, by what it says: each answer that it is asked too often makes the
- * pause between two calls longer, each answer that is none makes it shorter. All calls to it share
- * one pace, so that a new call does not ask at full speed beside those that were told to slow down.
+ * How fast to call a server that throttles: each throttled answer makes the pause between two calls
+ * longer, each other answer makes it shorter. All calls to the server share one pace, so that a new
+ * call does not run at full speed beside throttled ones.
  *
  * Invariants:
- * 1. Nothing waits before the first such answer, and nothing any more once the pause has come down
- *    below `baseMs`.
- * 2. Answers that come together count as one: the pause at most doubles within its own length.
+ * 1. No call waits before the first throttled answer, nor after the pause has dropped below
+ *    `baseMs`.
+ * 2. Throttled answers that arrive together count as one: within its own length, the pause at most
+ *    doubles.
  */
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';

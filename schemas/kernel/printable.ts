@@ -1,7 +1,7 @@
 /**
- * Text as a terminal may be given it: whatever could move its cursor, change its colours, or make
- * its text read in another order is shown as a JSON escape. Tabs and line feeds stay. Within a JSON
- * text the result means the same.
+ * Text that is safe for a terminal: characters that could move its cursor, change its colors, or
+ * reorder its text are shown as JSON escapes. Tabs and line feeds stay. Inside JSON the result
+ * means the same.
  *
  * C0, DEL and C1 (ECMA-48), the line separators and the bidirectional overrides of Unicode (UAX 9,
  * https://trojansource.codes).

@@ -1,5 +1,5 @@
 /**
- * Chance as a port. This file is the only one that may touch the ambient random source.
+ * Randomness as a port. Only this file may use the ambient random source.
  */
 import { getRandomValues } from 'node:crypto';
 

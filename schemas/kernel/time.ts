@@ -12,7 +12,7 @@
  * 3. Second 60 is read only where one can be: 23:59:60 in UTC on the last day of a month (ITU-R
  *    TF.460-6). It is the last millisecond of that minute, with any fraction: still its own day,
  *    and times keep their order.
- * 4. What is read is in the years 0000 to 9999 of UTC, so that it can be written again.
+ * 4. Every time that is read is in the years 0000 to 9999 of UTC, so that it can be written again.
  */
 
 /** Why a text is not a time, as the rest of a sentence: `it has no zone`. */

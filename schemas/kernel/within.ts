@@ -1,6 +1,5 @@
 /**
- * A bound on how long something is waited for. It continues by itself; what comes of it later is
- * dropped.
+ * Limits how long to wait for something. The operation itself continues; a later result is dropped.
  */
 import type { Clock } from './clock.ts';
 
