@@ -1,6 +1,6 @@
 /**
- * An operator's state under a changed definition that its rules allow: what is by place in it goes
- * to its new place, and parts that were dropped by name leave it. Pure.
+ * Adapts an operator's state to a changed definition that its rules allow: parts that are stored by
+ * position move to their new positions, and parts that were dropped by name are removed. Pure.
  */
 import { kindNamed } from '../operators/kinds.ts';
 import type { Definition } from './definition.ts';

@@ -1,9 +1,9 @@
 /**
- * What a stateful node was defined as when its state was made: kept in the checkpoint, compared
+ * The definition of a stateful node at the time of its state: kept in the checkpoint, and compared
  * when it is restored. Pure.
  *
- * Functions are not in it and cannot be compared; of a key function the checkpoint keeps an example
- * of what it gave (`key-examples.ts`).
+ * It has no functions, which cannot be compared. For a key function the checkpoint keeps an example
+ * of its result (`key-examples.ts`).
  *
  * Invariant: a definition is JSON and depends on the plan alone, so that equal plans have equal
  * definitions.

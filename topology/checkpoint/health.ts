@@ -1,9 +1,8 @@
 /**
- * How checkpoints fare: which failed, why, how many in a row, and when that is an alarm. Pure.
+ * The health of checkpoints: which failed, why, how many in a row, and when that is an alarm. Pure.
  *
  * Invariants:
- * 1. A failure stays the last one until a checkpoint is complete: a run that only started again has
- *    fixed nothing.
+ * 1. A failure counts until a checkpoint completes: a restart alone fixes nothing.
  * 2. `checkpointAlarmFailures` in a row are an alarm.
  */
 import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';

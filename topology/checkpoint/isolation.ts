@@ -1,15 +1,15 @@
 /**
- * Finds the element on which an operator fails for no reason of its own: a failure narrows down
- * what is suspected, the next run takes that in smaller parts, and what fails when it is alone is
- * set aside. Pure; a checkpoint holds it, so that it outlives whatever failed.
+ * Finds the element on which an operator fails unexpectedly: each failure narrows down the
+ * suspects, the next run processes them in smaller parts, and an element that fails alone is set
+ * aside. Pure; it is kept in a checkpoint, so that it survives the failure.
  *
  * Invariants:
- * 1. Only what failed alone, twice, is set aside: an element in a turn of its own, with nothing
- *    else done in it, or a call that did not return. A thread that ended of something else, for
- *    want of memory perhaps, ends elsewhere the next time.
- * 2. Each failure leaves less suspected than before, or nothing new: of one element that fails a
- *    turn it takes three runs, of one that fails a checkpoint four.
- * 3. What was passed by a checkpoint is suspected no more.
+ * 1. Only what failed alone, twice, is set aside: an element in its own turn, with nothing else
+ *    done in it, or a call that did not return. A thread that ended for another reason, such as
+ *    lack of memory, ends somewhere else the next time.
+ * 2. Each failure leaves fewer suspects than before, or no new ones. One element that fails a turn
+ *    is found in three runs, one that fails a checkpoint in four.
+ * 3. Elements that a checkpoint has covered are no longer suspected.
  */
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';

@@ -1,9 +1,10 @@
 /**
- * Examples of what key functions gave: functions cannot be compared, but one that gives another key
- * for the element that a checkpoint kept would look for its state under keys that are not there.
+ * Examples of the results of key functions. Functions cannot be compared, but a function that
+ * returns another key for the element in the checkpoint would look for its state under keys that do
+ * not exist.
  *
- * An example says nothing where the way of the elements to the function changed, or where the
- * function does not take the old element: then the elements themselves have another form now.
+ * An example is ignored if the nodes before the function changed, or if the function throws for the
+ * old element: then the elements themselves have another form now.
  */
 import { kibi } from '../../schemas/kernel/bytes.ts';
 import { encodeKey, type Key } from '../../schemas/kernel/key.ts';

@@ -1,9 +1,9 @@
 /**
- * What a topology lost: records that its streams had, and that are gone before it read them. Pure.
+ * What a topology lost: records of its streams that were gone before it read them. Pure.
  *
- * Invariant: a loss is counted once, however often it is found: it is known by its split and by the
- * position behind which it begins. One that grows while nobody does anything about it is the same
- * one, also when its split goes in the end.
+ * Invariant: a loss is counted once, however often it is found. It is identified by its split and
+ * the position after which it begins, so a loss that grows stays the same loss, also when its split
+ * disappears in the end.
  */
 import type { Route } from '../../schemas/ports/record.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Which changes of a definition keep the state right that was made under the old one. Pure.
+ * Which changes of a definition keep the state of the old definition right. Pure.
  *
- * A change that a rule refuses is a misfit: it refuses the restore, until the option has its old
+ * A change that a rule refuses is a misfit. It blocks the restore until the option has its old
  * value again, the topology was drained before, or the state is dropped by name. The rules are in
  * the module of each kind.
  */

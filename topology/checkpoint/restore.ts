@@ -1,13 +1,13 @@
 /**
- * What of a checkpoint a plan can resume from. Pure.
+ * Which parts of a checkpoint a plan can resume from. Pure.
  *
  * Invariants:
- * 1. State is never dropped silently: of a node that is gone, or whose definition changed so that
- *    its state would be wrong, it refuses the restore until it is dropped by name. Only what is
- *    named is dropped.
- * 2. Dropping state never drops output: what a sink staged goes on to whoever writes to the same
- *    place now, or is committed by a sink that retires.
- * 3. A drained run has given out its state: after it only positions and sinks have to fit.
+ * 1. State is never dropped silently. The state of a node that was removed, or whose definition
+ *    changed so that its state would be wrong, blocks the restore until it is dropped by name. Only
+ *    named state is dropped.
+ * 2. Dropping state never drops output: what a sink staged passes to the sink that writes to the
+ *    same place now, or is committed by a sink that retires.
+ * 3. A drained run has emitted its state: after it, only positions and sinks must fit.
  */
 
 import type { SinkState } from '../nodes/sink.ts';

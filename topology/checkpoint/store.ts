@@ -8,10 +8,10 @@
  *    a higher attempt. From then on an older run cannot create the number it wants next, learns of
  *    the newer attempt, and stops before its sinks commit anything.
  * 3. Sinks commit checkpoint n only after its manifest exists.
- * 4. Creating one's own manifest again does no harm: one that is there already, as the answer to an
- *    earlier try was lost, counts as created.
- * 5. The newest manifest that is no fence is kept: what goes back needs it.
- * 6. Where no manifest is, a new lineage begins. A run whose manifests were removed, and that finds
+ * 4. Creating one's own manifest again is harmless: one that already exists, because the answer to
+ *    an earlier attempt was lost, counts as created.
+ * 5. The newest manifest that is not a fence is kept, because a rollback needs it.
+ * 6. Without any manifest, a new lineage begins. A run whose manifests were removed, and that finds
  *    those of another lineage, was taken over.
  */
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';

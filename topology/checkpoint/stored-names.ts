@@ -1,7 +1,7 @@
 /**
- * What nodes are called in the digests of checkpoints. The ids of nodes without state are made of
- * their places, with the names of their kinds: one that is renamed keeps its old name there, so
- * that a topology which goes over to the new name has the definitions that it had. Pure.
+ * The names of node kinds in the digests of checkpoints. The ids of nodes without state contain the
+ * names of their kinds, so a kind that was renamed keeps its old name there: a topology that adopts
+ * the new name keeps its definitions. Pure.
  */
 import type { AnyNode, PlanShape } from '../nodes/node.ts';
 import { outPort } from '../nodes/node.ts';

@@ -1,6 +1,6 @@
 /**
- * Whether a value is a write that a model takes. Whatever a database would fail on has to be found
- * here: a failing chunk would come again and again, and hold up all that follows. Pure.
+ * Checks whether a value is a write that fits a model. Everything that a database would fail on
+ * must be found here: a failing chunk would be retried forever and block all later ones. Pure.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { isWellFormed } from '../../schemas/kernel/well-formed.ts';

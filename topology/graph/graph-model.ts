@@ -1,13 +1,12 @@
 /**
- * A property graph's model and the writes into it, as data: what sinks, compilers and checkpoints
- * look at.
+ * A property graph's model and the writes into it, as data, for sinks, compilers and checkpoints.
  *
  * Invariants:
  * 1. Everything here is JSON-safe. A write holds absolute values, so that applying it again, in
  *    order, changes nothing.
  * 2. A node is identified by its label and its key; an edge by its type, its two end nodes and its
  *    key properties, which may be none.
- * 3. A property that a write does not name stays as it is; one that is null is cleared.
+ * 3. A write clears the properties that are null, and leaves those that it does not mention.
  */
 
 export const propertyTypes = ['string', 'integer', 'number', 'boolean'] as const;

@@ -1,7 +1,7 @@
 /**
- * What a function did that tried to change a value which is not its own: V8 names the property in
- * the message of a TypeError, and where that is the only one of its name in what the function was
- * given, its place is known as well.
+ * Describes what a function did that tried to change a shared value: V8 puts the property into the
+ * message of a TypeError, and if the function's input has only one property of that name, its place
+ * is known as well.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { limits } from '../../schemas/limits.ts';

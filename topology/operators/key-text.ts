@@ -1,9 +1,10 @@
 /**
- * The text of a key that a user function gave for an element, in which no two keys are merged.
+ * The text of a key that a user function returned for an element; different keys have different
+ * texts.
  *
- * Invariant: a key is exact. A whole number beyond 2^53 is none, as JSON.parse gives neighbors as
- * the same; nor is what was made of a number of the event that a double does not hold as it was
- * written, in any part of the key.
+ * Invariant: a key is exact. A whole number beyond 2^53 cannot be a key, because JSON.parse returns
+ * the same value for its neighbors; nor can a number of the event that a double cannot hold as it
+ * was written, in any part of the key.
  */
 import { pointerTo } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -1,11 +1,10 @@
 /**
- * What has to be known of a kind of node: the contract between a kind's module
- * (`operators/<kind>/kind.ts`) and all that walks a plan: validation, drawings, definitions in
- * checkpoints, the restore, the engine. A kind says what is particular to it; what it leaves out is
- * as most kinds have it.
+ * The contract between the module of a kind of node (`operators/<kind>/kind.ts`) and the code that
+ * walks a plan: validation, drawings, definitions in checkpoints, the restore, the engine. A kind
+ * defines only what is particular to it; the defaults are right for most kinds.
  *
  * Invariants:
- * 1. A kind is asked while a plan is looked at or a job is built, never for a row.
+ * 1. A kind is consulted while a plan is checked or a job is built, never for a row.
  * 2. All but `operator` and `link` are pure.
  */
 import type { JsonSchema } from '../../schemas/registry.ts';

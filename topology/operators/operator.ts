@@ -1,13 +1,13 @@
 /**
- * What runs a plan node: a synchronous function over batches, with counters and, for stateful
+ * Runs a node of a plan: a synchronous function over batches, with counters and, for stateful
  * kinds, a snapshot.
  *
  * Invariants:
- * 1. `process` takes every row of the batch in order; it never awaits and never throws for what a
- *    user function did: that is a rejection.
+ * 1. `process` handles every row of the batch in order. It never awaits, and never throws when a
+ *    user function throws: that is a rejection.
  * 2. Conservation: in = passed + filtered + late + deduplicated + rejected + `backlog`, at every
  *    return.
- * 3. `restore(snapshot())` gives an operator that behaves the same.
+ * 3. After `restore(snapshot())` an operator behaves the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';

@@ -3,11 +3,11 @@
  * operator: a chain of closures, so that an element passes all of them without a batch in between.
  *
  * Invariants:
- * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list
- *    each has its number in its origin.
+ * 1. An element keeps its timestamp and origin; the function's result is the next value. Each
+ *    element of a list has its number in its origin.
  * 2. A function that throws rejects that element at its node; the others continue.
  * 3. Control rows pass in their place.
- * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
+ * 4. A result that is not JSON is rejected; of a flatMap, that result alone.
  */
 import { outPort } from '../nodes/node.ts';
 import type { Provenance } from '../nodes/sink.ts';

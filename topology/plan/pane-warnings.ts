@@ -1,9 +1,9 @@
 /**
- * Tables that would count an element of a window twice when they are summed. Pure.
+ * Finds tables whose sums would count an element of a window twice. Pure.
  *
- * A window fires more than once when it has `allowedLateness` or `early`: each pane that is
- * accumulating has all elements of the window so far. What is known of a table's rows are their
- * columns, so a table is taken to tell panes apart when one of its columns has `pane` in its name.
+ * A window with `allowedLateness` or `early` fires more than once, and each accumulating pane has
+ * all elements of the window so far. Only the columns of a table's rows are known, so a table
+ * counts as telling panes apart if one of its columns has `pane` in its name.
  */
 import { columnsOf } from '../../schemas/columns.ts';
 import { latestOf } from '../../schemas/table-rows.ts';

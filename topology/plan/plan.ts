@@ -1,7 +1,7 @@
 /**
- * A topology's plan: what the language builds, as data, and all that validation, drawings,
- * checkpoints and the engine look at. Functions are not in it; they are addressed by (node id,
- * slot), with slot names fixed per kind.
+ * A topology's plan: what the language builds, as data, for validation, drawings, checkpoints and
+ * the engine. It has no functions; they are addressed by (node id, slot), with slot names fixed per
+ * kind.
  */
 import type { NodeInput, PlanProblem, UserFunction } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';

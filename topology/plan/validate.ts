@@ -1,6 +1,6 @@
 /**
- * Every problem of a plan at once, in the field's words, with the node it belongs to. Pure; an
- * empty list means that the engine takes it. What a kind of node refuses is in its module.
+ * Finds every problem of a plan at once, each with its node. Pure; an empty list means that the
+ * engine accepts the plan. The rules of a kind of node are in its module.
  */
 import { isInherited } from '../nodes/names.ts';
 import type { AnyNode, PlanProblem, Problem } from '../nodes/node.ts';

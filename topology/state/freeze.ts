@@ -1,11 +1,11 @@
 /**
- * Values that several may hold at once, made so that none of them can change one: a change throws
- * where it is tried (topologies are modules, and those are strict).
+ * Freezes values that several functions share, so that none of them can change one: an attempt
+ * throws on the spot (topologies are modules, which are strict).
  *
  * Invariants:
- * 1. Only arrays and plain objects are frozen, and looked into: a typed array cannot be, and what
- *    else is no JSON belongs to whoever made it.
- * 2. It ends, whatever the value: by its depth, by the number of its parts, and where a value
+ * 1. Only arrays and plain objects are frozen, with their parts. A typed array cannot be frozen,
+ *    and other values that are not JSON belong to the function that made them.
+ * 2. It ends for every value: the depth and the number of parts are limited, also for a value that
  *    contains itself.
  */
 import { limits } from '../../schemas/limits.ts';

@@ -1,14 +1,14 @@
 /**
- * Whether a value comes back from JSON as it was: records, state and rows are JSON, so a Date, a
- * Map, NaN or undefined would come back as something else or not at all.
+ * Checks whether a value survives a round trip through JSON: records, state and rows are JSON, so a
+ * Date, a Map, NaN or undefined would come back as something else or not at all.
  *
  * JSON here is: text, finite numbers (-0 is 0), booleans, null, arrays without holes, and plain
- * objects whose members are JSON. What JSON passes over silently is not a part of a value:
- * members under symbols, those that are not enumerable, names on an array.
+ * objects whose members are JSON. What JSON silently ignores is not part of a value: members under
+ * symbols, members that are not enumerable, names on an array.
  *
  * Invariants:
- * 1. Nothing here throws for what a value is or does (a getter, a Proxy), but `NotJsonError`.
- * 2. Every call ends: nesting is bounded by `limits.valueDepthMax`, the parts that are looked at by
+ * 1. Whatever a value is or does (a getter, a Proxy), only `NotJsonError` is thrown.
+ * 2. Every call ends: nesting is limited by `limits.valueDepthMax`, the number of parts by
  *    `limits.valueMaxParts`.
  * 3. A check of a good value allocates nothing.
  */

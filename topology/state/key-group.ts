@@ -1,6 +1,6 @@
 /**
  * Flink's assignment of keys to key groups and of key groups to parallel operators, so that a
- * topology gives the same grouping there.
+ * topology groups the same way there.
  *
  * Source: org.apache.flink.runtime.state.KeyGroupRangeAssignment,
  * org.apache.flink.util.MathUtils#murmurHash, java.lang.String#hashCode.

@@ -6,9 +6,8 @@
  * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and
  *    goes at the next snapshot.
  * 2. Every change puts its inverse on `undo`.
- * 3. State is values: what an author's function puts in and what it gets are copies, so that
- *    nothing changes but by a handle, and what is there is what a checkpoint gives back. The value
- *    undefined is none.
+ * 3. State is values: what an author's function stores and reads are copies, so that state changes
+ *    only through a handle, and equals what a checkpoint restores. The value undefined means none.
  * 4. Accesses of one entry follow each other in processing time, so that of a list the expired ones
  *    come first.
  */

@@ -1,6 +1,6 @@
 /**
- * Values in the order of their times; equal times in the order of arrival. Reads a range, lets go
- * of the oldest.
+ * Values in the order of their times; equal times in the order of arrival. It reads a range and
+ * drops the oldest.
  *
  * Invariants:
  * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: what comes out of

@@ -1,12 +1,12 @@
 /**
- * Timers that can be cancelled, given back in order of time, and at equal times in the order of
- * their keys.
+ * Timers that can be canceled, returned in order of time, and at equal times in the order of their
+ * keys.
  *
  * Invariants:
- * 1. A timer is given back at most once, and never after it was cancelled.
- * 2. Cancelled timers are at most as many as the others, or fewer than `compactTimers`: what is set
- *    and cancelled over and over takes no more room than what waits. Each operation costs O(log n)
- *    of what waits, amortized.
+ * 1. A timer is returned at most once, and never after it was canceled.
+ * 2. There are at most as many canceled timers as others, or fewer than `compactTimers`: timers
+ *    that are set and canceled over and over use no more memory than those that wait. Each
+ *    operation costs O(log n) of the waiting ones, amortized.
  */
 import { TimeHeap } from './time-heap.ts';
 
