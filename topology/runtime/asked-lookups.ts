@@ -4,8 +4,8 @@
  *
  * Invariants:
  * 1. As long as one is in flight, one is shown.
- * 2. What one was given is shown only while it alone is in flight: beside one that continues after
- *    its time nobody knows which of the two it is.
+ * 2. The input of one is shown only while it alone is in flight: if another runs past its limit,
+ *    nobody knows which of the two it is.
  */
 
 /**

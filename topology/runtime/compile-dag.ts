@@ -1,6 +1,6 @@
 /**
- * From a plan to what a turn runs: a stage for each node that keeps state, and one for each chain
- * of adjacent nodes that keep none. How a node runs, its kind says.
+ * Compiles a plan into the stages of a turn: one for each node that keeps state, and one for each
+ * chain of adjacent nodes that keep none. The kind of a node defines how it runs.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { outPort } from '../nodes/node.ts';

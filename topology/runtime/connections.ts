@@ -1,6 +1,5 @@
 /**
- * Binds what a topology looks up: reads the tables of files whole, and finds the connectors by
- * their names.
+ * Binds the look-ups of a topology: reads its file tables, and finds connectors by their names.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';

@@ -1,6 +1,6 @@
 /**
- * What is heard of a split: by which read its end was found, until when all that arrived was read,
- * and why it is not known to be quiet. Pure, but for the cursor it is given.
+ * What is known of the end of a split: which read found it, until when everything that arrived was
+ * read, and why the split is not known to be quiet. Pure, except for the cursor that it changes.
  *
  * Invariants:
  * 1. A split is heard by a read that asked the stream and found its end, from when that read began,

@@ -1,7 +1,7 @@
 /**
- * One split as a source of a job reads it: where it is, and whether it is read to where a drain
- * asks. What is heard of it is cursor-heard.ts's, how it begins and ends split-changes.ts's. Pure,
- * but for the cursor it is given.
+ * One split as a source of a job reads it: its position, and whether it is read to the end of a
+ * drain. cursor-heard.ts tracks its silence, split-changes.ts its beginning and end. Pure, except
+ * for the cursor that it changes.
  */
 import type { IncomingRecord, Route, Split } from '../../schemas/ports/record.ts';
 import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';

@@ -1,6 +1,5 @@
 /**
- * From records to elements: what a source's records are to the topology, and what is refused
- * because it is not an event of its stream.
+ * Turns the records of a source into elements, and refuses those that are not events of its stream.
  */
 
 import { claimScheme } from '../../schemas/claim.ts';

@@ -2,11 +2,11 @@
  * Which of the values that flow through a plan are frozen, so that no function changes what
  * another one sees.
  *
- * `all`: whatever a function is given and returns, in the test driver and on a developer's machine:
- * every change is found at once. `shared`: what several hold, in production: elements of an output
- * that is read more than once, and (by the operators themselves) what is kept in state, rows and
- * answers of look-ups, and several elements made of one. Any other value has one holder at a time,
- * and a change of it is seen by nobody else.
+ * `all`: every input and result of a function, in the test driver and on a developer's machine, so
+ * that every change is found at once. `shared`: values with several readers, in production:
+ * elements of an output that is read more than once, and (by the operators themselves) values in
+ * state, rows and answers of look-ups, and several elements made of one. Any other value has one
+ * holder at a time, so nobody else sees a change of it.
  */
 
 import type { Batch } from '../operators/batch.ts';

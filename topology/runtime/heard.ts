@@ -1,6 +1,6 @@
 /**
- * What the sources of a job have heard, for those who judge idleness: by split, and of all silent
- * ones together.
+ * Until when the splits of a job are known to be silent, each one and all together: the basis for
+ * idleness.
  *
  * Invariants:
  * 1. `through` is of every split that an event time of the job takes for silent, or that was not

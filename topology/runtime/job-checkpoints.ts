@@ -1,21 +1,21 @@
 /**
- * Takes a job's checkpoints: when, in which order, and what becomes of one that fails.
+ * Takes a job's checkpoints: when, in which order, and what happens to one that fails.
  *
  * Invariants:
- * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash
- *    anywhere leaves what the next run resumes from exactly once. A sink that is late with a commit
- *    (sink-commits.ts) does not hold the next one back, whose manifest names what is not visible
+ * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. After a crash
+ *    anywhere, the next run resumes exactly once. A sink that is late with a commit
+ *    (sink-commits.ts) does not block the next checkpoint, whose manifest lists what is not visible
  *    yet.
- * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one,
- *    taken soon.
- * 3. A manifest that cannot be stored is tried again as it is, soon, while the job reads on: what
- *    was staged for it stays named, and the next checkpoint has what came since. No try is waited
- *    for beyond its bound.
- * 4. A sink that fails ends the run: what it holds in memory is no longer what the engine gave it,
- *    and only a restart makes it so again.
- * 5. Nothing waits for a checkpoint but the next one: reading continues while one is in progress.
- * 6. A run that was taken over ends as that, `fenced`, whatever it failed of; also when it has
- *    nothing to store.
+ * 2. A state that cannot be written fails before anything was staged; a new checkpoint follows
+ *    soon.
+ * 3. A manifest that cannot be stored is retried soon, unchanged, while the job continues to read:
+ *    what was staged for it stays listed, and the next checkpoint has what came since. No attempt
+ *    lasts longer than its limit.
+ * 4. A sink that fails ends the run: its memory no longer equals what the engine gave it, and only
+ *    a restart repairs that.
+ * 5. Only the next checkpoint waits for a checkpoint: reading continues while one is in progress.
+ * 6. A run that was taken over ends as `fenced`, whatever its failure was, also when it has nothing
+ *    to store.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';

@@ -1,11 +1,11 @@
 /**
- * How far a job is on its way to a drained end. Pure.
+ * The progress of a drain. Pure.
  *
  * Invariants:
- * 1. The end of time goes through all operators once, and only when everything is read and nothing
- *    waits any more.
- * 2. Once time has ended, the state before it is the last to restore from until the drained end
- *    itself: no checkpoint is taken in between, and no clock moves on, as what it set free would
+ * 1. The end of time passes through all operators once, and only when everything is read and
+ *    nothing waits any longer.
+ * 2. Once time has ended, the state before it is the last one to restore from until the drain is
+ *    complete: no checkpoint is taken in between, and no clock advances, because its results would
  *    come after the end.
  */
 

@@ -1,12 +1,12 @@
 /**
- * What a job does to find the element on which an operator fails: takes what is suspected on its
- * own, refuses what was found, and says how its run failed, for the next one.
+ * How a job finds the element on which an operator fails: it processes suspects alone, rejects what
+ * it found, and records for the next run how this one failed.
  *
  * Invariants:
- * 1. An element that is suspected has a turn of its own: no clock, no tick, nothing that waited, so
- *    that nothing else can fail in it.
- * 2. What is known goes into every checkpoint, and into one that repeats the last when a run fails:
- *    no run begins without it.
+ * 1. A suspected element gets its own turn, without clock, tick or waiting rows, so that nothing
+ *    else can fail in it.
+ * 2. The findings are in every checkpoint, and in one that repeats the last when a run fails: no
+ *    run starts without them.
  */
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';

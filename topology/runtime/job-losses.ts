@@ -1,7 +1,7 @@
 /**
- * What a running job lost: kept in its checkpoints, told at once, and, where nobody has to do
- * anything for the job to continue, a row of the rejected table. What retention removed of a split
- * that is there waits for a person, whose skip is that row.
+ * What a running job lost: kept in its checkpoints, reported at once, and, if the job continues
+ * without help, a row of the rejected table. When retention removed records of a split that still
+ * exists, the job waits for a person, whose skip becomes that row.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Losses, LossRecord } from '../checkpoint/losses.ts';

@@ -1,5 +1,5 @@
 /**
- * What a job is given: its topology, where its checkpoints lie, and how it reaches the world.
+ * The inputs of a job: its topology, the store of its checkpoints, and its ports to the world.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';

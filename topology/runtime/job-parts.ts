@@ -1,11 +1,11 @@
 /**
- * What a run is made of once it has taken over: its operators, its sinks, its checkpoints and what
- * it keeps between two turns. Its sources come last, when the sinks are open.
+ * The parts of a run that has taken over: its operators, its sinks, its checkpoints and what it
+ * keeps between two turns. Its sources are created last, when the sinks are open.
  *
  * Invariants:
  * 1. Operators are restored before anything else is made: a restored operator may refuse what it
  *    held, and knows what time it is before that.
- * 2. Nothing here waits: a part is there whole or not at all.
+ * 2. Nothing here waits: a part exists completely or not at all.
  */
 import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';

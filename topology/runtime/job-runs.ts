@@ -1,14 +1,14 @@
 /**
- * A job that continues by itself when a run has found an element that an operator fails on: a turn
- * with many of them is no long row of restarts.
+ * A job that continues by itself when a run has found an element that an operator fails on, so that
+ * a turn with many of them does not cause a long series of restarts.
  *
  * Invariants:
- * 1. Only what was found by a run and is kept in its checkpoints is gone on from; every other fault
- *    but that of 2 ends the job, the first of an element too.
+ * 1. It continues only after failures whose finding is in the checkpoints. Every other fault except
+ *    that of 2 ends the job, including the first one of an element.
  * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is
- *    followed by one of a later attempt.
- * 3. Each run takes over from the one before, as after a restart: nothing of a failed run's memory
- *    is used.
+ *    followed by a run with a later attempt.
+ * 3. Each run takes over from the previous one, as after a restart: a failed run's memory is never
+ *    used.
  */
 import { createRun } from './job.ts';
 import type { JobOptions } from './job-options.ts';

@@ -1,15 +1,15 @@
 /**
- * The ends of a job: hands a turn's rows to the sinks, and takes all of them through a checkpoint
+ * The sinks of a job: passes a turn's rows to them, and takes all of them through a checkpoint
  * together.
  *
  * Invariants:
- * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the
+ * 1. The rejected table is a sink of every job; a row that another sink refuses goes there in the
  *    same turn.
  * 2. `write` resolves when every sink has accepted its rows.
- * 3. What is visible was named by a manifest before: sinks commit a checkpoint only once it is
- *    stored, each by itself (sink-commits.ts).
- * 4. A sink that the topology has no more takes no rows. It stays in checkpoints until what it
- *    staged is visible, and is closed then.
+ * 3. Visible output is always listed in an earlier manifest: sinks commit a checkpoint only once it
+ *    is stored, each on its own (sink-commits.ts).
+ * 4. A sink that was removed from the topology receives no rows. It stays in checkpoints until what
+ *    it staged is visible, and is then closed.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What of a running job is in its checkpoints, and back: positions of its splits, states of its
- * operators, counters.
+ * Writes the state of a running job to its checkpoints, and restores it: positions of its splits,
+ * states of its operators, counters.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';

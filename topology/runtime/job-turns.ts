@@ -1,6 +1,6 @@
 /**
- * The turns of a running job: one split's records through all stages at once, and what becomes of
- * them in the sinks.
+ * The turns of a running job: one split's records pass through all stages at once, and on to the
+ * sinks.
  *
  * Invariants:
  * 1. One turn at a time; a turn is over when every sink has accepted its rows. That is the

@@ -1,8 +1,8 @@
 /**
- * Looks at the reading of a job beside its turns: what is not heard, what keeps all of it, since
- * when; for status, and for whoever is to be told.
+ * Watches the reading of a job: which splits cannot be read, what pauses all reading, and since
+ * when; for the status and for alarms.
  *
- * Invariant: it looks by a timer of its own, so that a turn which waits for a sink is seen, too.
+ * Invariant: it uses its own timer, so that it also sees a turn that waits for a sink.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';

@@ -4,11 +4,10 @@
  *
  * Invariants:
  * 1. One turn at a time (job-turns.ts), and a checkpoint only between two (checkpoint-cycle.ts):
- *    one chain of turns, subscribed to once, is the only thing that reads, runs and takes.
- * 2. A crash anywhere leaves a state from which the next run continues exactly once
- *    (job-checkpoints.ts).
- * 3. An operational fault of a sink ends the run; whoever started it starts it again from the last
- *    checkpoint. What can be asked again in place, a stream or the store of the checkpoints, is.
+ *    one chain of turns, subscribed to once, does all reading, processing and checkpoints.
+ * 2. After a crash anywhere, the next run continues exactly once (job-checkpoints.ts).
+ * 3. An operational fault of a sink ends the run; its owner restarts it from the last checkpoint.
+ *    Requests to a stream or the store of the checkpoints are retried in place.
  * 4. Parts are made in one order (invariants of job-parts.ts): take-over, operators, sinks,
  *    sources. `close` ends whichever are there.
  */

@@ -1,6 +1,6 @@
 /**
- * Keeps, of a running job, an element of every input that is keyed, for checkpoints to show what
- * its key function gave.
+ * Keeps an element of every keyed input of a running job, so that checkpoints show what its key
+ * function returned.
  */
 import { keySlotsOf, takeExample } from '../checkpoint/key-examples.ts';
 import type { KeyExample, Manifest } from '../checkpoint/manifest.ts';

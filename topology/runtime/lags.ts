@@ -1,12 +1,12 @@
 /**
- * How many records of each split are not in the state yet, as the streams say when they are asked.
+ * How many records of each split are not in the state yet, as reported by the streams.
  *
  * Invariants:
  * 1. Asking is not load: one round at a time, whoever asks, with so many questions at once as
  *    `lagCallsMax`, each bounded in time.
- * 2. Who asks waits no longer than `lagWaitMs`; what was not answered by then is what was said
- *    last.
- * 3. A stream that cannot be asked, in whatever way, is a text beside its splits, and nothing else.
+ * 2. A caller waits no longer than `lagWaitMs`; a split without an answer by then has its last
+ *    value.
+ * 3. A stream that cannot be asked, for any reason, only adds a text to its splits.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';

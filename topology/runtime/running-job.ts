@@ -1,5 +1,5 @@
 /**
- * What a job does for whoever runs it.
+ * The interface of a job for the code that runs it.
  */
 import type { SkipRequest } from './skips.ts';
 import type { JobStatus } from './status.ts';

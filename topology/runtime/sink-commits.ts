@@ -1,6 +1,5 @@
 /**
- * The commits of a job's sinks: one that is slow or cannot be reached does not keep the others from
- * theirs.
+ * The commits of a job's sinks: a sink that is slow or unreachable does not block the others.
  *
  * As in Flink (CommitterOperator), what a checkpoint named and is not visible yet stays in the
  * state of the next one, and the commit of a later one makes up for it, in order. So a sink may be
@@ -13,8 +12,9 @@
  * 2. A sink that `commitsAside` is waited for no longer than `sinkCommitWaitMs`, and not at all
  *    while it is late. Its fault that may pass makes it late; the next commit tries again. Every
  *    other sink is waited for, and its fault is the checkpoint's.
- * 3. Of the last checkpoint all is waited for, and tried until it is visible or the run ends.
- * 4. A fault that does not pass is never lost: it ends the run, at the latest at its next turn.
+ * 3. All commits of the last checkpoint are waited for, and retried until they are visible or the
+ *    run ends.
+ * 4. A permanent fault is never lost: it ends the run, at its next turn at the latest.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';

@@ -1,5 +1,5 @@
 /**
- * Splits, and ranges of their positions, that somebody told a job to skip, as they cannot be
+ * Splits, and ranges of their positions, that a person told a job to skip because they cannot be
  * read. Pure.
  *
  * Invariants:

@@ -1,6 +1,6 @@
 /**
- * What a job asks of its sources (source.ts): the next records, how its splits change, and how far
- * it has read.
+ * The interface between a job and its sources (source.ts): the next records, changes of splits, and
+ * the progress of reading.
  *
  * Invariant: splits are changed between two turns only, by `skip` and `unskip`; what was taken has
  * entered by then.

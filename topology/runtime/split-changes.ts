@@ -1,11 +1,11 @@
 /**
  * How the splits of a job change: which are new, which are gone, and in which order their
- * beginnings and ends are told. Pure, but for the cursors it is given.
+ * beginnings and ends are announced. Pure, except for the cursors that it changes.
  *
  * Invariants:
  * 1. A split begins once all its parents were read to their ends.
- * 2. A parent's end is told only when its children have begun, so that its watermark holds the time
- *    until theirs stands in its place.
+ * 2. The end of a parent is announced only when its children have begun, so that its watermark
+ *    holds the time until theirs replace it.
  * 3. A split whose name another one has now begins again, from its oldest record.
  */
 import type { Split } from '../../schemas/ports/record.ts';

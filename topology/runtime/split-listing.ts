@@ -5,8 +5,8 @@
  * Invariants:
  * 1. A split that the stream does not list any more has ended. One that is listed holds its place.
  * 2. What is lost with a split that went is found when the splits are listed, once.
- * 3. At most one listing is in flight in the background. What it fails of is asked again, if the
- *    world does it; a defect ends the job.
+ * 3. At most one listing runs in the background. It is retried after an operational fault; a defect
+ *    ends the job.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';

@@ -1,11 +1,11 @@
 /**
- * Reads splits ahead of the turns, one read at a time each, and judges what a read fails of.
+ * Reads splits ahead of the turns, one read at a time each, and decides what a failed read means.
  *
  * Invariants:
  * 1. Per split at most one read is in flight and one result waits.
- * 2. What an earlier read says, once its split was skipped or began again, does not count.
- * 3. A split that is listed and cannot be read holds its place, whatever its reads fail of, and is
- *    asked again; the others continue. A defect ends the job.
+ * 2. The result of a read is ignored if its split was skipped or restarted meanwhile.
+ * 3. A split that is listed but cannot be read, for any reason, keeps its place and is retried; the
+ *    others continue. A defect ends the job.
  * 4. Before a split counts as broken its stream is listed again: one that is gone looks the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';

@@ -1,12 +1,12 @@
 /**
- * Which splits are not heard, since when, and when somebody has to be told: one that is listed and
- * unreadable, unanswered or paused holds the watermark, and nothing that waits for time comes out.
+ * Which splits cannot be read, since when, and when to report it: a listed split that is
+ * unreadable, unanswered or paused holds the watermark, and nothing that waits for time is emitted.
  *
  * Invariants:
- * 1. What lasts for less than `splitAlarmMs` is told to nobody: streams stutter, and backpressure
- *    comes and goes with each turn.
- * 2. What lasts is reported once, when it begins to and when it is over; splits of one stream that
- *    fail together are one piece of news.
+ * 1. Troubles shorter than `splitAlarmMs` are not reported: streams stutter, and backpressure comes
+ *    and goes with each turn.
+ * 2. Longer ones are reported once, when they reach it and when they are over; splits of one stream
+ *    that fail together are one message.
  * 3. Reading is paused as long as records of none were taken: a pause that lets some through is
  *    backpressure at work.
  */

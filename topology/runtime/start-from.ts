@@ -1,5 +1,5 @@
 /**
- * Where a start has splits begin that cannot resume from a checkpoint: those that no checkpoint
+ * Where splits begin at a start if they cannot resume from a checkpoint: those that no checkpoint
  * knows, and those whose position is no longer kept.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';

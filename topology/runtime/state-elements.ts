@@ -1,6 +1,6 @@
 /**
- * Elements in state that an evolved schema takes no more: they passed it as it was, and would meet
- * functions that expect what it is now. They are found before a job takes over. Pure.
+ * Finds elements in state that an evolved schema no longer accepts, before a job takes over: they
+ * passed the old schema, but functions now expect the new one. Pure.
  *
  * Joins and look-ups keep elements as they came. What a `process` function keeps, and what windows
  * make of elements, has no schema.

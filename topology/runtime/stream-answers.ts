@@ -1,8 +1,8 @@
 /**
- * How streams are asked: bounded in time, and again where that helps.
+ * Requests to streams, with a time limit, and with retries where they help.
  *
- * Invariant: a pause does not outlive its cause. Nothing that a reader never answers keeps anything
- * from continuing once it could.
+ * Invariant: a pause does not outlive its cause. A request that a reader never answers blocks
+ * nothing that could continue.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';

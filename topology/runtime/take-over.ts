@@ -1,5 +1,5 @@
 /**
- * What has to hold before a job takes over from the last checkpoint.
+ * The checks before a job takes over from the last checkpoint.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { keyMisfits } from '../checkpoint/key-examples.ts';

@@ -1,6 +1,6 @@
 /**
- * The time of ticks, by which idleness is judged. It begins at the time on the wall when a run
- * takes over, and resumes from there as the job runs.
+ * The time of ticks, which decides on idleness. It starts at the wall-clock time when a run takes
+ * over, and advances from there as the job runs.
  *
  * Invariants:
  * 1. It never goes back, and does not jump, whatever happens to the clock on the wall.
