@@ -94,9 +94,9 @@ describe('a question to Ladybug', () => {
   it.each([
     ['MATCH (n:Nope) RETURN n', /Table Nope does not exist/],
     ['MATCH (n:T', /Parser exception/],
-    ['MATCH (t:T) RETURN 1; MATCH (t:T) RETURN 2', /one statement; another follows at 1:21/],
-    ['MATCH (t:T) SET t.s = "changed"', /only asked here/],
-    ['MATCH (t:T) DETACH DELETE t', /only asked here/],
+    ['MATCH (t:T) RETURN 1; MATCH (t:T) RETURN 2', /allowed; another begins at 1:21/],
+    ['MATCH (t:T) SET t.s = "changed"', /only statements that read are allowed/],
+    ['MATCH (t:T) DETACH DELETE t', /only statements that read are allowed/],
     ['CREATE (:T {k: 5})', /begins with MATCH/],
     ["COPY (MATCH (t:T) RETURN t.k) TO 'x.csv'", /begins with MATCH/],
     ['MATCH (t:T) RETURN t.k AS a, t.s AS a', /two columns are called 'a'/],
