@@ -1,6 +1,6 @@
 /**
  * Everything that would keep a topology's file from running, before it is started: of its
- * compilation, its types, its graph and schemas, its streams and look-ups, and the last checkpoint
+ * compilation, its types, its plan and schemas, its streams and look-ups, and the last checkpoint
  * of the instance in `dir`.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

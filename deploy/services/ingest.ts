@@ -184,14 +184,14 @@ function claimsCheck(place: Parameters<typeof checkBucket>[0]): StartupCheck {
 /** A failure with a fix fails every write until somebody acts. */
 function tellFailures(
   log: Log,
-  path: Route,
+  route: Route,
 ): (stream: string, failure: ToldFailure, cause: unknown) => void {
   return (stream, { code, message, fix }, cause) => {
     if (fix === undefined)
-      log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
+      log.warn({ stream, path: route, code, err: cause }, 'a write failed as a whole');
     else
       log.error(
-        { stream, path, code, fix, err: cause },
+        { stream, path: route, code, fix, err: cause },
         `writes fail until somebody acts: ${message}; ${fix}`,
       );
   };

@@ -356,7 +356,7 @@ describe('a job', () => {
     ]);
   });
 
-  it('refuses a checkpoint of another graph, names what is gone, and lets go of it only when told', async () => {
+  it('refuses a checkpoint of another plan, names what is gone, and lets go of it only when told', async () => {
     const rigged = rig();
     fill(rigged.made, 0, 5);
     await runDry(rigged.start(), rigged);
