@@ -1,9 +1,9 @@
 /**
- * The optional check of data against a JSON Schema (draft 2020-12) before an event is taken.
+ * The optional check of data against a JSON Schema (draft 2020-12) before an event is accepted.
  *
- * A stream that asks for it pays for JSON.parse of its data, which the ingress does without
- * otherwise; what is written are the client's own bytes all the same. Schemas are read and compiled
- * once: a changed file takes effect at the next start.
+ * A stream that uses it pays for JSON.parse of its data, which the ingress otherwise avoids. The
+ * client's own bytes are written all the same. Schemas are read and compiled once: a changed file
+ * takes effect at the next start.
  */
 
 import { readFileSync } from 'node:fs';

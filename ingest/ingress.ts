@@ -1,10 +1,10 @@
 /**
  * The ingress: uWebSockets.js in front, pure decisions in the middle, record writers behind. This
- * file composes; what a request goes through is in http/ and ws/, what an event goes through in
- * intake.ts and delivery/.
+ * file composes the parts: requests are handled in http/ and protocols/, events in intake.ts and
+ * delivery/.
  *
- * Order of ending: readiness off, no new connections, what is in flight answered (or 503 after
- * `limits.shutdownMaxMs`), then deliveries and spools.
+ * Order of the shutdown: readiness off, no new connections, requests in flight answered (or 503
+ * after `limits.shutdownMaxMs`), then deliveries and spools.
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';

@@ -1,10 +1,10 @@
 /**
- * The one door that every protocol hands its events to: counted, warned about, met again as
- * repeats, delivered.
+ * The one entrance for the events of every protocol: it counts them, records warnings, recognizes
+ * repeats, and delivers.
  *
  * Invariants:
- * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when
- *    it is settled.
+ * 1. Conservation: each event is counted once, as accepted, repeated or refused, when it is
+ *    settled.
  * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream
  *    that the first was sent to. The same identity with other content is a conflict.
  */

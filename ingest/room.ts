@@ -1,6 +1,6 @@
 /**
- * Bytes of everything that waits for an answer: of all together, and of each sender's share. Pure
- * but for its own numbers.
+ * The bytes of everything that waits for an answer, in total and per sender. Pure except for its
+ * own numbers.
  *
  * Invariants:
  * 1. All together hold at most `maxBytes`. One key holds at most half of what the others leave

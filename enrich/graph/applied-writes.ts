@@ -2,9 +2,9 @@
  * Brings staged writes of a graph sink into its database, in order of checkpoint and chunk.
  *
  * Invariants:
- * 1. Which chunks are in the database it says itself, so a restart skips those, and so does a
- *    commit that is tried again.
- * 2. Nothing is applied before the database was asked how far the sink is in it.
+ * 1. The database records which chunks it has, so a restart skips those, and so does a retried
+ *    commit.
+ * 2. Nothing is applied before the database was asked for the sink's progress.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { RunId } from '../../schemas/run-id.ts';

@@ -1,6 +1,6 @@
 /**
- * What a graph that is there becomes when a sink brings its model: labels, edge types and
- * properties come to it, none changes. Pure.
+ * How an existing graph grows by the model of a sink: labels, edge types and properties are added,
+ * and none changes. Pure.
  */
 import type { GraphModel, PropertyTypes } from '../../topology/index.ts';
 import { modelProblems } from '../../topology/index.ts';

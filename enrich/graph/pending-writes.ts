@@ -1,10 +1,9 @@
 /**
- * The writes of a graph sink that are not staged yet: merged by what they write to, and given out
+ * The writes of a graph sink that are not staged yet: merged per node and edge, and returned
  * sorted, in chunks.
  *
  * Invariants:
- * 1. For each node and edge there is one write; of a property that several named, the last one's
- *    value stands.
+ * 1. There is one write per node and edge; the last value of a property wins.
  * 2. Chunks are in order of key, nodes before edges; one has at most `graphChunkMaxWrites` writes,
  *    and at most `graphChunkMaxBytes` as JSON unless it is a single write.
  */

@@ -1,4 +1,4 @@
-/** Carries out what it is given one after the other, whatever becomes of each. */
+/** Runs tasks one after the other, whatever the outcome of each. */
 export function serial(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {

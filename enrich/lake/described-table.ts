@@ -1,6 +1,6 @@
 /**
- * What a sink's table is described as. Apart from `table-file.ts`, as the process of a question
- * reads descriptions and loads nothing of the engine. Pure.
+ * The description of a sink's table. Separate from `table-file.ts`, because the process of a
+ * question reads descriptions without loading the engine. Pure.
  */
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import { withRowId } from '../row-id.ts';

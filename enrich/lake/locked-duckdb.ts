@@ -3,10 +3,10 @@
  * https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview.
  *
  * Invariants:
- * 1. Files, folders and network addresses beyond the list are closed to it, extensions are neither
- *    loaded nor fetched, nothing is spilled to disk.
- * 2. What was set cannot be set again.
- * 3. A file of the list could be written by COPY: who uses this runs no statement but questions.
+ * 1. It cannot open files, folders or network addresses outside the list, load or fetch extensions,
+ *    or spill to disk.
+ * 2. Its settings are locked.
+ * 3. COPY could write a file of the list, so callers must run nothing but questions.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { assert } from '../../schemas/kernel/assert.ts';

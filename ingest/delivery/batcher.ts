@@ -1,7 +1,7 @@
 /**
- * Gathers records of one stream and route into writes. While a write is in flight, what arrives
- * waits for a part of a write's time and leaves together, sooner when it fills a batch: the batch
- * grows with the load and with the bus, and a lone event waits for nobody.
+ * Gathers records of one stream and route into writes. While a write is in flight, new records wait
+ * for part of a write's duration and leave together, sooner when they fill a batch. So the batch
+ * grows with the load and with the latency of the stream, and a lone event does not wait.
  *
  * Invariants:
  * 1. A record is settled once, with an outcome of the writer or the reason why it was not written:
@@ -10,8 +10,8 @@
  *    an unknown outcome is never repeated here, the client decides.
  * 3. At most `batchesInFlightMax` writes are in flight, each within `batchMaxRecords` and
  *    `batchMaxBytes`. They start evenly, a quarter of the last one's time apart and at most
- *    `batchPaceMaxMs`: were they to start together, they would end together, and what came in
- *    between would wait for a whole write.
+ *    `batchPaceMaxMs`: if they started together, they would end together, and records in between
+ *    would wait for a whole write.
  * 4. In order of keys, one unit of a key is in flight; when it fails, what waits after it fails
  *    with it, so nothing overtakes it. Of a unit whose first records are in the stream only the
  *    rest is written again.

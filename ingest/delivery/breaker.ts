@@ -1,7 +1,7 @@
 /**
- * A circuit breaker: pure state over monotonic milliseconds. Closed: writes go. Open: none goes for
- * a pause that grows with each failed probe. Half open: one write goes as the probe, and its
- * outcome decides.
+ * A circuit breaker: pure state over monotonic milliseconds. Closed: writes pass. Open: none
+ * passes, for a pause that grows with each failed probe. Half open: one write passes as the probe,
+ * and its outcome decides.
  *
  * Invariants:
  * 1. While half open, `admits` says true once until `succeeded` or `failed` is called.

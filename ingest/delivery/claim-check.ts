@@ -1,7 +1,7 @@
 /**
- * Claim check (https://www.enterpriseintegrationpatterns.com/StoreInLibrary.html): data beyond both
- * paths goes to the blob store, and a record with a pointer to it into the stream; the source
- * fetches it (topology/runtime/claims.ts).
+ * Claim check (https://www.enterpriseintegrationpatterns.com/StoreInLibrary.html): data too
+ * large for both routes goes to the blob store, and a record with a pointer to it into the stream;
+ * the source fetches it (topology/runtime/unfold.ts).
  *
  * The pointer is CloudEvents' `dataref`
  * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/dataref.md):

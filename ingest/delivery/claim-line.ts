@@ -4,9 +4,9 @@
  *
  * Invariants:
  * 1. Of one key events continue in the order in which they came.
- * 2. What waits behind data that was not stored, and is to be sent again, is refused as well:
+ * 2. Events that wait behind data that was not stored, and must be sent again, are refused as well:
  *    nothing overtakes it.
- * 3. A key that waits for nothing leaves nothing behind.
+ * 3. A key with nothing waiting uses no memory.
  */
 import type { Refusal } from '../event/refusal.ts';
 

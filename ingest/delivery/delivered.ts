@@ -1,5 +1,5 @@
 /**
- * What became of an event that was handed to its stream's delivery. A value; the protocols turn it
+ * The outcome of an event that was passed to its stream's delivery. A value; the protocols turn it
  * into answers.
  */
 import type { Route } from '../../schemas/ports/record.ts';

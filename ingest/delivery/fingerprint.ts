@@ -1,13 +1,12 @@
 /**
- * What an event is known by when it comes again: a digest of its identity, and digests of its
- * content.
+ * How a repeated event is recognized: a digest of its identity, and digests of its content.
  *
- * The identity is (team, app, source, id). Its digest is looked up among those of all teams, so it
- * is a SHA-256, of which nobody finds a second text. The content is only compared with that of the
- * same identity, which are events of senders of one stream: a fast hash does (XXH3,
- * https://github.com/Cyan4973/xxHash, a fourth of the time of SHA-256 at 5 KB), under a seed that
- * is drawn at start and never shown, so that no two contents can be made to look alike beforehand.
- * 64 bits of it, so that equal by chance is one in 10^19.
+ * The identity is (team, app, source, id). Its digest is compared with those of all teams, so it is
+ * a SHA-256, which resists collisions. Content is compared only under the same identity, among
+ * senders of one stream, so a fast hash is enough (XXH3, https://github.com/Cyan4973/xxHash, a
+ * fourth of the time of SHA-256 at 5 KB). Its seed is drawn at the start and never shown, so that
+ * nobody can prepare two contents that look alike. With 64 bits, two contents are equal by chance
+ * once in 10^19.
  *
  * Invariants:
  * 1. Content is compared as it is written: data by its bytes, attributes by their text. Data with

@@ -4,7 +4,7 @@
  * that goes leaves no mark: those after it move up (Knuth, The Art of Computer Programming, volume
  * 3, section 6.4, algorithm R).
  *
- * Invariant: at most two thirds of the places are taken; whoever makes it bounds the entries.
+ * Invariant: at most two thirds of the places are used; its owner limits the entries.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 

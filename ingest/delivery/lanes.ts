@@ -1,15 +1,15 @@
 /**
- * What waits to be written on one route of one stream: a plain queue, or a lane a key. Plain data
- * and no time: the batcher decides when to take, writes, and says what became of it. Adding, taking
- * and settling cost O(1) an item, amortised.
+ * The items that wait to be written on one route of one stream: a plain queue, or one lane per key.
+ * Plain data without time: the batcher decides when to take items, writes them, and reports the
+ * outcome. Adding, taking and settling cost O(1) per item, amortized.
  *
  * Invariants:
  * 1. Of one key at most one unit is in flight, and its items leave in the order in which they were
  *    added.
  * 2. A unit that failed takes everything that waits after it in its lane along: nothing overtakes
  *    it.
- * 3. A lane that is empty leaves nothing behind, and an item that left is not held: memory is
- *    bounded by what waits and what is in flight.
+ * 3. An empty lane and an item that left use no memory: it is bounded by what waits and what is in
+ *    flight.
  * 4. Only the unit that is in flight is settled, once: `applied` or `failed` with any other is a
  *    defect.
  */

@@ -1,6 +1,6 @@
 /**
- * How what waits is packed into the records of one write: how much a write and a unit of it hold,
- * and units of several events as one record (KPL aggregation).
+ * Packs waiting items into the records of one write: the limits of a write and of a unit, and units
+ * of several events as one record (KPL aggregation).
  */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';

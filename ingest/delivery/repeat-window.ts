@@ -10,9 +10,9 @@
  * Invariants:
  * 1. The table, the chunks, and what a chunk and a share cost beside their bytes, are together at
  *    most `maxBytes`.
- * 2. Past that the largest share gives up its oldest chunk: a sender that floods pushes out its own
- *    entries, and none of a smaller share. (Of more than `looksMax` shares of about the largest
- *    size, it is the largest of so many.)
+ * 2. Beyond that, the largest share drops its oldest chunk: a sender that floods evicts its own
+ *    entries, and none of a smaller share. (With more than `looksMax` shares of about the largest
+ *    size, it is the largest of those that were checked.)
  * 3. An entry is answered for `windowMs` and no longer. Chunks that are past it are freed as others
  *    are written, about one share looked at for an entry, so that no event waits for a sweep.
  */

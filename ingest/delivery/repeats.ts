@@ -1,11 +1,11 @@
 /**
- * Identities that were met lately, so that an event that is sent again is answered with what became
- * of it the first time, and other content under the same identity is a conflict.
+ * Recent identities, so that a repeated event gets the outcome of the first one, and other content
+ * under the same identity is a conflict.
  *
  * Invariants:
  * 1. Of one identity at most one event is on its way; what comes meanwhile waits for its outcome.
- * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried again when it
- *    comes again, with whatever content.
+ * 2. Only accepted events are remembered: an event that was refused, or whose outcome is unknown,
+ *    is tried again when it comes again, with any content.
  * 3. An event of other content is never answered as a repeat: it is a conflict with what was
  *    accepted. One that waited for an event which was not accepted conflicts with nothing, and may
  *    come again.

@@ -1,10 +1,10 @@
 /**
- * One route of one stream: its breaker, its batcher, and its spool with what empties it.
+ * One route of one stream: its breaker, its batcher, and its spool with its drain.
  *
  * Invariants:
  * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it
  *    and nothing may join it any more.
- * 2. What the stream will never take is kept beside, durably, before the spool releases it.
+ * 2. A record that the stream will never accept is set aside durably before the spool releases it.
  */
 import type { Aggregation } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';

@@ -1,5 +1,5 @@
 /**
- * Which way an event takes: by the size of its data, never truncated. Pure.
+ * Chooses the route of an event by the size of its data, which is never truncated. Pure.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';

@@ -1,16 +1,16 @@
 /**
- * Empties a spool into its stream, behind the same breaker and through the same batcher as what
- * arrives.
+ * Empties a spool into its stream, behind the same breaker and through the same batcher as new
+ * events.
  *
  * Invariants:
  * 1. Records go to the stream in the spool's order (as far as the batcher keeps order at all).
  * 2. A record is dropped only once the stream has it, or it was set aside because the stream will
- *    never take it. What is before the first record that is neither is marked as drained, and
- *    nothing after it.
- * 3. What the stream has taken of a batch is not sent again when the rest is.
- * 4. No fault of the disk ends it: it is reported once and met again after a pause. While the
- *    stream is down no records are held in memory: what was read and not taken is read again.
- * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
+ *    never accept it. Records before the first one that is neither are marked as drained, and none
+ *    after it.
+ * 3. Records of a batch that the stream has accepted are not sent again with the rest.
+ * 4. No fault of the disk ends it: the fault is reported once, and the work retried after a pause.
+ *    While the stream is down no records are held in memory: they are read again later.
+ * 5. Reads stay within the memory that the spools of a process share, and wait for their turn.
  */
 
 import { assert } from '../../schemas/kernel/assert.ts';

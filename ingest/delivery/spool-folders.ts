@@ -2,8 +2,7 @@
  * Where spools are: `<root>/<team>/<app>/<route>`, beside each the records that its stream refused
  * permanently: `<route>.refused`.
  *
- * Invariant: nothing here deletes. What an earlier run left is found whatever the configuration
- * says now.
+ * Invariant: nothing here deletes. Spools of an earlier run are found under any configuration.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -3,9 +3,9 @@
  * way to the disk, and records that were read to be drained.
  *
  * Invariants:
- * 1. What is on its way to the disk is refused past its bound; what is to be read waits for room,
- *    in the order of asking.
- * 2. Room that was asked for is given back in full, once.
+ * 1. Records on their way to the disk are refused beyond the limit; reads wait for room, in the
+ *    order of their requests.
+ * 2. Requested room is released in full, once.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import { mebi } from '../../schemas/kernel/bytes.ts';

@@ -1,14 +1,14 @@
 /**
- * One stream's delivery: which of its routes an event takes, what its declared durability asks for,
- * and what happens while a route is down.
+ * One stream's delivery: the route of an event, what its declared durability requires, and what
+ * happens while a route is down.
  *
  * Invariants:
  * 1. Durable first: `replicated` settles after the stream, `spooled` after the disk. Only
  *    `buffered` settles before.
  * 2. Nothing is truncated and nothing is dropped silently: an event that was answered from
  *    memory and is lost is reported.
- * 3. What may be in the stream already goes to no other route. To the spool it goes: its identity
- *    makes the repeat harmless.
+ * 3. An event that may already be in the stream never goes to the other route. It may go to the
+ *    spool, because its identity makes the repeat harmless.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';

@@ -1,6 +1,6 @@
 /**
- * What the outcomes of a write say about a unit, whose records have those from `first` to before
- * `end`. Pure; plain numbers, as an object for each unit would be one for each event.
+ * What the outcomes of a write mean for a unit, whose records have those from `first` to before
+ * `end`. Pure; plain numbers, because an object per unit would be one per event.
  */
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import { isDecided } from '../../schemas/ports/record-writer.ts';
