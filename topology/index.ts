@@ -35,14 +35,7 @@ export {
   fileTable,
   type LookupOptions,
 } from './dsl/lookups.ts';
-export {
-  collect,
-  graph,
-  rejected,
-  type SinkDefinition,
-  type TableOptions,
-  table,
-} from './dsl/sinks.ts';
+export * from './dsl/sinks.ts';
 export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
 export {
   type ListState,
