@@ -1,7 +1,7 @@
 /**
- * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3 and
- * what its sinks write to. One topology is run by one process at a time: a later one takes over, and the earlier
- * one ends by itself.
+ * The enrich service: runs the topologies of the configuration on Kinesis and Kafka, into S3 and
+ * what its sinks write to. One topology is run by one process at a time: a later one takes over,
+ * and the earlier one ends by itself.
  *
  * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness,
  * topologies (last checkpoint), health, metrics, control, lock.

@@ -162,9 +162,9 @@ const spoken = new Set(['message', 'fix', 'expected']);
 
 /**
  * Lines of tests that match what a failure says in words where its code or a field would do: prose
- * (a string or pattern with a space in it, or with `\s` in its place) that is the argument of `toThrow`, or that stands for a
- * `message`, `fix` or `expected`. What the test itself writes elsewhere, as the failure that it
- * plants, is not prose of the product.
+ * (a string or pattern with a space in it, or with `\s` in its place) that is the argument of
+ * `toThrow`, or that stands for a `message`, `fix` or `expected`. What the test itself writes
+ * elsewhere, as the failure that it plants, is not prose of the product.
  */
 export function proseMatches(sources: readonly Source[]): Place[] {
   const tests = sources.filter(isInTests);
