@@ -85,7 +85,7 @@ describe('a schema that would be judged by wrongly', () => {
         name: 'SluiceError',
         code: 'schema-invalid',
         details: { schema: $id, pointer },
-        message: expect.stringContaining(`${$id}#${pointer}: `) as string,
+        message: expect.stringContaining(`${$id}#${pointer}:`) as string,
         fix: expect.stringMatching(/./) as string,
       }),
     );
