@@ -65,6 +65,14 @@ describe('what a unique constraint needs', () => {
     ];
     for (const other of others) expect(decideConstraints(person, [rule(other)])).toEqual(missing);
   });
+
+  it.each(['RANGE', 'BTREE'])('is blocked by a plain index of the type %s', (type) => {
+    const index = rule({ type });
+    expect(decideConstraints(person, [index])).toMatchObject({
+      kind: 'blocked',
+      blocked: [{ label: 'Person', key: 'id', rule: index }],
+    });
+  });
 });
 
 describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {

@@ -132,9 +132,18 @@ describe('what would become too much is refused', () => {
     await expect(codecOf('snappy').inflate(huge)).rejects.toThrow(tooMany(2_147_483_647));
   });
 
-  it('by lz4 before anything is made of it', async () => {
+  // What a head may have behind its six bytes, before its checksum: the content's size, and the
+  // dictionary's id.
+  it.each([
+    [0, 0],
+    [0x08, 8],
+    [0x01, 4],
+    [0x09, 12],
+  ])('by lz4 before anything is made of it (flags %i)', async (flags, more) => {
     const packed = await codecOf('lz4').deflate(Buffer.alloc(4 << 20));
-    const [head, end] = [packed.subarray(0, 7), Buffer.alloc(4)];
+    const head = Buffer.concat([packed.subarray(0, 6), Buffer.alloc(more), packed.subarray(6, 7)]);
+    head.writeUInt8(head.readUInt8(4) | flags, 4);
+    const end = Buffer.alloc(4);
     const blocks = packed.subarray(7, -4);
     const huge = Buffer.concat([head, ...Array.from({ length: 100 }, () => blocks), end]);
     await expect(codecOf('lz4').inflate(huge)).rejects.toThrow(tooMany(100 * (4 << 20)));
