@@ -345,6 +345,24 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     "deduplicate 'd': input was events, now it is others: its state is of other elements",
   ],
   [
+    'a branch that comes before it',
+    (a) => a.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', collect()),
+    (a) =>
+      a
+        .branch({ x: () => true, y: () => true })
+        .x.deduplicate('d', { by: keyOf, within: 1 })
+        .sinkTo('out', collect()),
+  ],
+  [
+    'a branch before it that goes',
+    (a) =>
+      a
+        .branch({ x: () => true, y: () => true })
+        .x.deduplicate('d', { by: keyOf, within: 1 })
+        .sinkTo('out', collect()),
+    (a) => a.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', collect()),
+  ],
+  [
     'another output of a branch',
     (a) =>
       a
