@@ -3,6 +3,7 @@
  * them by airport and hour, and finds each plane's rotations; weather and schedules land as they
  * are.
  */
+import type { TopologyBuilder } from 'sluice';
 import {
   count,
   fileTable,
@@ -59,8 +60,9 @@ const network = graphModel({
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => {
-  const departures = t
+/** Departures, each once. */
+function departuresOf(t: TopologyBuilder) {
+  return t
     .source('departures', stream('nyc/departures'))
     .validate('departures-valid', departure)
     .eventTime('departures-time', (e) => e.data.departed, { outOfOrderness })
@@ -79,7 +81,12 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
       air_time_min: d.airTimeMin,
       distance_miles: d.distanceMiles,
     }));
+}
 
+type Departures = ReturnType<typeof departuresOf>;
+
+/** Observations of the weather, each once; they land as they are. */
+function observationsOf(t: TopologyBuilder) {
   const observations = t
     .source('weather', stream('nyc/weather'))
     .validate('weather-valid', weather)
@@ -87,7 +94,13 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     .deduplicate('weather-once', { by: (e) => [e.source, e.id], within })
     .map((e) => ({ id: e.id, ...e.data }));
   observations.sinkTo('weather-table', table('weather', weatherRow));
+  return observations;
+}
 
+type Observations = ReturnType<typeof observationsOf>;
+
+/** Departures with airline, plane and weather. */
+function enrich(departures: Departures, observations: Observations): void {
   // An observation holds for the hour after it: observed in (departed - 1 h, departed].
   const enriched = departures
     .lookup(
@@ -128,7 +141,10 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
   enriched.out.sinkTo('departures-table', table('departures', departureRow));
   enriched.lateLeft.sinkTo('departures-late', rejected());
   enriched.lateRight.sinkTo('weather-late', rejected());
+}
 
+/** Departures by airport and hour. */
+function countHourly(departures: Departures): void {
   const hourly = departures
     .keyBy((d) => d.origin)
     .window('departures-hourly', tumbling('1h'), { late: 'side' })
@@ -143,7 +159,10 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     }))
     .sinkTo('departures-hourly-table', table('departures_hourly', hourlyRow));
   hourly.late.sinkTo('departures-hourly-late', rejected());
+}
 
+/** The departures of each plane that follow each other within six hours. */
+function findRotations(departures: Departures): void {
   const rotations = departures
     .filter((d) => d.tailnum !== null)
     .keyBy((d) => d.tailnum ?? '')
@@ -158,7 +177,10 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     }))
     .sinkTo('rotations-table', table('rotations', rotationRow));
   rotations.late.sinkTo('rotations-late', rejected());
+}
 
+/** Who flew where, as a graph. */
+function drawNetwork(departures: Departures): void {
   // How often each airline flew each route so far: an absolute count, so that writing it twice
   // changes nothing.
   departures
@@ -185,11 +207,24 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
         network.FLEW({ from: d.tailnum ?? '', to: d.dest, departed: d.departed }),
       ]),
     );
+}
 
+/** Schedules land as their senders wrote them. */
+function keepSchedules(t: TopologyBuilder): void {
   t.source('schedules', stream('nyc/schedules', { dataText: true }))
     .validate('schedules-valid', schedule)
     .eventTime('schedules-time', (e) => e.time, { outOfOrderness })
     .deduplicate('schedules-once', { by: (e) => [e.source, e.id], within })
     .map((e) => ({ id: e.id, day: e.data.day, data: e.dataText }))
     .sinkTo('schedules-table', table('schedules', scheduleRow));
+}
+
+export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => {
+  const departures = departuresOf(t);
+  const observations = observationsOf(t);
+  enrich(departures, observations);
+  countHourly(departures);
+  findRotations(departures);
+  drawNetwork(departures);
+  keepSchedules(t);
 });
