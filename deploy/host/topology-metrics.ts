@@ -41,6 +41,28 @@ const table = {
   restarts: counter('sluice_topology_restarts_total', 'Starts after a fault'),
   checkpoint: gauge('sluice_checkpoint_id', 'The last completed checkpoint'),
   age: gauge('sluice_checkpoint_age_seconds', 'Since the last completed checkpoint'),
+  stall: gauge(
+    'sluice_checkpoint_stall_seconds',
+    'The longest time that the last checkpoint kept events waiting at once while it encoded the state',
+  ),
+  writtenBytes: gauge(
+    'sluice_checkpoint_written_bytes',
+    'What the last checkpoint encoded of the state, before it was compressed',
+  ),
+  stateEntries: gauge('sluice_state_entries', 'Entries of the state: keys, windows, rows'),
+  stateFileBytes: gauge(
+    'sluice_state_file_bytes',
+    'Bytes of the files of state that the last checkpoint names',
+  ),
+  stateRuns: gauge('sluice_state_runs', 'Sorted runs that these files are parts of'),
+  stateChanged: gauge(
+    'sluice_state_changed_bytes',
+    'About what changed in the state and is in no checkpoint yet',
+  ),
+  restored: gauge(
+    'sluice_state_restore_seconds',
+    'How long the state took to be restored when the topology was started',
+  ),
   failures: counter('sluice_checkpoint_failures_total', 'Tries of a checkpoint that failed'),
   inARow: gauge(
     'sluice_checkpoint_failures_in_a_row',
@@ -148,10 +170,25 @@ function setJob(metrics: Metrics, topology: string, job: JobStatus, nowMs: numbe
     metrics.checkpoint.set({ topology }, job.checkpoint.id);
     metrics.age.set({ topology }, (nowMs - job.checkpoint.completedAtMs) / 1_000);
   }
+  if (job.state !== null) setState(metrics, topology, job.state);
   metrics.uncommitted.set({ topology }, job.uncommittedRows);
   metrics.rejected.inc({ topology }, job.rejected);
   metrics.losses.inc({ topology }, job.losses.total);
   metrics.lost.inc({ topology }, job.losses.records);
+}
+
+function setState(
+  metrics: Metrics,
+  topology: string,
+  state: NonNullable<JobStatus['state']>,
+): void {
+  metrics.stall.set({ topology }, state.stallMs / 1_000);
+  metrics.writtenBytes.set({ topology }, state.writtenBytes);
+  metrics.stateEntries.set({ topology }, state.entries);
+  metrics.stateFileBytes.set({ topology }, state.fileBytes);
+  metrics.stateRuns.set({ topology }, state.runs);
+  metrics.stateChanged.set({ topology }, state.changedBytes);
+  if (state.restoreMs !== null) metrics.restored.set({ topology }, state.restoreMs / 1_000);
 }
 
 function setNode(metrics: Metrics, topology: string, status: NodeStatus, nowMs: number): void {

@@ -24,6 +24,21 @@ export function encodeKey(key: Key): string {
   return encodePart(key as KeyPart);
 }
 
+/** The key that `encodeKey` wrote as `text`. */
+export function decodeKey(text: string): Key {
+  const rest = text.slice(1);
+  switch (text[0]) {
+    case 's':
+      return rest;
+    case 'n':
+      return Number(rest);
+    case 'b':
+      return rest === 'true';
+    default:
+      return Object.freeze(JSON.parse(rest) as KeyPart[]);
+  }
+}
+
 /**
  * The key to keep and to show: equal keys are the same value, whichever came first, and nobody else
  * can change it. `encodeKey` takes it.

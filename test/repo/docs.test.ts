@@ -31,6 +31,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run drill': 'test/drill/drill.test.ts',
   'npm run drill:streams': 'test/drill/streams/streams.test.ts',
   'npm run drill:door': 'test/drill/door/door.test.ts',
+  'npm run drill:state': 'test/drill/state/state.test.ts',
   'npm run soak -- --minutes 30': 'test/drill/soak/soak.test.ts',
   'npm run faults:engine': 'test/faults/faults.test.ts',
   'npm run property:engine': 'test/property/engine.test.ts',

@@ -1,6 +1,6 @@
 /**
- * A checkpoint's manifest: everything a job needs to continue as if it had never stopped, in one
- * JSON document.
+ * A checkpoint's manifest: everything a job needs to continue as if it had never stopped, in one JSON
+ * document, and the names of the files that have the operators' entries.
  *
  * Invariants:
  * 1. The positions, the operators' states and the sinks' states are of one moment between two
@@ -9,19 +9,36 @@
  */
 import { present } from '../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { SinkState } from '../nodes/sink.ts';
 import { isStateful } from '../operators/kinds.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';
 import type { Plan } from '../plan/plan.ts';
+import { keyGroups } from '../state/entries.ts';
+import { stateText } from '../state/state-text.ts';
+import type { EncodedTime } from '../time/watermark.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
 import type { Losses } from './losses.ts';
+import type { StateRuns } from './runs/run-refs.ts';
+import { noRuns } from './runs/run-refs.ts';
 
-/** Version 2 had hashes instead of definitions, and neither retiring sinks nor examples of keys. */
-export const manifestVersion = 3;
+/**
+ * Version 3 had the whole states of the operators in the manifest. Version 2 had hashes instead of
+ * definitions, and neither retiring sinks nor examples of keys.
+ */
+export const manifestVersion = 4;
+const wholeStatesVersion = 3;
+
+/** The entries of the operators' tables: where they are, and which of them are dead. */
+export interface ManifestState extends StateRuns {
+  /** By the number of a table: entries with a time not after it are dead. */
+  readonly deadThrough: Readonly<Record<string, EncodedTime>>;
+}
+
+export const noState: ManifestState = { ...noRuns(keyGroups), deadThrough: {} };
 
 export interface StatefulNode {
   readonly id: string;
@@ -55,7 +72,7 @@ export interface KeyExample {
 }
 
 export interface Manifest {
-  readonly manifestVersion: typeof manifestVersion;
+  readonly manifestVersion: typeof manifestVersion | typeof wholeStatesVersion;
   readonly topology: string;
   readonly version: number;
   readonly checkpoint: number;
@@ -81,8 +98,10 @@ export interface Manifest {
   readonly isolation?: Isolation;
   /** By source id, then by `path split`: the last position whose element is in the state. */
   readonly positions: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** By node id. */
+  /** By node id: what is not in entries. */
   readonly operators: Readonly<Record<string, unknown>>;
+  /** Absent before version 4, where `operators` has all. */
+  readonly state?: ManifestState;
   /** By node id; the engine's own rejected table under `rejectedSinkId`. */
   readonly sinks: Readonly<Record<string, SinkState>>;
   readonly retiring: readonly RetiringSink[];
@@ -181,21 +200,6 @@ export function encodeManifestWith(
   return Buffer.from(`${JSON.stringify(rest).slice(0, -1)},"operators":{${states.join(',')}}}`);
 }
 
-function stateText(id: string, state: unknown): string {
-  try {
-    return JSON.stringify(state) ?? 'null';
-  } catch (cause) {
-    throw new SluiceError(
-      'state-unwritable',
-      `the state of '${id}' cannot be written as JSON: ${messageOf(cause)}`,
-      {
-        cause,
-        fix: `keep only JSON in the state of '${id}': no BigInt, and no object that contains itself`,
-      },
-    );
-  }
-}
-
 /** Reads a manifest; throws `SluiceError` `checkpoint-corrupt` naming `key`. */
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   let found: unknown;
@@ -209,8 +213,9 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   }
   const manifest = found as Partial<Manifest> | null;
   if (manifest !== null && typeof manifest === 'object') {
-    if (manifest.manifestVersion === manifestVersion) return manifest as Manifest;
-    if ((manifest.manifestVersion as number | undefined) === 2) return fromVersion2(manifest);
+    const version: number | undefined = manifest.manifestVersion;
+    if (version === manifestVersion || version === wholeStatesVersion) return manifest as Manifest;
+    if (version === 2) return fromVersion2(manifest);
   }
   throw new SluiceError(
     'checkpoint-corrupt',
@@ -223,5 +228,11 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
 
 function fromVersion2(manifest: Partial<Manifest>): Manifest {
   const stateful = (manifest.stateful ?? []).map(({ id, kind }) => ({ id, kind }));
-  return { ...(manifest as Manifest), manifestVersion, stateful, retiring: [], keyExamples: {} };
+  return {
+    ...(manifest as Manifest),
+    manifestVersion: wholeStatesVersion,
+    stateful,
+    retiring: [],
+    keyExamples: {},
+  };
 }

@@ -18,8 +18,8 @@ import type { Plan } from '../plan/plan.ts';
 import { adaptState } from './adapt-state.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf, partOf } from './definition.ts';
-import type { Manifest, RetiringSink, StatefulNode } from './manifest.ts';
-import { rejectedSinkId, statefulNodes } from './manifest.ts';
+import type { Manifest, ManifestState, RetiringSink, StatefulNode } from './manifest.ts';
+import { noState, rejectedSinkId, statefulNodes } from './manifest.ts';
 import type { Misfit } from './restore-rules.ts';
 import { misfitsOf, partId } from './restore-rules.ts';
 
@@ -29,6 +29,7 @@ export type CarriedState = Pick<
   | 'sinks'
   | 'retiring'
   | 'operators'
+  | 'state'
   | 'positions'
   | 'marks'
   | 'counts'
@@ -185,6 +186,7 @@ export function carryOver(
       sinks: {},
       retiring: [],
       operators: {},
+      state: noState,
       positions: {},
       counts: {},
       keyExamples: {},
@@ -213,6 +215,7 @@ export function carryOver(
     ...sinkStates(previous, plan),
     // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
+    state: stateOf(previous, drained ? new Set() : kept),
     positions: keep(previous.positions),
     marks: keep(previous.marks ?? {}),
     counts: Object.fromEntries(
@@ -222,6 +225,15 @@ export function carryOver(
     skips: (previous.skips ?? []).filter(({ source }) => kept.has(source)),
     ...(previous.losses === undefined ? {} : { losses: previous.losses }),
   };
+}
+
+/** The entries of nodes whose state goes on. Those of the others are nobody's. */
+function stateOf(
+  { state = noState, operators }: Manifest,
+  kept: ReadonlySet<string>,
+): ManifestState {
+  const tables = state.tables.filter(({ node }) => kept.has(node) && operators[node] !== undefined);
+  return { ...state, tables, runs: tables.length === 0 ? [] : state.runs };
 }
 
 function adapted(

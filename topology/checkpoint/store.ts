@@ -21,6 +21,7 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { newLineage } from '../../schemas/run-id.ts';
 import type { Manifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
+import { checkpointFolder } from './runs/run-store.ts';
 
 /** Old ones that are deleted beside each other. */
 const checkpointDeletesMax = 8;
@@ -38,6 +39,14 @@ export interface TakeOverOptions {
   readonly leap?: boolean;
 }
 
+/** Makes the first manifest of a run. `checkpoint`: its number. */
+export type Begin = (
+  attempt: number,
+  checkpoint: number,
+  previous: Manifest | undefined,
+  lineage: string,
+) => Manifest | Promise<Manifest>;
+
 export interface CheckpointStore {
   /** The newest manifest, or undefined. */
   latest(): Promise<Manifest | undefined>;
@@ -46,11 +55,7 @@ export interface CheckpointStore {
    * `begin` makes the first one from nothing. Its lineage is that of the newest manifest, or a new
    * one. What it returns is the state to restore.
    */
-  takeOver(
-    random: Random,
-    begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest,
-    options?: TakeOverOptions,
-  ): Promise<Manifest>;
+  takeOver(random: Random, begin: Begin, options?: TakeOverOptions): Promise<Manifest>;
   /**
    * Creates `manifest`, whose text is `bytes`; throws `SluiceError` `fenced` when another run
    * already has that number, or another lineage the one before.
@@ -61,13 +66,19 @@ export interface CheckpointStore {
    * lineage.
    */
   checkFence(held: Pick<Manifest, 'attempt' | 'lineage'>): Promise<void>;
-  /** After a checkpoint was completed: deletes all but the newest `keep`. */
-  prune(keep: number): Promise<void>;
+  /**
+   * After a checkpoint was completed: deletes all but the newest `keep`. Resolves with the numbers of
+   * those that are left.
+   */
+  prune(keep: number): Promise<readonly number[]>;
+  /** All manifests that there are at one time, oldest first. */
+  all(): Promise<readonly Manifest[]>;
   /** The same when a run begins, whose newest manifest is a fence. */
   pruneFences(keep: number): Promise<void>;
 }
 
 const folder = 'checkpoints/';
+const manifestName = /^\d{12}\.json$/;
 /** A run that is still behind leaps again: a few leaps pass any number of attempts. */
 const leapFactor = 10;
 
@@ -99,7 +110,7 @@ class BlobCheckpoints implements CheckpointStore {
   constructor(blobs: BlobStore, topology: string) {
     this.#blobs = blobs;
     this.#topology = topology;
-    this.#prefix = `${folder}${topology}/`;
+    this.#prefix = checkpointFolder(topology);
   }
 
   async latest(): Promise<Manifest | undefined> {
@@ -111,18 +122,22 @@ class BlobCheckpoints implements CheckpointStore {
 
   async takeOver(
     random: Random,
-    begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest,
+    begin: Begin,
     { goBack = false, leap = false }: TakeOverOptions = {},
   ): Promise<Manifest> {
     for (;;) {
       const newest = await this.latest();
       const previous = goBack ? await this.#completedBefore(newest) : newest;
       const attempt = ((newest?.attempt ?? 0) + 1) * (leap ? leapFactor : 1);
-      const begun = begin(attempt, (newest?.checkpoint ?? 0) + 1, previous);
       const lineage = newest?.lineage ?? newLineage(random);
+      const checkpoint = (newest?.checkpoint ?? 0) + 1;
+      const begun = await begin(attempt, checkpoint, previous, lineage);
       const fence: Manifest = { ...begun, lineage, fence: true };
       this.#known = this.#keyOf(fence.checkpoint);
-      if (await this.#blobs.createIfAbsent(this.#known, encodeManifest(fence))) return fence;
+      if (!(await this.#blobs.createIfAbsent(this.#known, encodeManifest(fence)))) continue;
+      if (newest === undefined || (await this.#keys())[0] !== this.#known) return fence;
+      // It slept until its number, and the one before, were pruned: there are newer ones.
+      await this.#blobs.delete(this.#known);
     }
   }
 
@@ -152,9 +167,23 @@ class BlobCheckpoints implements CheckpointStore {
       throw fencedBy(this.#topology, held, by);
   }
 
-  async prune(keep: number): Promise<void> {
+  async prune(keep: number): Promise<readonly number[]> {
     const keys = await this.#keys();
     await this.#remove(keys.slice(0, Math.max(0, keys.length - keep)));
+    return keys.slice(-keep).map((key) => this.#numberOf(key));
+  }
+
+  async all(): Promise<readonly Manifest[]> {
+    for (;;) {
+      const keys = await this.#keys();
+      const found: Manifest[] = [];
+      for (const key of keys) {
+        const manifest = await this.#read(key);
+        if (manifest !== undefined) found.push(manifest);
+      }
+      // One that was pruned meanwhile has newer ones.
+      if (found.length === keys.length) return found;
+    }
   }
 
   async pruneFences(keep: number): Promise<void> {
@@ -202,8 +231,14 @@ class BlobCheckpoints implements CheckpointStore {
   }
 
   /** Of all manifests, oldest first. */
-  #keys(): Promise<readonly string[]> {
-    return this.#blobs.list(this.#prefix);
+  async #keys(): Promise<readonly string[]> {
+    // Numbers begin with two zeros until there are ten billion: files of the state are not listed.
+    const keys = await this.#blobs.list(`${this.#prefix}00`);
+    return keys.filter((key) => manifestName.test(key.slice(this.#prefix.length)));
+  }
+
+  #numberOf(key: string): number {
+    return Number.parseInt(key.slice(this.#prefix.length), 10);
   }
 
   #keyOf(checkpoint: number): string {

@@ -1,6 +1,7 @@
 /**
  * What a kind keeps between turns, as checkpoints and the restore have to know it.
  */
+import type { Random } from '../../schemas/kernel/random.ts';
 import type { AnyNode } from '../nodes/node.ts';
 
 export type OptionValue = string | number | boolean;
@@ -50,11 +51,33 @@ export interface KindState<N extends AnyNode> {
   /** Whether it holds no elements, so that other ones may come by its inputs. */
   readonly takesOtherElements?: true;
   /** Why its state cannot go with the node. Default: it would be dropped. */
-  readonly whenGone?: (state: unknown) => string | undefined;
-  /** Its state under a changed definition that the rules allow. Default: as it is. */
-  readonly adapt?: (state: unknown, change: StateChange) => unknown;
-  /** The elements in it that are as they came. */
-  readonly elements?: (state: unknown) => Elements;
+  readonly whenGone?: (head: unknown) => string | undefined;
+  /** Its head under a changed definition that the rules allow. Default: as it is. */
+  readonly adapt?: (head: unknown, change: StateChange) => unknown;
+  /** The elements in its head that are as they came. */
+  readonly elements?: (head: unknown) => Elements;
+  /** The element in an entry of one of its tables, where that is as it came. */
+  readonly elementOf?: (table: string, text: string) => readonly [input: number, value: unknown];
+  /**
+   * What a manifest before version 4 has of it, as head and entries. Default: all of it is the
+   * head.
+   */
+  readonly fromWhole?: (state: never, node: N, random: Random) => WholeState;
+}
+
+/** A state in parts: what its operator restores first, and the entries of its tables. */
+export interface WholeState {
+  readonly head: unknown;
+  readonly entries: Iterable<NewEntry>;
+}
+
+export interface NewEntry {
+  /** Its name. */
+  readonly table: string;
+  readonly group: number;
+  readonly key: string | Uint8Array;
+  readonly time: number;
+  readonly value: string | Uint8Array;
 }
 
 /** An aggregate or a declared state of a node as an option. */

@@ -7,13 +7,14 @@
  *    user function throws: that is a rejection.
  * 2. Conservation: in = passed + filtered + late + deduplicated + rejected + `backlog`, at every
  *    return.
- * 3. After `restore(snapshot())` an operator behaves the same.
+ * 3. After `restore(snapshot())`, and the entries of its tables, an operator behaves the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Provenance } from '../nodes/sink.ts';
+import type { Table } from '../state/entries.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
@@ -155,7 +156,11 @@ export interface Operator {
    * kinds that tell elements apart by it have it.
    */
   begin?(era: number): void;
-  /** JSON-safe. Called between turns. */
+  /**
+   * The head of its state: what is not in `tables`, small. JSON-safe. Called between turns.
+   */
   snapshot?(): unknown;
-  restore?(snapshot: never): void;
+  /** The head first, the entries of the tables after it. */
+  restore?(head: never): void;
+  readonly tables?: readonly Table[];
 }

@@ -2,10 +2,15 @@
  * Everything that would keep a job from taking over, at once and before it does. Changes nothing.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { seededRandom } from '../../schemas/kernel/random.ts';
 import { compileSchema } from '../../schemas/registry.ts';
 import { nobody } from '../../schemas/run-id.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
+import { RunStore } from '../checkpoint/runs/run-store.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
+import { storedState } from '../checkpoint/stored-state.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { kindOf } from '../operators/kinds.ts';
 import { connect } from './connections.ts';
@@ -86,17 +91,26 @@ function schemaFindings(node: PlanNode): readonly JobFinding[] {
   });
 }
 
-async function stateFindings({
-  topology,
-  blobs,
-  connectors,
-  dropState,
-}: CheckOptions): Promise<readonly JobFinding[]> {
+async function stateMisfits(
+  newest: Manifest | undefined,
+  { topology, blobs }: CheckOptions,
+  drop: ReadonlySet<string>,
+): Promise<readonly Misfit[]> {
+  if (newest === undefined) return [];
+  const { plan } = topology;
+  const files = new RunStore(blobs, plan.name, nobody);
+  // Nothing is kept of what it draws.
+  const stored = storedState(newest, plan, (name) => files.get(name), seededRandom(0));
+  const previous = { ...newest, operators: stored.heads };
+  return misfitsWith(previous, topology, drop, stored.entries);
+}
+
+async function stateFindings(options: CheckOptions): Promise<readonly JobFinding[]> {
+  const { topology, blobs, connectors, dropState } = options;
   const { name } = topology.plan;
   try {
     const previous = await checkpointStore(blobs, name).latest();
-    const misfits =
-      previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
+    const misfits = await stateMisfits(previous, options, new Set(dropState));
     const tables = await tableMisfits(previous, topology.plan, connectors);
     const found = tables.map(
       ({ node, message, fix = '' }): JobFinding => ({ kind: 'table', node, message, fix }),

@@ -2,9 +2,10 @@
  * Takes a job's checkpoints: when, in which order, and what happens to one that fails.
  *
  * Invariants:
- * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. After a crash
- *    anywhere, the next run resumes exactly once. A sink that is late with a commit
- *    (sink-commits.ts) does not block the next checkpoint, whose manifest lists what is not visible
+ * 1. Order: heads become text and tables are sealed, sinks stage, the files of what changed are
+ *    stored, the manifest is created, sinks commit. After a crash anywhere, the next run resumes
+ *    exactly once. A sink that is late with a commit (sink-commits.ts) does not block the next
+ *    checkpoint, whose manifest lists what is not visible
  *    yet.
  * 2. A state that cannot be written fails before anything was staged; a new checkpoint follows
  *    soon.
@@ -28,6 +29,7 @@ import { failureOf } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifestWith, encodeStates } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { CheckpointSinks, CheckpointTables } from './checkpointed.ts';
 
 /** Completed checkpoints that are kept. */
 export const checkpointsKept = 3;
@@ -47,18 +49,9 @@ export const checkpointLastMaxMs = 10_000;
 export const fenceCheckMs = 10_000;
 const fenceAnswerMaxMs = 5_000;
 
-/** The sinks of a job, as checkpoints see them. */
-export interface CheckpointSinks {
-  prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
-  /**
-   * `last`: everything has to be visible when it resolves; else a sink that `commitsAside` may be
-   * late.
-   */
-  commit(checkpoint: number, last: boolean): Promise<void>;
-}
-
-export interface JobCheckpointsOptions {
+export interface JobCheckpointsOptions<S> {
   readonly store: CheckpointStore;
+  readonly tables: CheckpointTables<S>;
   readonly sinks: CheckpointSinks;
   readonly clock: Clock;
   readonly random: Random;
@@ -69,12 +62,12 @@ export interface JobCheckpointsOptions {
 /** What of a manifest is known between two turns; the sinks' states come when they have staged. */
 export type Snapshot = Omit<
   Manifest,
-  'checkpoint' | 'attempt' | 'lineage' | 'sinks' | 'retiring' | 'createdAtMs'
+  'checkpoint' | 'attempt' | 'lineage' | 'state' | 'sinks' | 'retiring' | 'createdAtMs'
 >;
 
 interface Storing {
-  readonly checkpoint: number;
-  readonly bytes: Uint8Array;
+  /** Does what is to be stored. Doing it again does no harm. */
+  readonly store: () => Promise<void>;
   /** Tries that were not answered yet. */
   unanswered: number;
   /** Told the outcome of a try: undefined when it is stored. */
@@ -93,8 +86,8 @@ const storeSilent = (): SluiceError =>
 const pauseFactor = 9;
 const retry = { baseMs: checkpointRetryBaseMs, maxMs: checkpointRetryMaxMs };
 
-export class JobCheckpoints {
-  readonly #options: JobCheckpointsOptions;
+export class JobCheckpoints<S = unknown> {
+  readonly #options: JobCheckpointsOptions<S>;
   readonly #run: Pick<Manifest, 'attempt' | 'lineage'>;
   #number: number;
   #completed: { readonly id: number; readonly completedAtMs: number };
@@ -117,7 +110,7 @@ export class JobCheckpoints {
   /** What waits for a pause to pass, or for an answer. */
   #stopWaiting: (() => void) | undefined;
 
-  constructor(options: JobCheckpointsOptions, fence: Manifest) {
+  constructor(options: JobCheckpointsOptions<S>, fence: Manifest) {
     this.#options = options;
     const { attempt, lineage } = fence;
     this.#run = lineage === undefined ? { attempt } : { attempt, lineage };
@@ -160,12 +153,14 @@ export class JobCheckpoints {
    * whether they have: a state without text is tried again later. Rejects on what ends the run.
    */
   async take(snapshot: Snapshot, last: boolean): Promise<boolean> {
-    const { clock, sinks, intervalMs } = this.#options;
+    const { clock, sinks, tables, intervalMs } = this.#options;
     const begunAtMs = clock.monotonic();
     const number = this.#number + 1;
     let states: readonly string[];
+    let sealed: S | undefined;
     try {
       states = encodeStates(snapshot.operators);
+      sealed = last ? undefined : tables.seal();
     } catch (thrown) {
       const fault = asFault(thrown);
       const againInMs = this.#pauseMs();
@@ -183,7 +178,7 @@ export class JobCheckpoints {
       createdAtMs: clock.now(),
     };
     this.#number = number;
-    this.#settling = this.#settle(number, encodeManifestWith(manifest, states), last)
+    this.#settling = this.#settle(manifest, states, sealed)
       .catch((thrown: unknown) => {
         this.#fault ??= { thrown };
       })
@@ -252,24 +247,37 @@ export class JobCheckpoints {
     }
   }
 
-  async #settle(checkpoint: number, bytes: Uint8Array, last: boolean): Promise<void> {
-    await this.#store(checkpoint, bytes);
-    await this.#ofSinks(checkpoint, 'commit', this.#options.sinks.commit(checkpoint, last));
+  /** `sealed`: undefined of the last one. */
+  async #settle(
+    withoutState: Omit<Manifest, 'state'>,
+    heads: readonly string[],
+    sealed: S | undefined,
+  ): Promise<void> {
+    const { checkpoint } = withoutState;
+    const { store, tables, sinks } = this.#options;
+    const persist = (what: () => Promise<void>): Promise<void> => this.#persist(checkpoint, what);
+    const state = sealed === undefined ? tables.none : await tables.write(sealed, persist);
+    const manifest = { ...withoutState, state };
+    const bytes = encodeManifestWith(manifest, heads);
+    await persist(() => store.create({ checkpoint, ...this.#run }, bytes));
+    tables.stored(manifest);
+    await this.#ofSinks(checkpoint, 'commit', sinks.commit(checkpoint, sealed === undefined));
     this.#completed = { id: checkpoint, completedAtMs: this.#options.clock.now() };
     if (this.#inARow > 0) this.soon();
     if (this.#inARow > 0 || !this.#told)
       this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
     this.#inARow = 0;
     this.#told = true;
+    tables.tidy();
     this.#toPrune = true;
     this.#pruning ??= this.#prune().finally(() => {
       this.#pruning = undefined;
     });
   }
 
-  /** Stores a manifest, however often that fails, until the run is over. */
-  async #store(checkpoint: number, bytes: Uint8Array): Promise<void> {
-    const storing: Storing = { checkpoint, bytes, unanswered: 0, answered: () => undefined };
+  /** Stores a manifest or a file, however often that fails, until the run is over. */
+  async #persist(checkpoint: number, store: () => Promise<void>): Promise<void> {
+    const storing: Storing = { store, unanswered: 0, answered: () => undefined };
     for (;;) {
       const fault = await this.#try(storing);
       if (fault === undefined) return;
@@ -286,7 +294,7 @@ export class JobCheckpoints {
    * says what became of it.
    */
   #try(storing: Storing): Promise<SluiceError | undefined> {
-    const { store, clock } = this.#options;
+    const { clock } = this.#options;
     return new Promise((resolve) => {
       const late = (): void => storing.answered(storeUnanswered(limits.checkpointTryMaxMs));
       const timer = clock.setTimer(limits.checkpointTryMaxMs, late);
@@ -300,8 +308,8 @@ export class JobCheckpoints {
       this.#stopWaiting = late;
       if (storing.unanswered >= checkpointTriesInFlightMax) return;
       storing.unanswered++;
-      void store
-        .create({ checkpoint: storing.checkpoint, ...this.#run }, storing.bytes)
+      void storing
+        .store()
         .then(() => undefined, asFault)
         .then((outcome) => {
           storing.unanswered--;
@@ -355,7 +363,11 @@ export class JobCheckpoints {
   async #prune(): Promise<void> {
     while (this.#toPrune) {
       this.#toPrune = false;
-      await this.#options.store.prune(checkpointsKept).catch(() => undefined);
+      const { store, tables } = this.#options;
+      await store
+        .prune(checkpointsKept)
+        .then((kept) => tables.kept(kept))
+        .catch(() => undefined);
     }
   }
 }

@@ -5,12 +5,16 @@
  * Invariants:
  * 1. Operators are restored before anything else is made: a restored operator may refuse what it
  *    held, and knows what time it is before that.
- * 2. Nothing here waits: a part exists completely or not at all.
+ * 2. A part exists completely or not at all.
  */
 import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
+import { noState } from '../checkpoint/manifest.ts';
+import { RunStore } from '../checkpoint/runs/run-store.ts';
+import { inlineRunWriter } from '../checkpoint/runs/run-writer.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
+import { storedState } from '../checkpoint/stored-state.ts';
 import type { Topology } from '../plan/plan.ts';
 import { compileDag } from './compile-dag.ts';
 import type { Connections } from './connections.ts';
@@ -22,18 +26,21 @@ import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
 import { restoreStates } from './job-state.ts';
+import type { SealedTables } from './job-tables.ts';
+import { JobTables } from './job-tables.ts';
 import { KeyExamples } from './key-examples.ts';
 import type { Rejections } from './rejections.ts';
 
 export interface JobParts {
   readonly dag: Dag;
+  readonly tables: JobTables;
   readonly rejections: Rejections;
   readonly isolation: JobIsolation;
   readonly keyExamples: KeyExamples;
   readonly skips: JobSkips;
   readonly losses: JobLosses;
   readonly sinks: JobSinks;
-  readonly checkpoints: JobCheckpoints;
+  readonly checkpoints: JobCheckpoints<SealedTables>;
 }
 
 /** The operators of a run, as the last checkpoint left them. */
@@ -75,17 +82,39 @@ export function compileOperators(
   return { topology: seen.topology, dag, isolation };
 }
 
-export function assembleParts(base: RunBase, { topology, dag, isolation }: Operators): JobParts {
+export async function assembleParts(
+  base: RunBase,
+  { topology, dag, isolation }: Operators,
+): Promise<JobParts> {
   const { options, store, rejections, fence, id, startedAtMs, tell } = base;
   const { clock, random, connectors, checkpointIntervalMs: intervalMs } = options;
   const { reject } = rejections;
-  restoreStates(dag, fence, startedAtMs);
+  const { plan } = options.topology;
+  const files = new RunStore(options.blobs, plan.name, id);
+  const tables = new JobTables(dag, {
+    before: fence.state ?? noState,
+    store: files,
+    runWriter: options.runWriter ?? inlineRunWriter,
+    clock,
+  });
+  const { entries } = storedState(fence, plan, (name) => files.get(name), random);
+  try {
+    await tables.begin(await store.all());
+    await restoreStates(dag, tables, fence, entries, startedAtMs);
+  } catch (thrown) {
+    await tables.close();
+    // Files of a run that was taken over may be gone: that is why.
+    await store.checkFence(fence);
+    throw thrown;
+  }
   const keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
   const skips = new JobSkips(clock, reject, fence.skips ?? []);
   const losses = new JobLosses(clock, reject, fence.losses, (news) => options.tell?.(news));
   const { retiring } = fence;
-  const { plan } = options.topology;
   const sinks = new JobSinks(dag, rejections, plan, { connectors, run: id, retiring, clock });
-  const checkpoints = new JobCheckpoints({ store, sinks, clock, random, intervalMs, tell }, fence);
-  return { dag, rejections, isolation, keyExamples, skips, losses, sinks, checkpoints };
+  const checkpoints = new JobCheckpoints(
+    { store, tables, sinks, clock, random, intervalMs, tell },
+    fence,
+  );
+  return { dag, tables, rejections, isolation, keyExamples, skips, losses, sinks, checkpoints };
 }

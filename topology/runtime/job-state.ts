@@ -5,12 +5,14 @@
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
+import type { EntrySource } from '../checkpoint/stored-state.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Cursor } from './cursor.ts';
 import { positionKey } from './cursor.ts';
 import { markOf } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
+import type { JobTables } from './job-tables.ts';
 
 /** What all manifests of a job have. */
 export function headOf(plan: Plan): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
@@ -57,11 +59,13 @@ export function statesOf(dag: Dag, last: boolean): Pick<Manifest, 'operators' | 
 
 type Restored = Pick<Manifest, 'operators' | 'counts'> & Partial<Pick<Manifest, 'stateful'>>;
 
-export function restoreStates(
+export async function restoreStates(
   dag: Dag,
+  tables: JobTables,
   { operators, counts, stateful = [] }: Restored,
+  entries: EntrySource,
   nowMs: number,
-): void {
+): Promise<void> {
   const eras = new Map(stateful.map(({ id, era = 0 }) => [id, era]));
   for (const { nodes, operator } of dag.stages) operator.begin?.(eras.get(nodes[0]?.id ?? '') ?? 0);
   // Before the states: a restored operator may refuse what it held.
@@ -70,7 +74,8 @@ export function restoreStates(
   tellClock(dag, nowMs, nowMs);
   for (const { nodes, operator } of dag.stages) {
     const [node] = nodes;
-    const state = node === undefined ? undefined : operators[node.id];
-    if (state !== undefined) operator.restore?.(state as never);
+    const head = node === undefined ? undefined : operators[node.id];
+    if (head !== undefined) operator.restore?.(head as never);
   }
+  await tables.restore(entries, (node) => operators[node] !== undefined);
 }

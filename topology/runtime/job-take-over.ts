@@ -11,11 +11,21 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { newRun, nobody } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import { failureOf } from '../checkpoint/health.ts';
-import type { Manifest } from '../checkpoint/manifest.ts';
+import type { Manifest, ManifestState } from '../checkpoint/manifest.ts';
+import { noState } from '../checkpoint/manifest.ts';
+import type { CarriedState } from '../checkpoint/restore.ts';
 import { carryOver, restoreNotes } from '../checkpoint/restore.ts';
+import { ChunkWriter } from '../checkpoint/runs/entry-chunks.ts';
+import type { NumberedTable } from '../checkpoint/runs/run-refs.ts';
+import { RunStore } from '../checkpoint/runs/run-store.ts';
+import { inlineRunWriter } from '../checkpoint/runs/run-writer.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { StoredState } from '../checkpoint/stored-state.ts';
+import { noEntries, storedState } from '../checkpoint/stored-state.ts';
 import { storeUnanswered } from './job-checkpoints.ts';
 import { isolationAfter } from './job-isolation.ts';
 import type { JobOptions } from './job-options.ts';
@@ -24,6 +34,7 @@ import { requireRestorable, requireTables } from './take-over.ts';
 
 export interface TakenOver {
   readonly fence: Manifest;
+  readonly id: RunId;
   /** What a person should know of how the run resumes from the last checkpoint. */
   readonly notes: readonly string[];
 }
@@ -51,19 +62,40 @@ export async function takeOver(
 }
 
 async function createFence(options: JobOptions, store: CheckpointStore): Promise<TakenOver> {
-  const { topology, clock, connectors, random, failure } = options;
+  const { topology, blobs, clock, connectors, random, failure } = options;
   const { plan } = topology;
   const drop: ReadonlySet<string> = new Set(options.dropState);
-  let notes: readonly string[] = [];
+  let [notes, id]: [readonly string[], RunId] = [[], nobody];
   await requireTables(await store.latest(), plan, connectors);
   const fence = await store.takeOver(
     random,
-    (attempt, checkpoint, previous) => {
-      requireRestorable(previous, topology, drop);
+    async (attempt, checkpoint, newest, lineage) => {
+      id = newRun(attempt, lineage, random);
+      const files = new RunStore(blobs, plan.name, id);
+      const stored =
+        newest === undefined
+          ? undefined
+          : storedState(newest, plan, (name) => files.get(name), random);
+      const previous =
+        newest === undefined || stored === undefined
+          ? undefined
+          : { ...newest, operators: stored.heads };
+      await requireRestorable(previous, topology, drop, stored?.entries ?? noEntries);
       notes = previous === undefined ? [] : restoreNotes(previous, plan);
+      const carried = carryOver(previous, plan, drop, clock.now());
       return {
         ...headOf(plan),
-        ...carryOver(previous, plan, drop, clock.now()),
+        ...carried,
+        ...(stored?.isWhole === true
+          ? // Under a name of its own: the run counts its files from 1.
+            {
+              state: await writeWhole(
+                stored,
+                carried,
+                new RunStore(blobs, plan.name, newRun(attempt, lineage, random)),
+              ),
+            }
+          : {}),
         checkpoint,
         attempt,
         createdAtMs: clock.now(),
@@ -72,5 +104,30 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
     },
     { goBack: options.goBack === true, leap: options.leap === true },
   );
-  return { fence, notes };
+  return { fence, id, notes };
+}
+
+/** Files of what a manifest of before version 4 has whole, before the first that names them. */
+async function writeWhole(
+  { entries }: StoredState,
+  { operators }: CarriedState,
+  files: RunStore,
+): Promise<ManifestState> {
+  const tables: NumberedTable[] = [];
+  const [chunks, runs] = [new ChunkWriter(), inlineRunWriter()];
+  for await (const part of entries())
+    for (const { node, name, group, key, time, value } of part) {
+      if (operators[node] === undefined || value === undefined) continue;
+      let table = tables.find((one) => one.node === node && one.name === name);
+      if (table === undefined) {
+        table = { number: tables.length + 1, node, name };
+        tables.push(table);
+      }
+      chunks.put(table.number, group, key, time, value);
+    }
+  runs.add(chunks.take());
+  const { id, prefix } = files.name();
+  const written = await runs.write(prefix, (made) => files.put(made));
+  const run = written.length === 0 ? [] : [{ id, files: written }];
+  return { ...noState, tables, lastTable: tables.length, runs: run };
 }

@@ -179,12 +179,13 @@ export class JobTurns {
   }
 
   async #runDag(): Promise<void> {
-    const { dag, sinks, isolation, keyExamples } = this.#parts;
+    const { dag, sinks, tables, isolation, keyExamples } = this.#parts;
     isolation.runs();
     if (dag.run() || this.#schedule.hasPassed()) this.#cycle.changed();
     keyExamples.look();
     // What waits for answers is bounded: nothing is pulled before there is room again.
-    this.#isPaused = dag.stages.some(({ operator }) => operator.isFull === true) || sinks.isFull;
+    this.#isPaused =
+      dag.stages.some(({ operator }) => operator.isFull === true) || sinks.isFull || tables.isFull;
     this.#schedule.hold(this.#isPaused);
     isolation.writes();
     if (await this.#watch.waitingFor(sinks.write())) this.#cycle.changed();

@@ -17,11 +17,9 @@ import { mebi } from '../../schemas/kernel/bytes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import { newRun } from '../../schemas/run-id.ts';
 import type { CheckpointHealth, CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, healthy } from '../checkpoint/health.ts';
 import { noLosses } from '../checkpoint/losses.ts';
-import { lineageOf } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import { CheckpointCycle } from './checkpoint-cycle.ts';
@@ -95,15 +93,14 @@ class Run implements JobRun {
   }
 
   async open(): Promise<void> {
-    const { topology, connectors, random } = this.#options;
+    const { topology, connectors } = this.#options;
     requireValid(topology);
     // Before it takes over: a table that is not there must not end an older run.
     const connections = await connect(topology.plan, connectors);
     const tell = (news: CheckpointNews): void => this.#tell(news);
     const taken = await takeOver(this.#options, this.#store, tell);
-    const { fence } = taken;
+    const { fence, id } = taken;
     this.#taken = taken;
-    const id = newRun(fence.attempt, lineageOf(fence), random);
     this.#id = id;
     this.#time.start();
     const { startedAtMs } = this.#time;
@@ -111,7 +108,7 @@ class Run implements JobRun {
     const base: RunBase = { options, store, rejections, fence, id, startedAtMs, tell };
     const operators = compileOperators(base, connections, () => this.#schedule?.interrupt());
     this.#dag = operators.dag;
-    const parts = assembleParts(base, operators);
+    const parts = await assembleParts(base, operators);
     this.#parts = parts;
     try {
       await parts.sinks.open(fence.sinks);
@@ -199,6 +196,7 @@ class Run implements JobRun {
       attempt: this.#id?.attempt ?? 0,
       turns: this.#turns?.count ?? 0,
       checkpoint: parts?.checkpoints.completed ?? null,
+      state: parts?.tables.status ?? null,
       checkpoints: this.#health,
       ...reading,
       nodes: plan.nodes.map((node) => {
@@ -217,9 +215,10 @@ class Run implements JobRun {
 
   async close(): Promise<void> {
     this.#watch.close();
-    const { checkpoints, sinks } = this.#parts ?? {};
+    const { checkpoints, sinks, tables } = this.#parts ?? {};
     checkpoints?.close();
     await checkpoints?.settled().catch(() => undefined);
+    await tables?.close();
     for (const { operator } of this.#dag?.stages ?? []) operator.close?.();
     await sinks?.close();
     for (const reader of this.#readers) await reader.close();

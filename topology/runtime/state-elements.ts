@@ -1,6 +1,6 @@
 /**
  * Finds elements in state that an evolved schema no longer accepts, before a job takes over: they
- * passed the old schema, but functions now expect the new one. Pure.
+ * passed the old schema, but functions now expect the new one.
  *
  * Joins and look-ups keep elements as they came. What a `process` function keeps, and what windows
  * make of elements, has no schema.
@@ -10,16 +10,19 @@ import type { ElementShape } from '../checkpoint/definition.ts';
 import { definitionsOf, provenanceOf } from '../checkpoint/definition.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
-import type { Elements } from '../operators/kind-state.ts';
+import type { EntrySource, NodeEntry } from '../checkpoint/stored-state.ts';
+import type { KindState } from '../operators/kind-state.ts';
 import { kindNamed } from '../operators/kinds.ts';
 import { checkOf } from '../operators/validate/kind.ts';
 import type { Plan } from '../plan/plan.ts';
+import { textOfBytes } from '../state/state-text.ts';
 
-export function elementMisfits(
+export async function elementMisfits(
   { stateful, operators, drained }: Manifest,
   plan: Plan,
   drop: ReadonlySet<string>,
-): readonly Misfit[] {
+  entries: EntrySource,
+): Promise<readonly Misfit[]> {
   if (drained === true) return [];
   const definitions = definitionsOf(plan);
   const isSame = stateful.every(({ id, definition }) =>
@@ -29,10 +32,10 @@ export function elementMisfits(
   );
   if (isSame) return [];
   const provenance = provenanceOf(plan);
-  return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
+  const looks = new Map<string, Look>();
+  for (const { id, kind, definition } of stateful) {
     const is = definitions.get(id);
-    const elements = drop.has(id) ? undefined : elementsIn(kind, operators[id]);
-    if (is === undefined || elements === undefined) return [];
+    if (is === undefined || drop.has(id)) continue;
     // Under the same schemas they were checked already.
     const checks = is.inputs.map(({ schema }, input) => {
       const shapes = provenance.get(id)?.[input]?.shapes;
@@ -40,40 +43,67 @@ export function elementMisfits(
         ? undefined
         : anyOf(shapes);
     });
-    return checks.every((check) => check === undefined) ? [] : misfitOf(id, kind, elements, checks);
-  });
-}
-
-function elementsIn(kind: string, state: unknown): Elements | undefined {
-  return state === undefined ? undefined : kindNamed(kind)?.state?.elements?.(state);
+    if (checks.some((check) => check !== undefined)) looks.set(id, new Look(id, kind, checks));
+  }
+  for (const look of looks.values()) look.head(operators[look.node]);
+  if ([...looks.values()].some(({ hasEntries }) => hasEntries))
+    for await (const part of entries())
+      for (const entry of part) looks.get(entry.node)?.entry(entry);
+  return [...looks.values()].flatMap((look) => look.misfits);
 }
 
 /** Why an element is refused now; undefined when it is taken. */
 type ElementCheck = (value: unknown) => string | undefined;
 
-function misfitOf(
-  node: string,
-  kind: string,
-  elements: Elements,
-  checks: readonly (ElementCheck | undefined)[],
-): readonly Misfit[] {
-  let refused = 0;
-  let first = '';
-  for (const [input, value] of elements) {
-    const why = checks[input]?.(value);
-    if (why === undefined) continue;
-    if (refused === 0) first = why;
-    refused++;
+/** What is found in the state of one node. */
+class Look {
+  readonly node: string;
+  readonly #kind: string;
+  readonly #state: KindState<never> | undefined;
+  readonly #checks: readonly (ElementCheck | undefined)[];
+  #refused = 0;
+  #first = '';
+
+  constructor(node: string, kind: string, checks: readonly (ElementCheck | undefined)[]) {
+    this.node = node;
+    this.#kind = kind;
+    this.#state = kindNamed(kind)?.state;
+    this.#checks = checks;
   }
-  if (refused === 0) return [];
-  return [
-    {
-      node,
-      kind,
-      why: `keeps ${refused} elements that its schema now refuses; the first one: ${first}`,
-      drop: node,
-    },
-  ];
+
+  /** Whether there may be elements in its entries. */
+  get hasEntries(): boolean {
+    return this.#state?.elementOf !== undefined;
+  }
+
+  head(head: unknown): void {
+    if (head === undefined) return;
+    for (const [input, value] of this.#state?.elements?.(head) ?? []) this.#element(input, value);
+  }
+
+  entry({ name, value }: NodeEntry): void {
+    const element = this.#state?.elementOf?.(name, textOfBytes(value));
+    if (element !== undefined) this.#element(...element);
+  }
+
+  get misfits(): readonly Misfit[] {
+    if (this.#refused === 0) return [];
+    return [
+      {
+        node: this.node,
+        kind: this.#kind,
+        why: `keeps ${this.#refused} elements that its schema now refuses; the first one: ${this.#first}`,
+        drop: this.node,
+      },
+    ];
+  }
+
+  #element(input: number, value: unknown): void {
+    const why = this.#checks[input]?.(value);
+    if (why === undefined) return;
+    if (this.#refused === 0) this.#first = why;
+    this.#refused++;
+  }
 }
 
 /** Elements of several ways into one input: one of them is enough. */

@@ -17,6 +17,7 @@ import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor } from './cursor.ts';
 import type { Hearing } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
+import type { StateStatus } from './job-tables.ts';
 import type { Lag } from './lags.ts';
 import type { LateSink } from './sink-commits.ts';
 
@@ -127,6 +128,8 @@ export interface JobStatus {
   readonly attempt: number;
   readonly turns: number;
   readonly checkpoint: { readonly id: number; readonly completedAtMs: number } | null;
+  /** What its state takes; null before it is there. */
+  readonly state: StateStatus | null;
   /** How its checkpoints fare in this run. */
   readonly checkpoints: CheckpointHealth;
   /** At most `statusSplitsMax`, those first that are not heard. */

@@ -7,6 +7,7 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { restoreMisfits, targetOf } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
+import type { EntrySource } from '../checkpoint/stored-state.ts';
 import type { PlanProblem } from '../nodes/node.ts';
 import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
@@ -31,14 +32,15 @@ export function problemsOf(topology: Topology, { collects = false } = {}): reado
 }
 
 /** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
-export function requireRestorable(
+export async function requireRestorable(
   previous: Manifest | undefined,
   topology: Topology,
   drop: ReadonlySet<string>,
-): void {
+  entries: EntrySource,
+): Promise<void> {
   if (previous === undefined) return;
   const { name } = topology.plan;
-  const misfits = misfitsWith(previous, topology, drop);
+  const misfits = await misfitsWith(previous, topology, drop, entries);
   if (misfits.length === 0) return;
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
   throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, {
@@ -48,16 +50,17 @@ export function requireRestorable(
 }
 
 /** What of the last checkpoint a topology cannot resume from. */
-export function misfitsWith(
+export async function misfitsWith(
   previous: Manifest,
   topology: Topology,
   drop: ReadonlySet<string>,
-): readonly Misfit[] {
+  entries: EntrySource,
+): Promise<readonly Misfit[]> {
   const { plan } = topology;
   return [
     ...restoreMisfits(previous, plan, drop),
     ...keyMisfits(previous, topology, drop),
-    ...elementMisfits(previous, plan, drop),
+    ...(await elementMisfits(previous, plan, drop, entries)),
   ];
 }
 

@@ -6,6 +6,7 @@
  * org.apache.flink.util.MathUtils#murmurHash, java.lang.String#hashCode.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { keyGroups } from './entries.ts';
 
 /**
  * The key group, 0 to maxParallelism - 1, of a key's text: `murmur(hashCode(key)) %
@@ -17,6 +18,14 @@ export function keyGroupOf(key: string, maxParallelism: number): number {
     'maxParallelism is a positive integer',
   );
   return murmur(hashCode(key)) % maxParallelism;
+}
+
+/**
+ * The key group of a key, of its canonical text (`encodeKey`). Of a string it is what Flink gives
+ * the string itself.
+ */
+export function groupOfKeyText(text: string): number {
+  return murmur(hashCode(text, text.startsWith('s') ? 1 : 0)) % keyGroups;
 }
 
 /**
@@ -32,9 +41,9 @@ export function operatorIndexOf(
 }
 
 /** Java's hash of a string: over UTF-16 units, in 32 bits. */
-function hashCode(text: string): number {
+function hashCode(text: string, from = 0): number {
   let hash = 0;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0;
+  for (let i = from; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0;
   return hash;
 }
 

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and
- *    goes at the next snapshot.
+ *    goes with time (`dropExpired`).
  * 2. Every change puts its inverse on `undo`.
  * 3. State is values: what an author's function stores and reads are copies, so that state changes
  *    only through a handle, and equals what a checkpoint restores. The value undefined means none.
@@ -12,8 +12,9 @@
  *    come first.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
+import { decodeKey } from '../../schemas/kernel/key.ts';
 import type { Identity } from '../nodes/sink.ts';
+import type { Tracked } from './changed-objects.ts';
 import { jsonCopy } from './json-safe.ts';
 import type { Timer } from './timer-queue.ts';
 
@@ -34,7 +35,7 @@ export interface Now {
 /** A value with the processing time of its last access, epoch ms. */
 type Entry = readonly [value: unknown, accessedAtMs: number];
 
-export interface KeyState {
+export interface KeyState extends Tracked {
   readonly key: Key;
   readonly text: string;
   /** A value has at most one entry, a list any number. */
@@ -54,8 +55,8 @@ export interface KeyState {
 export type Domain = 'event' | 'processing';
 export type TimerCauses = Readonly<Record<Domain, Map<number, Identity>>>;
 
-export type KeyStateSnapshot = readonly [
-  key: Key,
+export type EncodedKeyState = readonly [
+  layout: number,
   entries: Readonly<Record<string, readonly Entry[]>>,
   eventTimers: readonly number[],
   processingTimers: readonly number[],
@@ -64,6 +65,10 @@ export type KeyStateSnapshot = readonly [
 
 export function newKeyState(key: Key, text: string): KeyState {
   return {
+    changedIn: 0,
+    isStored: false,
+    // Until it is put into the state.
+    isGone: true,
     key,
     text,
     entries: new Map(),
@@ -141,19 +146,29 @@ function restoreEntries(state: KeyState, name: string, entries: Entry[] | undefi
   else state.entries.set(name, entries);
 }
 
-/** Also drops what is expired. */
-export function encodeKeyState(
+/** Drops what is expired. `before` is called before something changes. */
+export function dropExpired(
   state: KeyState,
   declarations: readonly StateDeclaration[],
   now: Now,
-): KeyStateSnapshot {
+  before: () => void,
+): void {
   for (const declared of declarations) {
     const stored = state.entries.get(declared.name);
-    if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
+    const entries = stored === undefined ? stored : live(stored, declared, now.ms);
+    if (entries === stored) continue;
+    before();
+    restoreEntries(state, declared.name, entries);
   }
-  const { key, entries, timers, causes } = state;
+}
+
+/** `layout`: the number of the declarations under which it is written. */
+export function encodeKeyState(
+  { entries, timers, causes }: KeyState,
+  layout: number,
+): EncodedKeyState {
   const encoded = [
-    key,
+    layout,
     Object.fromEntries(entries),
     [...timers.event.keys()],
     [...timers.processing.keys()],
@@ -170,11 +185,18 @@ export function lastAccessOf({ entries }: KeyState): number {
   return last;
 }
 
-/** Without its timers, which are registered again. */
-export function decodeKeyState([key, entries, , , causes]: KeyStateSnapshot): KeyState {
-  const state = newKeyState(key, encodeKey(key));
+/**
+ * Without its timers, which are registered again. `names`: of the entries that are still declared.
+ */
+export function decodeKeyState(
+  text: string,
+  [, entries, , , causes]: EncodedKeyState,
+  names: ReadonlySet<string>,
+): KeyState {
+  const state = newKeyState(decodeKey(text), text);
   if (causes !== undefined)
     state.causes = { event: new Map(causes.event), processing: new Map(causes.processing) };
-  for (const [name, list] of Object.entries(entries)) state.entries.set(name, [...list]);
+  for (const [name, list] of Object.entries(entries))
+    if (names.has(name)) state.entries.set(name, [...list]);
   return state;
 }

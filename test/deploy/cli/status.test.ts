@@ -73,6 +73,7 @@ describe('a topology', () => {
     attempt: 3,
     turns: 9,
     checkpoint: { id: 12, completedAtMs: 1_000 },
+    state: null,
     checkpoints: healthy,
     splits,
     totals: {
@@ -215,6 +216,32 @@ describe('a topology', () => {
     expect(topologyDetails(hostStatus({ job: without }), 3_000)).toContain(
       "  set aside at 1970-01-01T00:00:00.000Z: the element at in kinesis shard-0 7, by 'once': no",
     );
+  });
+
+  it('tells what its state takes, and what its last checkpoint cost', () => {
+    const state = {
+      entries: 1_200,
+      fileBytes: 3_670_016,
+      runs: 1,
+      changedBytes: 10,
+      writtenEntries: 7,
+      writtenBytes: 1_048_576,
+      stallMs: 3.21,
+      restoreMs: null,
+    };
+    expect(topologyDetails(hostStatus({ job: job([split(0)], { state }) }), 3_000)).toContain(
+      '  state: 1200 entries, 3.5 MiB in 1 run; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most',
+    );
+    const restored = { ...state, runs: 2, restoreMs: 2_500 };
+    expect(
+      topologyDetails(hostStatus({ job: job([split(0)], { state: restored }) }), 3_000),
+    ).toContain(
+      '  state: 1200 entries, 3.5 MiB in 2 runs; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most; restored in 2.5 s',
+    );
+    const none = { ...state, entries: 0, runs: 0 };
+    expect(
+      topologyDetails(hostStatus({ job: job([split(0)], { state: none }) }), 3_000).join('\n'),
+    ).not.toContain('state:');
   });
 
   it('that another instance runs now says so, and no fault beside it', () => {

@@ -558,15 +558,16 @@ describe('what a run begins with', () => {
         .process('p', { state: { n: value<number>(), m: value<number>() }, onElement: () => [] })
         .sinkTo('out', collect());
     };
-    const keys = [['k', { n: [[1, 0]], m: [[2, 0]] }, [], []]];
     const state = {
-      operators: { d: 'first', p: { watermark: 5, keys } },
+      operators: { d: 'first', p: { watermark: 5, layouts: [['n', 'm']] } },
       positions: { events: { x: '1' }, others: { y: '2' } },
     };
-    expect(carried(both, both, state, ['d']).operators).toEqual({ p: { watermark: 5, keys } });
+    expect(carried(both, both, state, ['d']).operators).toEqual({
+      p: { watermark: 5, layouts: [['n', 'm']] },
+    });
     expect(carried(both, both, state, ['p#n']).operators).toEqual({
       d: 'first',
-      p: { watermark: 5, keys: [['k', { m: [[2, 0]] }, [], []]] },
+      p: { watermark: 5, layouts: [[null, 'm']] },
     });
     expect(carried(both, both, state, ['events'])).toMatchObject({
       positions: { others: { y: '2' } },

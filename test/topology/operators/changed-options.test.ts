@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type {
   Aggregate,
   Topology,
@@ -21,6 +22,8 @@ import {
   topology,
   tumbling,
 } from '../../../topology/index.ts';
+import type { DeduplicateNode } from '../../../topology/operators/deduplicate/node.ts';
+import { deduplicateFromWhole } from '../../../topology/operators/deduplicate/whole-state.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -273,8 +276,17 @@ describe('deduplicate', () => {
 
   it('goes on from state of before version 3, which had times to forget', async () => {
     const driver = await createDriver(deduplicated(10));
-    const snapshot = JSON.parse(driver.snapshot()) as { operators: Record<string, unknown> };
-    snapshot.operators['d'] = { watermark: 16, expiries: [['sb', 28]] };
+    const snapshot = JSON.parse(driver.snapshot()) as {
+      readonly operators: Record<string, unknown>;
+      readonly entries: unknown[];
+    };
+    const whole = { watermark: 16, expiries: [['sb', 28]] as const };
+    const node = deduplicated(10).plan.nodes.find(({ id }) => id === 'd') as DeduplicateNode;
+    const { head, entries } = deduplicateFromWhole(whole, node, seededRandom(1));
+    snapshot.operators['d'] = head;
+    for (const { table, group, key, time } of entries)
+      snapshot.entries.push(['d', table, group, Buffer.from(key).toString('latin1'), time, '']);
+    expect(snapshot.entries).toHaveLength(1);
     await driver.restore(JSON.stringify(snapshot));
     await push(driver, 19, 1, 'b');
     await push(driver, 19, 1, 'c');

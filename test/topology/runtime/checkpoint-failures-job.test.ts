@@ -14,7 +14,7 @@ import { limits } from '../../../schemas/limits.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { CheckpointNews } from '../../../topology/checkpoint/health.ts';
 import { checkpointAlarmFailures } from '../../../topology/checkpoint/health.ts';
-import { manifestVersion } from '../../../topology/checkpoint/manifest.ts';
+import { manifestVersion, noState } from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import type { Job, JobConnectors, JobNews, Topology } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
@@ -389,6 +389,15 @@ describe('a checkpoint whose sink fails', () => {
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
+const noTables = {
+  none: noState,
+  seal: () => 'sealed',
+  write: () => Promise.resolve(noState),
+  stored: () => undefined,
+  kept: () => Promise.resolve(),
+  tidy: () => undefined,
+};
+
 describe('a state that has no text', () => {
   it('fails the checkpoint by the name of its operator, before anything was staged, and the next one is taken soon', async () => {
     const clock = manualClock(5_000_000);
@@ -422,7 +431,7 @@ describe('a state that has no text', () => {
     };
     const tell = (told: CheckpointNews): void => void news.push(told);
     const checkpoints = new JobCheckpoints(
-      { store, sinks, clock, random: seededRandom(1), intervalMs: 60_000, tell },
+      { store, tables: noTables, sinks, clock, random: seededRandom(1), intervalMs: 60_000, tell },
       fence,
     );
     const circular: { self?: unknown } = {};

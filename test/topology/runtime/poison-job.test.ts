@@ -31,7 +31,7 @@ import {
 import type { Batch } from '../../../topology/operators/batch.ts';
 import { rowKinds } from '../../../topology/operators/batch.ts';
 import { DeduplicateOperator } from '../../../topology/operators/deduplicate/operator.ts';
-import { TimeHeap } from '../../../topology/state/time-heap.ts';
+import { FirstSeen } from '../../../topology/state/first-seen.ts';
 import { createDriver, event as driven } from '../../../topology/testing.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
@@ -167,15 +167,15 @@ function failOn(ids: readonly string[], fail: (operator: DeduplicateOperator) =>
 
 /** The same in the middle of an element: it is counted in, and half in state. */
 function failOnKey(key: string): void {
-  const push = methodOf(TimeHeap.prototype as TimeHeap<unknown>, 'push');
-  vi.spyOn(TimeHeap.prototype, 'push').mockImplementation(function (
-    this: TimeHeap<unknown>,
+  const add = methodOf(FirstSeen.prototype, 'add');
+  vi.spyOn(FirstSeen.prototype, 'add').mockImplementation(function (
+    this: FirstSeen,
+    digest,
+    of,
     time,
-    at,
-    value,
   ) {
-    if (at === encodeKey(key)) broken();
-    push.call(this, time, at, value);
+    if (of === encodeKey(key)) broken();
+    return add.call(this, digest, of, time);
   });
 }
 

@@ -8,6 +8,7 @@ import { buildDeduplicate } from './build.ts';
 import { deduplicateDocs } from './docs.ts';
 import type { DeduplicateNode } from './node.ts';
 import { DeduplicateOperator } from './operator.ts';
+import { deduplicateFromWhole } from './whole-state.ts';
 
 const keySlot = 'by';
 
@@ -32,7 +33,10 @@ export const deduplicateKind: Kind<DeduplicateNode> = {
   latePorts: [latePort],
   passesElements: true,
   // What was forgotten within the old time stays forgotten: elements up to there stay late.
-  state: { options: ({ withinMs, late }) => ({ within: withinMs, late }) },
-  operator: (node, { call, counts, reject }) =>
-    new DeduplicateOperator(node, call(keySlot), counts, reject),
+  state: {
+    options: ({ withinMs, late }) => ({ within: withinMs, late }),
+    fromWhole: deduplicateFromWhole,
+  },
+  operator: (node, { call, counts, reject, host }) =>
+    new DeduplicateOperator(node, call(keySlot), counts, reject, host.random),
 };

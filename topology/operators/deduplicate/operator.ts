@@ -8,8 +8,10 @@
  * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it
  *    never passes. What was late stays late, also when a restored job has a longer `within`.
  */
-
-import { TimeHeap } from '../../state/time-heap.ts';
+import type { Random } from '../../../schemas/kernel/random.ts';
+import type { KeyDigest } from '../../state/digest.ts';
+import { keyDigest, newDigestSecret } from '../../state/digest.ts';
+import { FirstSeen } from '../../state/first-seen.ts';
 import type { EncodedTime } from '../../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
 import type { Batch } from '../batch.ts';
@@ -19,29 +21,25 @@ import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts'
 import { rejectThrown } from '../operator.ts';
 import type { DeduplicateNode } from './node.ts';
 
-export interface DeduplicateSnapshot {
+export interface DeduplicateHead {
   readonly watermark: EncodedTime;
   /** Elements not after this are late. */
   readonly forgottenThrough: EncodedTime;
-  readonly firsts: readonly (readonly [key: string, timestamp: number])[];
-}
-
-/**
- * Before version 3 of checkpoints: when a key was to be forgotten, instead of when it was first.
- */
-interface OldSnapshot {
-  readonly watermark: EncodedTime;
-  readonly expiries: readonly (readonly [key: string, expiresAt: number])[];
+  /** By which keys are digested, base64. */
+  readonly secret: string;
 }
 
 export class DeduplicateOperator implements Operator {
+  readonly tables: readonly [FirstSeen];
   readonly #node: DeduplicateNode;
   readonly #by: (value: unknown) => unknown;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   /** When each key was first. */
-  readonly #firsts = new Map<string, number>();
-  readonly #queue = new TimeHeap<undefined>();
+  readonly #firsts: FirstSeen;
+  readonly #words = new Uint32Array(4);
+  #secret: Uint8Array;
+  #digest: KeyDigest;
   #watermark = minTime;
   /** Elements not after this are late. */
   #forgottenThrough = minTime;
@@ -51,15 +49,25 @@ export class DeduplicateOperator implements Operator {
     by: (value: unknown) => unknown,
     counts: NodeCounts,
     reject: Reject,
+    random: Random,
   ) {
     this.#node = node;
     this.#by = by;
     this.#counts = counts;
     this.#reject = reject;
+    this.#firsts = new FirstSeen(node.withinMs);
+    this.tables = [this.#firsts];
+    this.#secret = newDigestSecret(random);
+    this.#digest = keyDigest(this.#secret);
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#watermark, open: this.#firsts.size, next: this.#queue.next };
+    const { size, next } = this.#firsts;
+    return {
+      watermark: this.#watermark,
+      open: size,
+      next: next === undefined ? undefined : next + this.#node.withinMs,
+    };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -89,55 +97,41 @@ export class DeduplicateOperator implements Operator {
         rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
         continue;
       }
-      if (this.#firsts.has(key)) {
+      this.#digest(key, this.#words);
+      if (!this.#firsts.add(this.#words, key, timestamp)) {
         this.#counts.deduplicated++;
         continue;
       }
-      this.#remember(key, timestamp);
       this.#counts.passed++;
       target.element(value, timestamp, origin);
     }
-  }
-
-  #remember(key: string, timestamp: number): void {
-    this.#firsts.set(key, timestamp);
-    this.#queue.push(timestamp + this.#node.withinMs, key, undefined);
   }
 
   #advance(watermark: number): void {
     if (watermark <= this.#watermark) return;
     this.#watermark = watermark;
     this.#forgottenThrough = Math.max(this.#forgottenThrough, watermark - this.#node.withinMs);
-    for (
-      let due = this.#queue.popUntil(watermark);
-      due !== undefined;
-      due = this.#queue.popUntil(watermark)
-    )
-      this.#firsts.delete(due.key);
+    this.#firsts.forget(this.#forgottenThrough);
   }
 
-  snapshot(): DeduplicateSnapshot {
+  snapshot(): DeduplicateHead {
     return {
       watermark: encodeTime(this.#watermark),
       forgottenThrough: encodeTime(this.#forgottenThrough),
-      firsts: [...this.#firsts],
+      secret: Buffer.from(this.#secret).toString('base64'),
     };
   }
 
-  restore(snapshot: DeduplicateSnapshot | OldSnapshot): void {
-    const { withinMs } = this.#node;
-    const isOld = 'expiries' in snapshot;
-    this.#watermark = decodeTime(snapshot.watermark);
+  restore({ watermark, forgottenThrough, secret }: DeduplicateHead): void {
+    this.#secret = Buffer.from(secret, 'base64');
+    this.#digest = keyDigest(this.#secret);
+    this.#watermark = decodeTime(watermark);
     this.#forgottenThrough = Math.max(
-      isOld ? minTime : decodeTime(snapshot.forgottenThrough),
-      this.#watermark - withinMs,
+      decodeTime(forgottenThrough),
+      // With a shorter `within` than before some are over.
+      this.#watermark - this.#node.withinMs,
     );
     this.#firsts.clear();
-    this.#queue.clear();
-    for (const [key, time] of isOld ? snapshot.expiries : snapshot.firsts) {
-      const timestamp = isOld ? time - withinMs : time;
-      // With a shorter `within` than before some are over.
-      if (timestamp > this.#forgottenThrough) this.#remember(key, timestamp);
-    }
+    this.#firsts.forget(this.#forgottenThrough);
   }
 }

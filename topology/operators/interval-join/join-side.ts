@@ -8,37 +8,103 @@
  * 2. A key has one timer, of its earliest row: it moves when an earlier row comes, and when rows
  *    have left.
  */
+import type { Identity } from '../../nodes/sink.ts';
+import type { Tracked } from '../../state/changed-objects.ts';
+import { ChangedObjects } from '../../state/changed-objects.ts';
+import type { Entry, EntryWriter, SealedChanges, Table } from '../../state/entries.ts';
+import { freeze } from '../../state/freeze.ts';
+import { groupOfKeyText } from '../../state/key-group.ts';
+import { stateText, textOfBytes } from '../../state/state-text.ts';
 import { TimeBuffer } from '../../state/time-buffer.ts';
 import type { Timer } from '../../state/timer-queue.ts';
 import { TimerQueue } from '../../state/timer-queue.ts';
 
-interface KeyRows<T> {
+/** An element that waits for others. */
+export interface JoinRow extends Tracked {
   readonly key: string;
-  readonly rows: TimeBuffer<T>;
-  timer: Timer<KeyRows<T>> | undefined;
+  readonly time: number;
+  /** Of equal times the one with the smaller number came first. */
+  readonly arrival: number;
+  readonly value: unknown;
+  /** Undefined out of checkpoints of before it was kept. */
+  readonly identity: Identity | undefined;
+  matched: boolean;
 }
 
-export class JoinSide<T> {
+export type EncodedRow = readonly [matched: 0 | 1, value: unknown, identity?: Identity];
+
+const arrivalDigits = 11;
+
+/** Rows of one key and time sort as they arrived. */
+export function rowEntryKey(key: string, arrival: number): string {
+  return `${key}\n${arrival.toString(36).padStart(arrivalDigits, '0')}`;
+}
+
+function rowOf(
+  key: string,
+  time: number,
+  arrival: number,
+  value: unknown,
+  identity: Identity | undefined,
+  matched: boolean,
+): JoinRow {
+  return {
+    key,
+    time,
+    arrival,
+    value,
+    identity,
+    matched,
+    changedIn: 0,
+    isStored: false,
+    isGone: false,
+  };
+}
+
+interface KeyRows {
+  readonly key: string;
+  readonly rows: TimeBuffer<JoinRow>;
+  timer: Timer<KeyRows> | undefined;
+}
+
+export class JoinSide implements Table {
+  readonly name: string;
+  deadThrough = Number.NEGATIVE_INFINITY;
+  /** Of the next row. */
+  arrivals = 0;
   readonly #staysMs: number;
-  readonly #keys = new Map<string, KeyRows<T>>();
-  readonly #timers = new TimerQueue<KeyRows<T>>();
+  readonly #keys = new Map<string, KeyRows>();
+  readonly #timers = new TimerQueue<KeyRows>();
+  readonly #changed: ChangedObjects<JoinRow>;
   #size = 0;
 
-  constructor(staysMs: number) {
+  /** `node`: whose state it is. */
+  constructor(node: string, name: string, staysMs: number) {
+    this.name = name;
     this.#staysMs = staysMs;
+    this.#changed = new ChangedObjects<JoinRow>({
+      group: ({ key }) => groupOfKeyText(key),
+      key: ({ key, arrival }) => rowEntryKey(key, arrival),
+      time: ({ time }) => time,
+      deadThrough: () => this.deadThrough,
+      text: ({ matched, value, identity }) => {
+        const [flag, by] = [matched ? 1 : 0, identity === undefined ? [] : [identity]];
+        return stateText(node, [flag, value, ...by]);
+      },
+    });
   }
 
   get size(): number {
     return this.#size;
   }
 
+  get changedBytes(): number {
+    return this.#changed.changedBytes;
+  }
+
   /** The watermark at which a row leaves next; undefined when there is none. */
   get next(): number | undefined {
     return this.#timers.next;
-  }
-
-  get keys(): IterableIterator<string> {
-    return this.#keys.keys();
   }
 
   clear(): void {
@@ -47,13 +113,48 @@ export class JoinSide<T> {
     this.#size = 0;
   }
 
-  insert(key: string, time: number, value: T): void {
+  /** `value` is frozen. */
+  insert(key: string, time: number, value: unknown, identity: Identity | undefined): JoinRow {
+    const arrival = this.arrivals++;
+    const row = rowOf(key, time, arrival, value, identity, false);
+    this.#changed.add(row);
+    this.#enter(row);
+    return row;
+  }
+
+  /** The row joined another one. */
+  match(row: JoinRow): void {
+    if (row.matched) return;
+    this.#changed.touch(row);
+    row.matched = true;
+  }
+
+  begin(number: number, writer: EntryWriter): void {
+    this.#changed.begin(number, writer);
+  }
+
+  seal(next: EntryWriter): SealedChanges {
+    return this.#changed.seal(next);
+  }
+
+  restore({ key: entryKey, time, value: bytes }: Entry): void {
+    const text = textOfBytes(entryKey);
+    const at = text.length - arrivalDigits - 1;
+    const [matched, value, identity] = JSON.parse(textOfBytes(bytes)) as EncodedRow;
+    const arrival = Number.parseInt(text.slice(at + 1), 36);
+    const row = rowOf(text.slice(0, at), time, arrival, freeze(value), identity, matched === 1);
+    this.#changed.restored(row);
+    this.#enter(row);
+  }
+
+  #enter(row: JoinRow): void {
+    const { key, time } = row;
     let of = this.#keys.get(key);
     if (of === undefined) {
       of = { key, rows: new TimeBuffer(), timer: undefined };
       this.#keys.set(key, of);
     }
-    of.rows.insert(time, value);
+    of.rows.insert(time, row);
     this.#size++;
     const at = time + this.#staysMs;
     if (of.timer !== undefined && of.timer.at <= at) return;
@@ -62,12 +163,13 @@ export class JoinSide<T> {
   }
 
   /** Calls `visit` for every row of the key with from <= time <= to, in order. */
-  range(key: string, from: number, to: number, visit: (time: number, value: T) => void): void {
+  range(key: string, from: number, to: number, visit: (time: number, row: JoinRow) => void): void {
     this.#keys.get(key)?.rows.range(from, to, visit);
   }
 
   /** Drops what no row that comes now can join. */
   advance(watermark: number): void {
+    this.deadThrough = watermark - this.#staysMs;
     for (
       let due = this.#timers.takeUntil(watermark);
       due !== undefined;
@@ -79,23 +181,20 @@ export class JoinSide<T> {
   }
 
   /** The same, and gives each row as it leaves. */
-  advanceGiving(watermark: number, give: (time: number, value: T) => void): void {
+  advanceGiving(watermark: number, give: (row: JoinRow) => void): void {
+    this.deadThrough = watermark - this.#staysMs;
+    const leave = (_time: number, row: JoinRow): void => give(row);
     for (
       let due = this.#timers.takeUntil(watermark);
       due !== undefined;
       due = this.#timers.takeUntil(watermark)
     ) {
-      this.#size -= due.value.rows.takeUntil(due.at - this.#staysMs, give);
+      this.#size -= due.value.rows.takeUntil(due.at - this.#staysMs, leave);
       this.#settle(due.value);
     }
   }
 
-  /** The rows of a key, in order. */
-  rowsOf(key: string): readonly (readonly [time: number, value: T])[] {
-    return [...(this.#keys.get(key)?.rows.entries() ?? [])];
-  }
-
-  #settle(of: KeyRows<T>): void {
+  #settle(of: KeyRows): void {
     const { next } = of.rows;
     of.timer = next === undefined ? undefined : this.#timers.set(next + this.#staysMs, of.key, of);
     if (next === undefined) this.#keys.delete(of.key);

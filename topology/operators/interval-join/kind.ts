@@ -7,10 +7,11 @@ import { untimedProblems } from '../kind.ts';
 import type { Rule } from '../kind-state.ts';
 import { buildIntervalJoin } from './build.ts';
 import { intervalJoinDocs } from './docs.ts';
+import type { EncodedRow } from './join-side.ts';
 import type { IntervalJoinNode } from './node.ts';
 import { lateLeftPort, lateRightPort } from './node.ts';
-import type { IntervalJoinSnapshot } from './operator.ts';
-import { IntervalJoinOperator, joinElements } from './operator.ts';
+import { IntervalJoinOperator, sideNames } from './operator.ts';
+import { joinFromWhole } from './whole-state.ts';
 
 const oldPairs: Rule = {
   why: 'the old bounds dropped rows that the new ones need, and pairs were emitted by the old bounds',
@@ -39,7 +40,11 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
       join: { why: 'rows were emitted, and time advanced, by the rules of the old kind of join' },
     },
     inputNames: ['left input', 'right input'],
-    elements: (state) => joinElements(state as IntervalJoinSnapshot),
+    fromWhole: joinFromWhole,
+    elementOf: (table, text) => [
+      table === sideNames[0] ? 0 : 1,
+      (JSON.parse(text) as EncodedRow)[1],
+    ],
   },
   operator: (node, { call, wayLevel, counts, reject }) =>
     new IntervalJoinOperator(

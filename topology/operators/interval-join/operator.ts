@@ -32,39 +32,17 @@ import { endOfInput, rowKinds } from '../batch.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
+import type { JoinRow } from './join-side.ts';
 import { JoinSide } from './join-side.ts';
 import type { IntervalJoinNode } from './node.ts';
 
-interface JoinElement {
-  readonly value: unknown;
-  /** Undefined out of checkpoints of before it was kept. */
-  readonly identity: Identity | undefined;
-}
+/** What the tables of both inputs are called. */
+export const sideNames = ['left', 'right'] as const;
 
-interface LeftElement extends JoinElement {
-  matched: boolean;
-}
-
-type EncodedLeft = readonly [time: number, matched: 0 | 1, value: unknown, identity?: Identity];
-type EncodedRight = readonly [time: number, value: unknown, identity?: Identity];
-
-export interface IntervalJoinSnapshot {
+export interface IntervalJoinHead {
   readonly merge: MergeSnapshot;
-  readonly keys: readonly (readonly [
-    key: string,
-    left: readonly EncodedLeft[],
-    right: readonly EncodedRight[],
-  ])[];
-}
-
-/** The elements in a join's state, with the number of their input. */
-export function* joinElements({
-  keys,
-}: IntervalJoinSnapshot): Generator<readonly [input: number, value: unknown]> {
-  for (const [, left, right] of keys) {
-    for (const [, , value] of left) yield [0, value];
-    for (const [, value] of right) yield [1, value];
-  }
+  /** Rows so far, of each side. */
+  readonly arrivals: readonly [left: number, right: number];
 }
 
 export interface JoinFunctions {
@@ -74,12 +52,13 @@ export interface JoinFunctions {
 }
 
 export class IntervalJoinOperator implements Operator {
+  readonly tables: readonly [JoinSide, JoinSide];
   readonly #node: IntervalJoinNode;
   readonly #functions: JoinFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
-  readonly #lefts: JoinSide<LeftElement>;
-  readonly #rights: JoinSide<JoinElement>;
+  readonly #lefts: JoinSide;
+  readonly #rights: JoinSide;
   readonly #merge = new WatermarkMerge(2, 'combined');
   readonly #level: number | undefined;
   readonly #leftStaysMs: number;
@@ -105,8 +84,9 @@ export class IntervalJoinOperator implements Operator {
     this.#reject = reject;
     this.#result = `what '${node.id}' returns`;
     this.#leftStaysMs = Math.max(node.upperMs, 0);
-    this.#lefts = new JoinSide(this.#leftStaysMs);
-    this.#rights = new JoinSide(Math.max(-node.lowerMs, 0));
+    this.#lefts = new JoinSide(node.id, sideNames[0], this.#leftStaysMs);
+    this.#rights = new JoinSide(node.id, sideNames[1], Math.max(-node.lowerMs, 0));
+    this.tables = [this.#lefts, this.#rights];
   }
 
   get progress(): TimeProgress {
@@ -200,8 +180,7 @@ export class IntervalJoinOperator implements Operator {
     origin: Provenance | undefined,
     target: Batch,
   ): void {
-    const element: LeftElement = { value, identity: identityOf(origin), matched: false };
-    this.#lefts.insert(key, timestamp, element);
+    const element = this.#lefts.insert(key, timestamp, value, identityOf(origin));
     const { lowerMs, upperMs } = this.#node;
     const isLeft = this.#node.join === 'left';
     this.#rights.range(key, timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
@@ -210,7 +189,7 @@ export class IntervalJoinOperator implements Operator {
       const matched = isLeft
         ? this.#give(element, right, time, right.value, undefined, target)
         : this.#give(element, right, time, value, origin, target);
-      if (matched) element.matched = true;
+      if (matched && isLeft) this.#lefts.match(element);
     });
   }
 
@@ -221,12 +200,12 @@ export class IntervalJoinOperator implements Operator {
     origin: Provenance | undefined,
     target: Batch,
   ): void {
-    const element: JoinElement = { value, identity: identityOf(origin) };
-    this.#rights.insert(key, timestamp, element);
+    const element = this.#rights.insert(key, timestamp, value, identityOf(origin));
     const { lowerMs, upperMs } = this.#node;
+    const isLeft = this.#node.join === 'left';
     this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
-      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target))
-        left.matched = true;
+      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target) && isLeft)
+        this.#lefts.match(left);
     });
   }
 
@@ -235,8 +214,8 @@ export class IntervalJoinOperator implements Operator {
    * rejected when it throws. Says whether it did not.
    */
   #give(
-    { value: left, identity }: JoinElement,
-    right: JoinElement | undefined,
+    { value: left, identity }: JoinRow,
+    right: JoinRow | undefined,
     timestamp: number,
     value: unknown,
     origin: Provenance | undefined,
@@ -261,7 +240,7 @@ export class IntervalJoinOperator implements Operator {
     return true;
   }
 
-  #pairOf(left: Identity | undefined, right: JoinElement | undefined): Provenance | undefined {
+  #pairOf(left: Identity | undefined, right: JoinRow | undefined): Provenance | undefined {
     if (left === undefined || (right !== undefined && right.identity === undefined))
       return undefined;
     return { derived: { kind: 'pair', node: this.#node.id, left, right: right?.identity } };
@@ -290,39 +269,24 @@ export class IntervalJoinOperator implements Operator {
 
   #advance(watermark: number, target: Batch): void {
     if (this.#node.join === 'left') {
-      this.#lefts.advanceGiving(watermark, (time, left) => {
-        if (!left.matched) this.#give(left, undefined, time, left.value, undefined, target);
+      this.#lefts.advanceGiving(watermark, (left) => {
+        if (!left.matched) this.#give(left, undefined, left.time, left.value, undefined, target);
       });
     } else this.#lefts.advance(watermark);
     this.#rights.advance(watermark);
   }
 
-  snapshot(): IntervalJoinSnapshot {
-    const keys = [...new Set([...this.#lefts.keys, ...this.#rights.keys])].map((key) => {
-      const lefts = this.#lefts
-        .rowsOf(key)
-        .map(([time, { matched, value, identity }]): EncodedLeft => {
-          return identity === undefined
-            ? [time, matched ? 1 : 0, value]
-            : [time, matched ? 1 : 0, value, identity];
-        });
-      const rights = this.#rights.rowsOf(key).map(([time, { value, identity }]): EncodedRight => {
-        return identity === undefined ? [time, value] : [time, value, identity];
-      });
-      return [key, lefts, rights] as const;
-    });
-    return { merge: this.#merge.snapshot(), keys };
+  snapshot(): IntervalJoinHead {
+    const arrivals = [this.#lefts.arrivals, this.#rights.arrivals] as const;
+    return { merge: this.#merge.snapshot(), arrivals };
   }
 
-  restore(snapshot: IntervalJoinSnapshot): void {
-    this.#merge.restore(snapshot.merge);
-    this.#lefts.clear();
-    this.#rights.clear();
-    for (const [key, lefts, rights] of snapshot.keys) {
-      for (const [time, matched, value, identity] of lefts)
-        this.#lefts.insert(key, time, { value: freeze(value), identity, matched: matched === 1 });
-      for (const [time, value, identity] of rights)
-        this.#rights.insert(key, time, { value: freeze(value), identity });
-    }
+  restore({ merge, arrivals }: IntervalJoinHead): void {
+    this.#merge.restore(merge);
+    this.tables.forEach((side, index) => {
+      side.clear();
+      side.arrivals = arrivals[index] as number;
+      side.advance(this.#merge.watermark);
+    });
   }
 }

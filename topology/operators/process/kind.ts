@@ -6,11 +6,13 @@ import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Options, OptionValue } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
+import { withoutNames } from '../layouts.ts';
 import { buildProcess } from './build.ts';
 import { processDocs } from './docs.ts';
 import type { ProcessNode } from './node.ts';
-import type { ProcessSnapshot } from './operator.ts';
+import type { ProcessHead } from './operator.ts';
 import { ProcessOperator } from './operator.ts';
+import { processFromWhole } from './whole-state.ts';
 
 export const processKind: Kind<ProcessNode> = {
   name: 'process',
@@ -39,8 +41,11 @@ export const processKind: Kind<ProcessNode> = {
     options: optionsOf,
     rules: { onTimer: { why: 'timers in state would have nothing to call', fits: true } },
     hasEra: true,
-    adapt: (state, { gone }) =>
-      gone.size === 0 ? state : withoutStates(state as ProcessSnapshot, gone),
+    fromWhole: processFromWhole,
+    adapt: (head, { gone }) => {
+      const { layouts, ...others } = head as ProcessHead;
+      return { ...others, layouts: withoutNames(layouts, gone) };
+    },
   },
   operator: (node, { call, level, counts, reject }) =>
     new ProcessOperator(
@@ -65,14 +70,4 @@ function optionsOf({ state, timers }: ProcessNode): Options {
     ],
   );
   return { onTimer: timers, ...Object.fromEntries(parts) };
-}
-
-function withoutStates(state: ProcessSnapshot, gone: ReadonlySet<string>): ProcessSnapshot {
-  return {
-    ...state,
-    keys: state.keys.map(([key, entries, ...timers]) => {
-      const kept = Object.entries(entries).filter(([name]) => !gone.has(name));
-      return [key, Object.fromEntries(kept), ...timers] as const;
-    }),
-  };
 }

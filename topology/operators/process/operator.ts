@@ -22,15 +22,8 @@ import { keptKey } from '../../../schemas/kernel/key.ts';
 import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { freeze } from '../../state/freeze.ts';
 import { isJson, notJson } from '../../state/json-safe.ts';
-import type { Domain, KeyState, KeyStateSnapshot, Now } from '../../state/key-state.ts';
-import {
-  decodeKeyState,
-  encodeKeyState,
-  handlesOf,
-  isEmpty,
-  lastAccessOf,
-  newKeyState,
-} from '../../state/key-state.ts';
+import type { Domain, EncodedKeyState, KeyState, Now } from '../../state/key-state.ts';
+import { handlesOf, lastAccessOf, newKeyState } from '../../state/key-state.ts';
 import { siblingOf } from '../../state/origin.ts';
 import { TimerQueue } from '../../state/timer-queue.ts';
 import type { EncodedTime } from '../../time/watermark.ts';
@@ -38,8 +31,10 @@ import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
 import type { Batch, RowKind } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
 import { keyTextOf } from '../key-text.ts';
+import type { Layout } from '../layouts.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
+import { KeyStates } from './key-states.ts';
 import type { ProcessNode } from './node.ts';
 import { causeAt, causeOf, dropCause, keepCause } from './timer-causes.ts';
 import { TimerChains } from './timer-chains.ts';
@@ -50,19 +45,20 @@ export interface ProcessFunctions {
   readonly onTimer: ((timer: unknown, context: unknown) => unknown) | undefined;
 }
 
-export interface ProcessSnapshot {
+export interface ProcessHead {
   readonly watermark: EncodedTime;
-  readonly keys: readonly KeyStateSnapshot[];
+  readonly layouts: readonly Layout[];
 }
 
 export class ProcessOperator implements Operator {
+  readonly tables: readonly [KeyStates];
   readonly #node: ProcessNode;
   /** How many nodes before it make several elements of one. */
   readonly #level: number;
   readonly #functions: ProcessFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
-  readonly #keys = new Map<string, KeyState>();
+  readonly #keys: KeyStates;
   readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = {
     event: new TimerQueue(),
     processing: new TimerQueue(),
@@ -89,6 +85,10 @@ export class ProcessOperator implements Operator {
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
+    this.#keys = new KeyStates(node.id, node.state, (state, encoded) =>
+      this.#restored(state, encoded),
+    );
+    this.tables = [this.#keys];
   }
 
   begin(era: number): void {
@@ -117,6 +117,7 @@ export class ProcessOperator implements Operator {
       } else if (kind === rowKinds.clock) {
         this.#now.ms = Math.max(this.#now.ms, timestamp);
         this.#fire('processing', timestamp, target);
+        this.#keys.walk(this.#now);
       }
       target.push(kind, batch.values[i], timestamp, undefined);
     }
@@ -169,11 +170,12 @@ export class ProcessOperator implements Operator {
   #fireOne(state: KeyState, domain: Domain, time: number, target: Batch): void {
     const { onTimer } = this.#functions;
     const by = causeAt(state, domain, time) ?? time;
+    this.#keys.touch(state);
     state.timers[domain].delete(time);
     dropCause(state, domain, time);
     if (domain === 'event') this.#reached = Math.max(this.#reached, time);
     if (onTimer === undefined) {
-      this.#settle(state);
+      this.#keys.settle(state);
       return;
     }
     const timer = { at: time, domain };
@@ -199,6 +201,7 @@ export class ProcessOperator implements Operator {
     origin: Provenance | undefined,
     target: Batch,
   ): boolean {
+    this.#keys.touch(state);
     const undo: (() => void)[] = [];
     const context = {
       key: state.key,
@@ -220,7 +223,7 @@ export class ProcessOperator implements Operator {
     } catch (thrown) {
       for (const step of undo.reverse()) step();
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin, [value, state.key]);
-      this.#settle(state);
+      this.#keys.settle(state);
       return false;
     }
     // They may have parts in common.
@@ -241,13 +244,8 @@ export class ProcessOperator implements Operator {
       this.#counts.emitted++;
       target.element(several ? freeze(result) : result, timestamp, own);
     }
-    this.#settle(state);
+    this.#keys.settle(state);
     return true;
-  }
-
-  #settle(state: KeyState): void {
-    if (isEmpty(state)) this.#keys.delete(state.text);
-    else this.#keys.set(state.text, state);
   }
 
   #timersOf(state: KeyState, origin: Provenance | undefined, undo: (() => void)[]): unknown {
@@ -292,30 +290,22 @@ export class ProcessOperator implements Operator {
     return true;
   }
 
-  snapshot(): ProcessSnapshot {
-    const keys: KeyStateSnapshot[] = [];
-    for (const state of [...this.#keys.values()]) {
-      const encoded = encodeKeyState(state, this.#node.state, this.#now);
-      if (isEmpty(state)) this.#keys.delete(state.text);
-      else keys.push(encoded);
-    }
-    return { watermark: encodeTime(this.#watermark), keys };
+  snapshot(): ProcessHead {
+    return { watermark: encodeTime(this.#watermark), layouts: this.#keys.layouts };
   }
 
-  restore(snapshot: ProcessSnapshot): void {
-    this.#watermark = decodeTime(snapshot.watermark);
+  restore({ watermark, layouts }: ProcessHead): void {
+    this.#watermark = decodeTime(watermark);
     this.#reached = this.#watermark;
-    this.#keys.clear();
     this.#timers.event.clear();
     this.#timers.processing.clear();
-    for (const encoded of snapshot.keys) {
-      const state = decodeKeyState(encoded);
-      this.#keys.set(state.text, state);
-      // Processing time does not go back, also where the clock of the new run does.
-      this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
-      const [, , event, processing] = encoded;
-      for (const at of event) this.#register('event', state, at, undefined);
-      for (const at of processing) this.#register('processing', state, at, undefined);
-    }
+    this.#keys.clear(layouts);
+  }
+
+  #restored(state: KeyState, [, , event, processing]: EncodedKeyState): void {
+    // Processing time does not go back, also where the clock of the new run does.
+    this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
+    for (const at of event) this.#register('event', state, at, undefined);
+    for (const at of processing) this.#register('processing', state, at, undefined);
   }
 }

@@ -8,14 +8,15 @@ import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Options, Rule } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
+import { withoutNames } from '../layouts.ts';
 import { aggregatorOf } from './aggregates.ts';
 import { windowDocs } from './docs.ts';
 import type { WindowNode } from './node.ts';
 import { aggregateSlot } from './node.ts';
 import { WindowOperator } from './operator.ts';
+import { windowsFromWhole } from './whole-state.ts';
 import { windowProblems } from './window-problems.ts';
-import type { WindowSnapshot } from './window-state.ts';
-import { withoutAggregates } from './window-state.ts';
+import type { WindowHead } from './window-table.ts';
 
 const oldBounds: Rule = {
   why: 'windows in state have the old bounds',
@@ -56,8 +57,11 @@ export const windowKind: Kind<WindowNode> = {
       mode: { why: 'the windows in state already emitted results in the old mode' },
     },
     hasEra: true,
-    adapt: (state, { gone }) =>
-      gone.size === 0 ? state : withoutAggregates(state as WindowSnapshot, gone),
+    fromWhole: windowsFromWhole,
+    adapt: (head, { gone }) => {
+      const { layouts, ...others } = head as WindowHead;
+      return { ...others, layouts: withoutNames(layouts, gone) };
+    },
   },
   operator: (node, { call, counts, reject }) => {
     const aggregates = node.aggregates.map((choice) => ({

@@ -18,7 +18,7 @@
  * MergingWindowSet}.
  */
 import type { Key } from '../../../schemas/kernel/key.ts';
-import { keptKey } from '../../../schemas/kernel/key.ts';
+import { decodeKey, keptKey } from '../../../schemas/kernel/key.ts';
 import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { identityOf } from '../../state/origin.ts';
 import { decodeTime, encodeTime } from '../../time/watermark.ts';
@@ -32,19 +32,17 @@ import type { WindowNode } from './node.ts';
 import type { NamedAggregator } from './window-aggregates.ts';
 import { WindowAggregates } from './window-aggregates.ts';
 import { WindowList } from './window-list.ts';
-import type { KeyWindows, OpenWindow, WindowSnapshot } from './window-state.ts';
-import {
-  decodeKeyWindows,
-  encodeKeyWindows,
-  mergeAccumulators,
-  newWindow,
-} from './window-state.ts';
+import type { KeyWindows, OpenWindow } from './window-state.ts';
+import { mergeAccumulators, newWindow } from './window-state.ts';
+import type { RestoredWindow, WindowHead } from './window-table.ts';
+import { WindowTable } from './window-table.ts';
 import { WindowTimes } from './window-times.ts';
 
 /** A window that takes an element, and its accumulators with it. */
 type Taking = readonly [window: OpenWindow, accumulators: unknown[]];
 
 export class WindowOperator implements Operator {
+  readonly tables: readonly [WindowTable];
   readonly #node: WindowNode;
   readonly #keyOf: (value: unknown) => unknown;
   readonly #aggregates: WindowAggregates;
@@ -52,8 +50,8 @@ export class WindowOperator implements Operator {
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyWindows>();
   readonly #times: WindowTimes;
+  readonly #table: WindowTable;
   #era = 0;
-  #open = 0;
 
   constructor(
     node: WindowNode,
@@ -71,6 +69,13 @@ export class WindowOperator implements Operator {
     this.#counts = counts;
     this.#reject = reject;
     this.#times = new WindowTimes(node);
+    this.#table = new WindowTable({
+      node: node.id,
+      aggregates,
+      times: this.#times,
+      restored: (window) => this.#restored(window),
+    });
+    this.tables = [this.#table];
   }
 
   begin(era: number): void {
@@ -78,7 +83,7 @@ export class WindowOperator implements Operator {
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#times.watermark, open: this.#open, next: this.#times.next };
+    return { watermark: this.#times.watermark, open: this.#table.size, next: this.#times.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -138,11 +143,11 @@ export class WindowOperator implements Operator {
     this.#counts.passed++;
     if (known === undefined) this.#keys.set(text, owner);
     for (const [window, accumulators] of taking) {
-      this.#enter(owner, window);
-      this.#take(owner, window, timestamp, accumulators, read);
+      this.#enter(window);
+      this.#take(window, timestamp, accumulators, read);
       if (window.end - 1 <= this.#times.watermark)
-        this.#fire(owner, window, 'late', identityOf(origin) ?? ['late', window.fired], target);
-      else this.#times.planFirstEarly(owner, window, timestamp);
+        this.#fire(window, 'late', identityOf(origin) ?? ['late', window.fired], target);
+      else this.#times.planFirstEarly(window, timestamp);
     }
   }
 
@@ -169,8 +174,12 @@ export class WindowOperator implements Operator {
         shape.type === 'session'
           ? this.#session(owner, start, start + length)
           : this.#fixed(owner, start, start + length);
-      if (window === undefined) skipped++;
-      else taking.push([window, this.#aggregates.withOwn(window, read)]);
+      if (window === undefined) {
+        skipped++;
+        continue;
+      }
+      if (window.entered) this.#table.touch(window);
+      taking.push([window, this.#aggregates.withOwn(window, read)]);
     }
     return skipped;
   }
@@ -191,14 +200,13 @@ export class WindowOperator implements Operator {
   }
 
   #take(
-    owner: KeyWindows,
     window: OpenWindow,
     timestamp: number,
     accumulators: unknown[],
     read: readonly unknown[],
   ): void {
     const { window: shape } = this.#node;
-    if (shape.type === 'session') this.#grow(owner, window, timestamp, timestamp + shape.gapMs);
+    if (shape.type === 'session') this.#grow(window, timestamp, timestamp + shape.gapMs);
     this.#aggregates.addBuiltIn(accumulators, read);
     window.accumulators = accumulators;
     window.kept?.added.push(read);
@@ -207,7 +215,7 @@ export class WindowOperator implements Operator {
 
   #fixed(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
     if (end - 1 <= this.#times.removedThrough) return undefined;
-    return owner.windows.find(start) ?? newWindow(start, end);
+    return owner.windows.find(start) ?? newWindow(owner, start, end);
   }
 
   /**
@@ -219,6 +227,7 @@ export class WindowOperator implements Operator {
     const [first] = touched;
     if (first !== undefined && touched.length === 1) return first;
     const merged = newWindow(
+      owner,
       Math.min(start, first?.start ?? start),
       touched.reduce((latest, window) => Math.max(latest, window.end), end),
     );
@@ -229,71 +238,75 @@ export class WindowOperator implements Operator {
   }
 
   /** Puts a new window into the state, in place of those that it merged, with its timers. */
-  #enter(owner: KeyWindows, window: OpenWindow): void {
+  #enter(window: OpenWindow): void {
     if (window.entered) return;
     for (const old of window.replaces) {
-      this.#leave(owner, old);
+      this.#leave(old);
+      this.#table.remove(old);
       window.fired = Math.max(window.fired, old.fired);
       window.changed ||= old.changed;
       if (old.early !== undefined) window.early = Math.min(window.early ?? old.early, old.early);
     }
     window.replaces = [];
     window.entered = true;
-    owner.windows.insert(window);
-    this.#open++;
-    this.#times.plan(owner, window);
+    window.owner.windows.insert(window);
+    this.#table.add(window);
+    this.#times.plan(window);
   }
 
   /** A session in state covers `[start, end)` as well. */
-  #grow(owner: KeyWindows, window: OpenWindow, start: number, end: number): void {
+  #grow(window: OpenWindow, start: number, end: number): void {
     const before = window.end;
     window.start = Math.min(window.start, start);
     window.end = Math.max(window.end, end);
     if (window.end === before) return;
-    this.#times.planNext(owner, window);
+    this.#times.planNext(window);
     // An early firing beyond the end before has no timer yet.
     if (window.early !== undefined && window.early >= before - 1)
-      this.#times.planEarly(owner, window, window.early);
+      this.#times.planEarly(window, window.early);
   }
 
   #advance(watermark: number, target: Batch): void {
     const times = this.#times;
     times.advance(watermark);
     for (let due = times.takeDue(); due !== undefined; due = times.takeDue()) {
-      const { at } = due;
-      const { owner, window } = due.value;
+      const { at, value: window } = due;
       if (due === window.earlyTimer) {
+        this.#table.touch(window);
         window.earlyTimer = undefined;
-        if (window.changed) this.#fire(owner, window, 'early', at, target);
-        times.planNextEarly(owner, window, at);
+        if (window.changed) this.#fire(window, 'early', at, target);
+        times.planNextEarly(window, at);
         continue;
       }
       window.timer = undefined;
-      if (at === window.end - 1) this.#fire(owner, window, 'onTime', 'onTime', target);
-      if (at >= times.cleanupTime(window.end)) this.#remove(owner, window);
-      else times.planAfter(owner, window, at);
+      if (at === window.end - 1) {
+        this.#table.touch(window);
+        this.#fire(window, 'onTime', 'onTime', target);
+      }
+      if (at >= times.cleanupTime(window.end)) this.#remove(window);
+      else times.planAfter(window, at);
     }
     // The end of input removes also what an endless lateness would keep.
-    if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
-    for (const owner of [...this.#keys.values()])
-      for (const window of owner.windows.all()) this.#remove(owner, window);
+    if (watermark !== Number.POSITIVE_INFINITY || this.#table.size === 0) return;
+    for (const { windows } of [...this.#keys.values()])
+      for (const window of windows.all()) this.#remove(window);
   }
 
-  #remove(owner: KeyWindows, window: OpenWindow): void {
-    this.#leave(owner, window);
+  #remove(window: OpenWindow): void {
+    const { owner } = window;
+    this.#leave(window);
+    this.#table.expire();
     if (owner.windows.isEmpty) this.#keys.delete(owner.text);
   }
 
   /** It has no timer any more. */
-  #leave(owner: KeyWindows, window: OpenWindow): void {
-    owner.windows.remove(window);
+  #leave(window: OpenWindow): void {
+    window.owner.windows.remove(window);
     window.entered = false;
-    this.#open--;
     this.#times.cancel(window);
   }
 
   #fire(
-    owner: KeyWindows,
     window: OpenWindow,
     timing: 'early' | 'onTime' | 'late',
     firing: 'onTime' | number | Identity,
@@ -301,7 +314,7 @@ export class WindowOperator implements Operator {
   ): void {
     window.changed = false;
     if (window.accumulators === undefined) return;
-    const { start, end } = window;
+    const { owner, start, end } = window;
     const last = this.#times.cleanupTime(end) <= this.#times.watermark && timing !== 'early';
     const result: Record<string, unknown> = {
       key: owner.key,
@@ -328,38 +341,36 @@ export class WindowOperator implements Operator {
     });
   }
 
-  snapshot(): WindowSnapshot {
-    const { all } = this.#aggregates;
-    const keys = [...this.#keys.values()].map((owner) => encodeKeyWindows(owner, all));
+  snapshot(): WindowHead {
     return {
       watermark: encodeTime(this.#times.watermark),
       removedThrough: encodeTime(this.#times.removedThrough),
-      aggregates: all.map(({ name }) => name),
-      keys,
+      layouts: this.#table.layouts,
     };
   }
 
-  restore(snapshot: WindowSnapshot): void {
+  restore({ watermark, removedThrough, layouts }: WindowHead): void {
     const times = this.#times;
-    const { all } = this.#aggregates;
-    times.watermark = decodeTime(snapshot.watermark);
-    times.removedThrough = decodeTime(snapshot.removedThrough ?? 'min');
+    times.watermark = decodeTime(watermark);
+    times.removedThrough = decodeTime(removedThrough);
+    // With less lateness than before some are over, and have fired.
     times.removeThrough(times.watermark);
     times.clear();
     this.#keys.clear();
-    this.#open = 0;
-    const names = snapshot.aggregates ?? all.map(({ name }) => name);
-    // With less lateness than before some are over, and have fired.
-    const isOpen = (end: number): boolean => end - 1 > times.removedThrough;
-    for (const encoded of snapshot.keys) {
-      const owner = decodeKeyWindows(encoded, all, names, isOpen);
-      if (owner.windows.isEmpty) continue;
-      this.#keys.set(owner.text, owner);
-      for (const window of owner.windows.all()) {
-        this.#open++;
-        window.early = times.earlyAfterRestore(window);
-        times.plan(owner, window);
-      }
+    this.#table.restoreLayouts(layouts);
+  }
+
+  #restored({ key, id, start, end, fired, changed, early, accumulators }: RestoredWindow): void {
+    let owner = this.#keys.get(key);
+    if (owner === undefined) {
+      owner = { key: decodeKey(key), text: key, windows: new WindowList() };
+      this.#keys.set(key, owner);
     }
+    const made = newWindow(owner, start, end);
+    const window = { ...made, id, fired, changed, early, accumulators, entered: true };
+    owner.windows.insert(window);
+    this.#table.keep(window);
+    window.early = this.#times.earlyAfterRestore(window);
+    this.#times.plan(window);
   }
 }

@@ -12,7 +12,7 @@ import { TimerQueue } from '../../state/timer-queue.ts';
 import { minTime } from '../../time/watermark.ts';
 import { firstEarlyFiring } from '../../time/windows.ts';
 import type { WindowNode } from './node.ts';
-import type { KeyWindows, OpenWindow, WindowTimer } from './window-state.ts';
+import type { OpenWindow } from './window-state.ts';
 
 export class WindowTimes {
   watermark = minTime;
@@ -20,7 +20,7 @@ export class WindowTimes {
   removedThrough = minTime;
   readonly #allowedLatenessMs: number;
   readonly #earlyMs: number;
-  readonly #timers = new TimerQueue<WindowTimer>();
+  readonly #timers = new TimerQueue<OpenWindow>();
 
   constructor({ allowedLatenessMs, earlyMs }: WindowNode) {
     this.#allowedLatenessMs = allowedLatenessMs;
@@ -48,13 +48,13 @@ export class WindowTimes {
     this.removedThrough = Math.max(this.removedThrough, watermark - this.#allowedLatenessMs);
   }
 
-  takeDue(): Timer<WindowTimer> | undefined {
+  takeDue(): Timer<OpenWindow> | undefined {
     return this.#timers.takeUntil(this.watermark);
   }
 
-  plan(owner: KeyWindows, window: OpenWindow): void {
-    this.planNext(owner, window);
-    if (window.early !== undefined) this.planEarly(owner, window, window.early);
+  plan(window: OpenWindow): void {
+    this.planNext(window);
+    if (window.early !== undefined) this.planEarly(window, window.early);
   }
 
   /**
@@ -62,39 +62,39 @@ export class WindowTimes {
    * before its window is due, because the window has grown, is set again when it is reached: a
    * session that grows with every element does not set its timer with every one.
    */
-  planNext(owner: KeyWindows, window: OpenWindow): void {
+  planNext(window: OpenWindow): void {
     const at = window.end - 1 > this.watermark ? window.end - 1 : this.cleanupTime(window.end);
     if (window.timer !== undefined && window.timer.at <= at) return;
     this.#timers.cancel(window.timer);
-    window.timer = this.#timer(at, owner, window);
+    window.timer = this.#timer(at, window);
   }
 
   /** The timer that came due was that of its end, or came before it. */
-  planAfter(owner: KeyWindows, window: OpenWindow, at: number): void {
+  planAfter(window: OpenWindow, at: number): void {
     const next = at < window.end - 1 ? window.end - 1 : this.cleanupTime(window.end);
-    window.timer = this.#timer(next, owner, window);
+    window.timer = this.#timer(next, window);
   }
 
-  planEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
+  planEarly(window: OpenWindow, at: number): void {
     if (!(at < Number.POSITIVE_INFINITY)) return;
     window.early = at;
     this.#timers.cancel(window.earlyTimer);
-    window.earlyTimer = at < window.end - 1 ? this.#timer(at, owner, window) : undefined;
+    window.earlyTimer = at < window.end - 1 ? this.#timer(at, window) : undefined;
   }
 
   /** An element came at `timestamp` into a window that waits for no early firing. */
-  planFirstEarly(owner: KeyWindows, window: OpenWindow, timestamp: number): void {
+  planFirstEarly(window: OpenWindow, timestamp: number): void {
     if (this.#earlyMs > 0 && window.early === undefined)
-      this.planEarly(owner, window, firstEarlyFiring(timestamp, this.#earlyMs));
+      this.planEarly(window, firstEarlyFiring(timestamp, this.#earlyMs));
   }
 
   /**
    * After an early firing at `at`. Nothing changes while the watermark moves: the next one that can
    * fire is beyond it.
    */
-  planNextEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
+  planNextEarly(window: OpenWindow, at: number): void {
     const next = Math.max(at, firstEarlyFiring(this.watermark, this.#earlyMs));
-    this.planEarly(owner, window, next);
+    this.planEarly(window, next);
   }
 
   /** The next early firing of a restored window, by the interval that is now. */
@@ -115,9 +115,9 @@ export class WindowTimes {
     this.#timers.clear();
   }
 
-  #timer(at: number, owner: KeyWindows, window: OpenWindow): Timer<WindowTimer> | undefined {
+  #timer(at: number, window: OpenWindow): Timer<OpenWindow> | undefined {
     if (at === Number.POSITIVE_INFINITY) return undefined;
-    return this.#timers.set(at, `${owner.text}\n${orderText(window.start)}`, { owner, window });
+    return this.#timers.set(at, `${window.owner.text}\n${orderText(window.start)}`, window);
   }
 }
 

@@ -22,6 +22,7 @@ import { KeyExamples } from '../key-examples.ts';
 import type { DrivenRejection, DriverOptions, Pushed, SourceSelection } from './driven.ts';
 import { ownOf } from './driven-connectors.ts';
 import { DrivenSinks } from './driven-sinks.ts';
+import { DrivenState } from './driven-state.ts';
 import { asSent, keyOfSplit, originOf } from './entries.ts';
 import { requireJsonBatch, requireJsonSafe } from './json-checks.ts';
 import { runOn } from './run-on.ts';
@@ -43,6 +44,7 @@ export class DrivenTopology {
     void this.#rejections.push({ operator: node, code, message, pointer, value });
   #nowMs: number;
   #dag: Dag;
+  #state: DrivenState;
   #examples: KeyExamples;
   /** Called when an operator that waited has something to emit. */
   #wake: (() => void) | undefined;
@@ -53,6 +55,7 @@ export class DrivenTopology {
     this.#splits = options.splits;
     this.#nowMs = options.now ?? 0;
     this.#dag = this.#compile();
+    this.#state = new DrivenState(this.#dag);
     this.#examples = new KeyExamples(topology, this.#dag, {});
     this.sinks = new DrivenSinks(this.#dag.sinks, topology.plan, this.#reject);
   }
@@ -128,13 +131,15 @@ export class DrivenTopology {
   }
 
   snapshot(): string {
-    return takeSnapshot(this.#topology, this.#dag, this.#examples);
+    return takeSnapshot(this.#topology, this.#dag, this.#state, this.#examples);
   }
 
   async restore(snapshot: string): Promise<void> {
-    const { operators, counts, keyExamples } = readSnapshot(snapshot, this.#topology);
+    const restored = await readSnapshot(snapshot, this.#topology);
+    const { operators, entries, counts, keyExamples } = restored;
     this.close();
     this.#dag = this.#compile();
+    this.#state = new DrivenState(this.#dag);
     this.#examples = new KeyExamples(this.#topology, this.#dag, keyExamples);
     tellClock(this.#dag, this.#nowMs);
     for (const [id, count] of Object.entries(counts))
@@ -143,6 +148,7 @@ export class DrivenTopology {
       const state = nodes[0] === undefined ? undefined : operators[nodes[0].id];
       if (state !== undefined) operator.restore?.(state as never);
     }
+    this.#state.restore(entries.filter(([node]) => operators[node] !== undefined));
     this.#announceSplits();
     await this.turn();
   }

@@ -6,26 +6,37 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Manifest } from '../../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../../checkpoint/manifest.ts';
 import { carryOver } from '../../checkpoint/restore.ts';
+import type { NodeEntry } from '../../checkpoint/stored-state.ts';
 import type { Topology } from '../../plan/plan.ts';
 import { jsonProblem } from '../../state/json-safe.ts';
 import type { Dag } from '../dag.ts';
 import type { KeyExamples } from '../key-examples.ts';
 import { requireRestorable } from '../take-over.ts';
+import type { DrivenState, SnapshotEntry } from './driven-state.ts';
+import { nodeEntryOf } from './driven-state.ts';
 
-type Restored = Pick<Manifest, 'operators' | 'counts' | 'keyExamples'>;
+type Restored = Pick<Manifest, 'operators' | 'counts' | 'keyExamples'> & {
+  readonly entries: readonly SnapshotEntry[];
+};
 type Snapshot = Restored & Pick<Manifest, 'topology' | 'stateful'>;
 
-export function takeSnapshot({ plan }: Topology, dag: Dag, examples: KeyExamples): string {
+export function takeSnapshot(
+  { plan }: Topology,
+  dag: Dag,
+  state: DrivenState,
+  examples: KeyExamples,
+): string {
   const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
-    const state = operator.snapshot?.();
-    return node === undefined || state === undefined
+    const head = operator.snapshot?.();
+    return node === undefined || head === undefined
       ? []
-      : [[node.id, checkedState(node.id, state)] as const];
+      : [[node.id, checkedState(node.id, head)] as const];
   });
   const snapshot: Snapshot = {
     topology: plan.name,
     stateful: statefulNodes(plan),
     operators: Object.fromEntries(operators),
+    entries: state.take(),
     counts: Object.fromEntries(dag.counts),
     keyExamples: examples.taken(),
   };
@@ -33,8 +44,8 @@ export function takeSnapshot({ plan }: Topology, dag: Dag, examples: KeyExamples
 }
 
 /** What `topology` resumes from. Throws `SluiceError` `restore-refused`. */
-export function readSnapshot(text: string, topology: Topology): Restored {
-  const snapshot = JSON.parse(text) as Snapshot;
+export async function readSnapshot(text: string, topology: Topology): Promise<Restored> {
+  const { entries, ...snapshot } = JSON.parse(text) as Snapshot;
   const head = {
     manifestVersion,
     version: topology.plan.version,
@@ -43,8 +54,12 @@ export function readSnapshot(text: string, topology: Topology): Restored {
     createdAtMs: 0,
   } as const;
   const previous: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
-  requireRestorable(previous, topology, new Set());
-  return carryOver(previous, topology.plan, new Set(), 0);
+  await requireRestorable(previous, topology, new Set(), () => inOne(entries));
+  return { ...carryOver(previous, topology.plan, new Set(), 0), entries };
+}
+
+async function* inOne(entries: readonly SnapshotEntry[]): AsyncGenerator<readonly NodeEntry[]> {
+  yield entries.map(nodeEntryOf);
 }
 
 function checkedState(node: string, state: unknown): unknown {

@@ -55,6 +55,20 @@ function runLines(topology: TopologyHostStatus): readonly string[] {
   return lines;
 }
 
+const mebiBytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`;
+
+function stateLine({
+  entries,
+  fileBytes,
+  runs,
+  writtenBytes,
+  stallMs,
+  restoreMs,
+}: NonNullable<JobStatus['state']>): string {
+  const restored = restoreMs === null ? '' : `; restored in ${secondsText(restoreMs)}`;
+  return `  state: ${entries} entries, ${mebiBytes(fileBytes)} in ${runs} ${runs === 1 ? 'run' : 'runs'}; the last checkpoint wrote ${mebiBytes(writtenBytes)} and kept events waiting ${stallMs.toFixed(1)} ms at most${restored}`;
+}
+
 function jobLines(job: JobStatus, nowMs: number): readonly string[] {
   const checkpoint =
     job.checkpoint === null
@@ -63,6 +77,8 @@ function jobLines(job: JobStatus, nowMs: number): readonly string[] {
   const lines = [
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   ];
+  if (job.state !== null && job.state.entries + job.state.runs > 0)
+    lines.push(stateLine(job.state));
   for (const aside of job.setAside) lines.push(`  ${asideText(aside)}`);
   if (job.pausedBy.length > 0)
     lines.push(

@@ -1,0 +1,36 @@
+/**
+ * The short form of `npm run bench:state`: every load keeps what it must, and all of it is there
+ * again after a restore; how large and how fast is the long form's to say.
+ */
+import { expect, it } from 'vitest';
+import { runScript } from '../repo/support.ts';
+import { loadNames, loadOf } from './state-loads.ts';
+import type { StateMeasure } from './state-run.ts';
+
+const scale = 0.002;
+
+it('npm run bench:state fills, measures and restores every load', {
+  timeout: 300_000,
+}, async () => {
+  const said = await runScript(
+    'bench/state.js',
+    ...['--scale', String(scale), '--seconds', '3', '--checkpoint-ms', '500', '--json'],
+  );
+  const line = said.split('\n').find((text) => text.startsWith('[')) ?? '[]';
+  const measures = JSON.parse(line) as readonly StateMeasure[];
+  expect(measures.map(({ load }) => load)).toEqual(loadNames);
+  for (const { load, entries, restoredEntries, checkpoints, events, fileBytes } of measures) {
+    const { filled, streams } = loadOf(load, scale);
+    // Every key once; of the others what a time that is as long holds, and one more.
+    const kept = load === 'windows' ? [filled] : [0, 1, 2].map((n) => filled * streams.length + n);
+    expect([load, kept.includes(entries), entries]).toEqual([load, true, entries]);
+    expect([load, restoredEntries]).toEqual([load, entries]);
+    expect([load, checkpoints > 0, events > 0, fileBytes > 0]).toEqual([load, true, true, true]);
+  }
+});
+
+it('says which loads there are', async () => {
+  expect(await runScript('bench/state.js', '--load', 'none')).toContain(
+    'expected --load of deduplicate, join, windows',
+  );
+});

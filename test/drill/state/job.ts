@@ -1,0 +1,110 @@
+/**
+ * Checkpoints of one table, one right after the other, as a job takes them: in a process of its own,
+ * to be killed.
+ *
+ *   node job.js DIR OPERATION MS
+ *
+ * At that operation of its store, and so long after it began, it kills itself.
+ */
+import { runThread } from '../../../deploy/host/run-thread.ts';
+import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
+import { systemClock } from '../../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../../schemas/kernel/random.ts';
+import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
+import { newRun } from '../../../schemas/run-id.ts';
+import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
+import {
+  encodeManifest,
+  lineageOf,
+  manifestVersion,
+  noState,
+} from '../../../topology/checkpoint/manifest.ts';
+import { RunStore } from '../../../topology/checkpoint/runs/run-store.ts';
+import { checkpointStore } from '../../../topology/checkpoint/store.ts';
+import { storedState } from '../../../topology/checkpoint/stored-state.ts';
+import type { Dag } from '../../../topology/runtime/dag.ts';
+import { JobTables } from '../../../topology/runtime/job-tables.ts';
+import { MapTable } from '../../topology/runtime/map-table.ts';
+import { deadThroughOf, noPlan, play, stepOf, topology } from './steps.ts';
+
+const kept = 3;
+
+/** The same store, in the middle of one of whose operations the process is killed. */
+function deadly(blobs: BlobStore, operation: number, afterMs: number): BlobStore {
+  let operations = 0;
+  const of = <T>(act: () => Promise<T>): Promise<T> => {
+    if (++operations === operation)
+      systemClock.setTimer(afterMs, () => process.kill(process.pid, 'SIGKILL'));
+    return act();
+  };
+  return {
+    createIfAbsent: (key, bytes) => of(() => blobs.createIfAbsent(key, bytes)),
+    get: (key) => of(() => blobs.get(key)),
+    list: (prefix) => of(() => blobs.list(prefix)),
+    delete: (key) => of(() => blobs.delete(key)),
+  };
+}
+
+async function run(blobs: BlobStore): Promise<void> {
+  const store = checkpointStore(blobs, topology);
+  const fence = await store.takeOver(systemRandom, (attempt, checkpoint, previous) =>
+    manifestOf(attempt, checkpoint, previous === undefined ? 0 : stepOf(previous), previous?.state),
+  );
+  const files = new RunStore(
+    blobs,
+    topology,
+    newRun(fence.attempt, lineageOf(fence), systemRandom),
+  );
+  const table = new MapTable();
+  table.deadThrough = deadThroughOf(stepOf(fence));
+  const tables = new JobTables(
+    { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] } as unknown as Dag,
+    { before: fence.state ?? noState, store: files, runWriter: runThread, clock: systemClock },
+  );
+  await tables.begin(await store.all());
+  const get = (name: string): Promise<Uint8Array> => files.get(name);
+  await tables.restore(storedState(fence, noPlan, get, systemRandom).entries, () => true);
+  await store.pruneFences(kept);
+  for (let n = 1; ; n++) {
+    const step = stepOf(fence) + n;
+    play(step, table);
+    table.deadThrough = deadThroughOf(step);
+    const sealed = tables.seal();
+    const state = await tables.write(sealed, (what) => what());
+    const manifest = {
+      ...manifestOf(fence.attempt, fence.checkpoint + n, step, state),
+      lineage: lineageOf(fence),
+    };
+    await store.create(manifest, encodeManifest(manifest));
+    tables.stored(manifest);
+    tables.tidy();
+    await tables.kept(await store.prune(kept));
+  }
+}
+
+function manifestOf(
+  attempt: number,
+  checkpoint: number,
+  step: number,
+  state: Manifest['state'] = noState,
+): Manifest {
+  return {
+    manifestVersion,
+    topology,
+    version: 1,
+    checkpoint,
+    attempt,
+    createdAtMs: 0,
+    stateful: [],
+    positions: {},
+    operators: { node: { step } },
+    state,
+    sinks: {},
+    retiring: [],
+    keyExamples: {},
+    counts: {},
+  };
+}
+
+const [, , dir = '', operation, afterMs] = process.argv;
+await run(deadly(localBlobStore(dir), Number(operation), Number(afterMs)));

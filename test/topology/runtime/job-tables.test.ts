@@ -1,0 +1,258 @@
+/**
+ * Checkpoints of tables on a store that fails, stops and is shared with a run that was taken over:
+ * whatever happens between which two operations, every manifest there is names files that are
+ * there, and reads back as what the tables had at its barrier.
+ */
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../schemas/kernel/clock.ts';
+import type { Random } from '../../../schemas/kernel/random.ts';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
+import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
+import { newRun } from '../../../schemas/run-id.ts';
+import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
+import {
+  encodeManifest,
+  lineageOf,
+  manifestVersion,
+  noState,
+} from '../../../topology/checkpoint/manifest.ts';
+import { filesOf } from '../../../topology/checkpoint/runs/run-refs.ts';
+import { RunStore } from '../../../topology/checkpoint/runs/run-store.ts';
+import { inlineRunWriter } from '../../../topology/checkpoint/runs/run-writer.ts';
+import { checkpointStore } from '../../../topology/checkpoint/store.ts';
+import { storedState } from '../../../topology/checkpoint/stored-state.ts';
+import type { Plan } from '../../../topology/plan/plan.ts';
+import type { Dag } from '../../../topology/runtime/dag.ts';
+import { JobTables } from '../../../topology/runtime/job-tables.ts';
+import { textOf } from '../../../topology/state/entry-text.ts';
+import { memoryBlobs } from '../support.ts';
+import type { Row } from './map-table.ts';
+import { MapTable } from './map-table.ts';
+
+type Contents = ReadonlyMap<string, Row>;
+
+/** What manifests have to say, by lineage, attempt and number. */
+type Expected = Map<string, Contents>;
+
+interface World {
+  readonly blobs: ReturnType<typeof memoryBlobs>;
+  readonly expected: Expected;
+}
+
+const world = (): World => ({ blobs: memoryBlobs(), expected: new Map() });
+const nameOf = (manifest: Pick<Manifest, 'attempt' | 'checkpoint' | 'lineage'>): string =>
+  `${manifest.lineage} ${manifest.attempt} ${manifest.checkpoint}`;
+const noPlan = { nodes: [] } as unknown as Plan;
+const kept = 3;
+
+const baseOf = (attempt: number, checkpoint: number): Manifest => ({
+  manifestVersion,
+  topology: 't',
+  version: 1,
+  checkpoint,
+  attempt,
+  createdAtMs: 0,
+  stateful: [],
+  positions: {},
+  operators: { node: {} },
+  sinks: {},
+  retiring: [],
+  keyExamples: {},
+  counts: {},
+});
+
+/** One run of a job, up to `checkpoints` of its own. */
+async function run(
+  { expected }: World,
+  blobs: BlobStore,
+  random: Random,
+  checkpoints: number,
+): Promise<void> {
+  const store = checkpointStore(blobs, 't');
+  const fence = await store.takeOver(random, (attempt, checkpoint, previous, lineage) => {
+    const begun = { ...baseOf(attempt, checkpoint), lineage, state: previous?.state ?? noState };
+    expected.set(
+      nameOf(begun),
+      previous === undefined ? new Map() : (expected.get(nameOf(previous)) as Contents),
+    );
+    return begun;
+  });
+  const { attempt, lineage = '' } = fence;
+  const files = new RunStore(blobs, 't', newRun(attempt, lineageOf(fence), random));
+  const table = new MapTable();
+  const dag = { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] };
+  const tables = new JobTables(dag as unknown as Dag, {
+    before: fence.state ?? noState,
+    store: files,
+    runWriter: inlineRunWriter,
+    clock: systemClock,
+  });
+  try {
+    await tables.begin(await store.all());
+    const { entries } = storedState(fence, noPlan, (name) => files.get(name), random);
+    table.deadThrough = Number(fence.state?.deadThrough['1'] ?? 0);
+    await tables.restore(entries, () => true);
+    expect(table.live).toEqual(expected.get(nameOf(fence)));
+    for (let n = 1; n <= checkpoints; n++) {
+      change(table, random);
+      const sealed = tables.seal();
+      const manifest = { ...baseOf(attempt, fence.checkpoint + n), lineage };
+      expected.set(nameOf(manifest), table.live);
+      const state = await tables.write(sealed, (what) => what());
+      await store.create(manifest, encodeManifest({ ...manifest, state }));
+      tables.stored({ ...manifest, state });
+      tables.tidy();
+      await tables.kept(await store.prune(kept));
+    }
+  } catch (thrown) {
+    // Files of one that was taken over may be gone: that is why.
+    await store.checkFence(fence);
+    throw thrown;
+  } finally {
+    await tables.close();
+  }
+}
+
+function change(table: MapTable, random: Random): void {
+  for (let n = 0; n < 6; n++) {
+    const key = `key ${Math.floor(random.next() * 30)}`;
+    if (random.next() < 0.25) table.remove(key);
+    else table.put(key, [table.deadThrough + Math.floor(random.next() * 20), `${random.next()}`]);
+  }
+  if (random.next() < 0.5) table.deadThrough += 2;
+}
+
+/** Every manifest there is reads back as it has to. Returns the files that they name. */
+async function check({ blobs, expected }: World): Promise<ReadonlySet<string>> {
+  const named = new Set<string>();
+  const get = (name: string): Promise<Uint8Array> => {
+    expect(blobs.blobs.has(name), name).toBe(true);
+    return Promise.resolve(blobs.blobs.get(name) as Uint8Array);
+  };
+  for (const manifest of await checkpointStore(blobs, 't').all()) {
+    const read = new Map<string, readonly [number, string]>();
+    const { entries } = storedState(manifest, noPlan, get, seededRandom(1));
+    for await (const part of entries())
+      for (const { key, time, value } of part)
+        read.set(textOf(key), [time, textOf(value as Uint8Array)]);
+    expect(read).toEqual(expected.get(nameOf(manifest)));
+    for (const name of filesOf(manifest.state?.runs ?? [])) named.add(name);
+  }
+  return named;
+}
+
+function filesIn({ blobs }: World): readonly string[] {
+  return [...blobs.blobs.keys()].filter((key) => key.endsWith('.run')).sort();
+}
+
+/** Calls `at` before the operation of that number, and after it for every later one. */
+function watched(
+  blobs: BlobStore,
+  before: (operation: number, act: () => Promise<unknown>) => Promise<unknown>,
+): BlobStore {
+  let operations = 0;
+  const of = <T>(act: () => Promise<T>): Promise<T> => before(++operations, act) as Promise<T>;
+  return {
+    createIfAbsent: (key, bytes) => of(() => blobs.createIfAbsent(key, Uint8Array.from(bytes))),
+    get: (key) => of(() => blobs.get(key)),
+    list: (prefix) => of(() => blobs.list(prefix)),
+    delete: (key) => of(() => blobs.delete(key)),
+  };
+}
+
+class Killed extends Error {}
+
+/** Operations until a run has its fence. */
+const beforeFence = 3;
+
+const points = 200;
+/** A test each: so many one after the other. */
+const parts = [1, 51, 101, 151];
+const pointsFrom = (first: number): readonly number[] =>
+  Array.from({ length: points / parts.length }, (_, n) => first + n);
+
+describe('tables on a store', () => {
+  it('are merged and cleaned up: only what kept manifests name stays', async () => {
+    const of = world();
+    let operations = 0;
+    const blobs = watched(of.blobs, (n, act) => {
+      operations = n;
+      return act();
+    });
+    await run(of, blobs, seededRandom(7), 40);
+    await run(of, of.blobs, seededRandom(8), 0);
+    expect(filesIn(of)).toEqual([...(await check(of))].sort());
+    expect(filesIn(of).length).toBeLessThan(20);
+    expect(operations).toBeGreaterThan(points);
+  });
+
+  it.each(parts)(
+    'killed before or after any operation leave what the next run goes on from, and nothing else: from %i',
+    async (first) => {
+      for (const point of pointsFrom(first)) {
+        const of = world();
+        const isDone = point % 2 === 0;
+        let isDead = false;
+        const blobs = watched(of.blobs, async (operation, act) => {
+          if (isDead) throw new Killed();
+          if (operation < point) return act();
+          isDead = true;
+          if (isDone) await act();
+          throw new Killed();
+        });
+        const random = seededRandom(point);
+        await run(of, of.blobs, random, point % 5);
+        await expect(run(of, blobs, random, 40)).rejects.toThrow(Killed);
+        await check(of);
+        await run(of, of.blobs, random, 4);
+        await check(of);
+        // One that only begins sweeps what is left.
+        await run(of, of.blobs, random, 0);
+        expect(filesIn(of)).toEqual([...(await check(of))].sort());
+      }
+    },
+  );
+
+  it.each(parts)(
+    'taken over at any operation take nothing from the run that took over, when they wake up: from %i',
+    async (first) => {
+      for (const point of pointsFrom(first)) {
+        const of = world();
+        const random = seededRandom(point);
+        let wake = (): void => undefined;
+        const asleep = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        let sleeps = (): void => undefined;
+        const fellAsleep = new Promise<void>((resolve) => {
+          sleeps = resolve;
+        });
+        const blobs = watched(of.blobs, async (operation, act) => {
+          if (operation === point) {
+            sleeps();
+            await asleep;
+          }
+          return act();
+        });
+        await run(of, of.blobs, random, 9);
+        const zombie = run(of, blobs, seededRandom(1_000 + point), 40).catch(
+          (thrown: unknown) => thrown,
+        );
+        await fellAsleep;
+        await run(of, of.blobs, random, 1 + (point % 13));
+        await check(of);
+        wake();
+        // One that has no fence yet may take over itself.
+        const outcome = await zombie;
+        if (point > beforeFence || outcome !== undefined)
+          expect(outcome).toMatchObject({ code: 'fenced' });
+        await check(of);
+        await run(of, of.blobs, random, 4);
+        await check(of);
+        // One that only begins sweeps what is left.
+        await run(of, of.blobs, random, 0);
+        expect(filesIn(of)).toEqual([...(await check(of))].sort());
+      }
+    },
+  );
+});

@@ -1,0 +1,174 @@
+/**
+ * Keys that were seen: against a map that remembers all of them, with checkpoints in slices.
+ */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
+import { keyDigest, newDigestSecret } from '../../../topology/state/digest.ts';
+import type { SealedChanges } from '../../../topology/state/entries.ts';
+import { FirstSeen } from '../../../topology/state/first-seen.ts';
+import { groupOfKeyText } from '../../../topology/state/key-group.ts';
+import { EntryLog } from './entry-log.ts';
+
+const digest = keyDigest(newDigestSecret(seededRandom(7)));
+const digestOf = (key: string): Uint32Array => {
+  const words = new Uint32Array(4);
+  digest(key, words);
+  return words;
+};
+
+type Step =
+  | { readonly kind: 'add'; readonly key: string; readonly after: number }
+  | { readonly kind: 'forget'; readonly by: number }
+  | { readonly kind: 'seal' }
+  | { readonly kind: 'write'; readonly bytes: number }
+  | { readonly kind: 'crash' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('add' as const),
+      key: fc.nat({ max: 25 }).map((n) => `s${n}`),
+      after: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('forget' as const), by: fc.nat({ max: 30 }) }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kind: 'seal' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('write' as const), bytes: fc.nat({ max: 100 }) }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'crash' as const }) },
+);
+
+/** What a map says that remembers every key that is not over. */
+class Oracle {
+  through = -1;
+  readonly firsts = new Map<string, number>();
+
+  add(key: string, time: number): boolean {
+    const first = this.firsts.get(key);
+    if (first !== undefined && first > this.through) return false;
+    this.firsts.set(key, time);
+    return true;
+  }
+
+  live(): readonly (readonly [string, number])[] {
+    return [...this.firsts].filter(([, time]) => time > this.through);
+  }
+
+  copy(): Oracle {
+    const copy = new Oracle();
+    copy.through = this.through;
+    for (const [key, time] of this.firsts) copy.firsts.set(key, time);
+    return copy;
+  }
+}
+
+function begun(staysMs: number, log: EntryLog): FirstSeen {
+  const made = new FirstSeen(staysMs);
+  made.forget(-1);
+  made.begin(1, log.writer());
+  return made;
+}
+
+it('are those of a map, whatever comes, is forgotten, is sealed and restored', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 600 }),
+      fc.array(step, { maxLength: 120 }),
+      (staysMs, steps) => {
+        let log = new EntryLog();
+        let table = begun(staysMs, log);
+        let oracle = new Oracle();
+        let sealed: SealedChanges | undefined;
+        let atBarrier: Oracle | undefined;
+        let stored = new Oracle();
+        const finish = (maxBytes: number): void => {
+          if (sealed?.write(maxBytes) !== true) return;
+          sealed = undefined;
+          stored = atBarrier ?? stored;
+          log.finish();
+        };
+        for (const one of steps) {
+          switch (one.kind) {
+            case 'add': {
+              const time = table.deadThrough + one.after;
+              expect(table.add(digestOf(one.key), one.key, time)).toBe(oracle.add(one.key, time));
+              break;
+            }
+            case 'forget':
+              oracle.through += one.by;
+              table.forget(oracle.through);
+              break;
+            case 'seal':
+              finish(Number.POSITIVE_INFINITY);
+              atBarrier = oracle.copy();
+              sealed = table.seal(log.writer());
+              break;
+            case 'write':
+              finish(one.bytes);
+              break;
+            case 'crash': {
+              const before = log;
+              before.forgetUnfinished();
+              log = before;
+              table = begun(staysMs, log);
+              table.forget(stored.through);
+              for (const entry of log.entries(stored.through)) table.restore(entry);
+              oracle = stored.copy();
+              sealed = undefined;
+              break;
+            }
+          }
+          const live = oracle.live();
+          expect(table.size).toBe(live.length);
+          const times = live.map(([, time]) => time);
+          expect(table.next).toBe(times.length === 0 ? undefined : Math.min(...times));
+        }
+        finish(Number.POSITIVE_INFINITY);
+        expect(
+          [...log.entries(stored.through)].map(({ group, key, time }) => [
+            group,
+            Buffer.from(key).toString('hex'),
+            time,
+          ]),
+        ).toEqual(
+          stored
+            .live()
+            .map(([key, time]) => [
+              groupOfKeyText(key),
+              Buffer.from(digestOf(key).buffer).toString('hex'),
+              time,
+            ])
+            .sort(
+              (a, b) =>
+                (a[0] as number) - (b[0] as number) ||
+                (a[1] as string).localeCompare(b[1] as string),
+            ),
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+it('holds many keys, and lets go of all of them, a bounded number with each step of time', () => {
+  const table = begun(1_000, new EntryLog());
+  const keys = Array.from({ length: 40_000 }, (_, n) => `s${n}`);
+  keys.forEach((key, n) => {
+    table.add(digestOf(key), key, n % 1_000);
+  });
+  expect([table.size, table.next]).toEqual([40_000, 0]);
+  table.forget(499);
+  expect([table.size, table.next]).toEqual([20_000, 500]);
+  table.forget(1_000);
+  expect([table.size, table.next]).toEqual([0, undefined]);
+  // Nothing of what is over comes back, wherever its place is used again.
+  expect(keys.filter((key) => !table.add(digestOf(key), key, 1_500))).toEqual([]);
+  expect(table.size).toBe(40_000);
+});

@@ -1,0 +1,244 @@
+/**
+ * When each key was first seen, in a few bytes a key: its digest and its time.
+ *
+ * Invariants:
+ * 1. A key whose time is not after `deadThrough` is not there, whether its place was cleared or
+ *    not: an advance clears a bounded number of them.
+ * 2. Keys wait for their end in buckets by time: one that comes or goes costs O(1), whatever the
+ *    order. `size` and `next` are exact, and look through a bucket when they are asked.
+ * 3. A checkpoint holds what was there at its barrier: no place is cleared while what was sealed is
+ *    not written, and one that another key has taken since the barrier is not written for it.
+ */
+import { assert, present } from '../../schemas/kernel/assert.ts';
+import { times, wholes } from './chunked.ts';
+import { DigestIndex } from './digest-index.ts';
+import type { Entry, EntryWriter, SealedChanges, Table } from './entries.ts';
+import { keyGroups } from './entries.ts';
+import { groupOfKeyText } from './key-group.ts';
+import { TimeHeap } from './time-heap.ts';
+
+/** Into so many buckets the time that keys stay is divided. */
+const bucketsPerStay = 256;
+/** Places that an advance clears at most. */
+const clearedMax = 8_192;
+const digestBytes = 16;
+/** A mark has the key group in its low bits, and the interval above them. */
+const groupBits = 7;
+const intervals = 1 << (32 - groupBits);
+/** How the table is called. */
+export const firstSeenTable = 'firsts';
+const nothing = new Uint8Array(0);
+
+interface Bucket {
+  /** The place of its last key plus one; 0: none. Each place has the one before. */
+  last: number;
+  count: number;
+}
+
+export class FirstSeen implements Table {
+  readonly name = firstSeenTable;
+  deadThrough = Number.NEGATIVE_INFINITY;
+  readonly #bucketMs: number;
+  // By place: 4 words of the digest, epoch ms, key group and the interval between barriers in which
+  // it came, the place before in its bucket plus one.
+  readonly #digests = wholes();
+  readonly #times = times();
+  readonly #marks = wholes();
+  readonly #before = wholes();
+  readonly #index = new DigestIndex(this.#digests);
+  readonly #buckets = new Map<number, Bucket>();
+  readonly #order = new TimeHeap<undefined>();
+  /** Places, also those of keys that are dead. */
+  #count = 0;
+  /** The last of the places that are free plus one. */
+  #free = 0;
+  #table = 0;
+  #writer: EntryWriter | undefined;
+  /** Places of keys that came since the last barrier. */
+  #changed = wholes();
+  #isSealed = false;
+  #interval = 0;
+  readonly #bytes = Buffer.alloc(digestBytes);
+  readonly #words = new Uint32Array(digestBytes / 4);
+
+  /** `staysMs`: how long a key is remembered. */
+  constructor(staysMs: number) {
+    this.#bucketMs = Math.ceil(staysMs / bucketsPerStay);
+  }
+
+  get size(): number {
+    let dead = 0;
+    for (const [number, bucket] of this.#buckets)
+      if (this.#begins(number) <= this.deadThrough)
+        for (const place of this.#placesOf(bucket)) if (this.#isDead(place)) dead++;
+    return this.#count - dead;
+  }
+
+  /** The earliest time of a key; undefined where there is none. */
+  get next(): number | undefined {
+    let [first, next] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const [number, bucket] of this.#buckets) {
+      if (number > first) continue;
+      for (const place of this.#placesOf(bucket)) {
+        if (this.#isDead(place)) continue;
+        first = number;
+        next = Math.min(next, this.#times.get(place));
+      }
+    }
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  get changedBytes(): number {
+    return this.#changed.length * entryBytes;
+  }
+
+  /**
+   * Remembers a key, given by its text and the digest of it, that is not there; says whether it was
+   * not. `time` is after `deadThrough`.
+   */
+  add(digest: Uint32Array, key: string, time: number): boolean {
+    const found = this.#index.find(digest);
+    if (found >= 0 && !this.#isDead(found)) return false;
+    const place = this.#take(digest, groupOfKeyText(key), time);
+    if (found >= 0) this.#index.replace(found, place);
+    else this.#index.add(place);
+    this.#changed.push(place);
+    return true;
+  }
+
+  /** Keys of times not after `deadThrough` are forgotten. */
+  forget(deadThrough: number): void {
+    this.deadThrough = deadThrough;
+    if (this.#isSealed) return;
+    for (let left = clearedMax; left > 0; ) {
+      const number = this.#order.next;
+      if (number === undefined || this.#begins(number + 1) - 1 > deadThrough) return;
+      const bucket = present(this.#buckets.get(number), 'the bucket of a number');
+      left -= this.#clearSome(bucket, left);
+      if (bucket.count > 0) return;
+      this.#buckets.delete(number);
+      this.#order.dropFirst();
+    }
+  }
+
+  clear(): void {
+    for (const array of [this.#digests, this.#times, this.#marks, this.#before]) array.clear();
+    this.#index.clear();
+    this.#buckets.clear();
+    this.#order.clear();
+    this.#changed.clear();
+    this.#count = 0;
+    this.#free = 0;
+  }
+
+  begin(number: number, writer: EntryWriter): void {
+    this.#table = number;
+    this.#writer = writer;
+  }
+
+  seal(next: EntryWriter): SealedChanges {
+    assert(!this.#isSealed, 'what the last barrier sealed is written');
+    const writer = present(this.#writer, 'a writer of the changes');
+    const [places, through, interval] = [this.#changed, this.deadThrough, this.#interval];
+    this.#interval = (interval + 1) % intervals;
+    this.#isSealed = true;
+    this.#changed = wholes();
+    this.#writer = next;
+    let at = 0;
+    const write = (maxBytes: number): boolean => {
+      for (const until = writer.bytes + maxBytes; at < places.length; at++) {
+        if (writer.bytes >= until) return false;
+        const place = places.get(at);
+        const isOfThen = this.#marks.get(place) >>> groupBits === interval;
+        if (isOfThen && this.#times.get(place) > through) this.#write(place, writer);
+      }
+      this.#isSealed = false;
+      return true;
+    };
+    return { write };
+  }
+
+  restore({ group, key, time }: Entry): void {
+    if (time <= this.deadThrough) return;
+    this.#bytes.set(key);
+    for (let word = 0; word < 4; word++) this.#words[word] = this.#bytes.readUInt32LE(4 * word);
+    this.#index.add(this.#take(this.#words, group, time));
+  }
+
+  #write(place: number, writer: EntryWriter): void {
+    for (let word = 0; word < 4; word++)
+      this.#bytes.writeUInt32LE(this.#digests.get(4 * place + word), 4 * word);
+    writer.put(
+      this.#table,
+      this.#marks.get(place) & (keyGroups - 1),
+      this.#bytes,
+      this.#times.get(place),
+      nothing,
+    );
+  }
+
+  #isDead(place: number): boolean {
+    return this.#times.get(place) <= this.deadThrough;
+  }
+
+  #begins(bucket: number): number {
+    return bucket * this.#bucketMs;
+  }
+
+  /** A place for a key, in the bucket of its time. */
+  #take(digest: Uint32Array, group: number, time: number): number {
+    const number = Math.floor(time / this.#bucketMs);
+    let bucket = this.#buckets.get(number);
+    if (bucket === undefined) {
+      bucket = { last: 0, count: 0 };
+      this.#buckets.set(number, bucket);
+      this.#order.push(number, '', undefined);
+    }
+    const place = this.#place();
+    for (let word = 0; word < 4; word++)
+      this.#digests.set(4 * place + word, digest[word] as number);
+    this.#times.set(place, time);
+    this.#marks.set(place, ((this.#interval << groupBits) | group) >>> 0);
+    this.#before.set(place, bucket.last);
+    bucket.last = place + 1;
+    bucket.count++;
+    this.#count++;
+    return place;
+  }
+
+  #place(): number {
+    if (this.#free > 0) {
+      const place = this.#free - 1;
+      this.#free = this.#before.get(place);
+      return place;
+    }
+    const place = this.#times.length;
+    for (let word = 0; word < 4; word++) this.#digests.push(0);
+    this.#times.push(0);
+    this.#marks.push(0);
+    this.#before.push(0);
+    return place;
+  }
+
+  /** Frees the places of at most `most` keys of a bucket; says how many. */
+  #clearSome(bucket: Bucket, most: number): number {
+    let cleared = 0;
+    for (; cleared < most && bucket.last > 0; cleared++) {
+      const place = bucket.last - 1;
+      bucket.last = this.#before.get(place);
+      this.#index.remove(place);
+      this.#before.set(place, this.#free);
+      this.#free = place + 1;
+    }
+    bucket.count -= cleared;
+    this.#count -= cleared;
+    return cleared;
+  }
+
+  *#placesOf(bucket: Bucket): Generator<number> {
+    for (let last = bucket.last; last > 0; last = this.#before.get(last - 1)) yield last - 1;
+  }
+}
+
+/** About what an entry takes: digest, time, group, table, lengths. */
+const entryBytes = digestBytes + 13;
