@@ -67,7 +67,7 @@ export function reloadOnChange(
     } catch (thrown) {
       const why = messageOf(thrown);
       ingress.refuseReload(why);
-      tell(`the changed configuration was not applied, the previous one stays in force: ${why}`);
+      tell(`the changed configuration is not used, the previous one stays in force: ${why}`);
     }
   });
   return async () => watch.stop();

@@ -101,8 +101,7 @@ async function expectAsListed(run: Run, list: string): Promise<void> {
   ).toEqual([]);
 }
 
-// Beside each other: most of a run is waiting for what a server may not do.
-describe.concurrent('the cases of HTTP', () => {
+describe('the cases of HTTP', () => {
   it(
     'pass on this Node, but for the known ones of its binary',
     async ({ signal }) => {

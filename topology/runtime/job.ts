@@ -240,7 +240,7 @@ class Run implements JobRun {
 
   #full(): readonly string[] {
     if (this.#dag === undefined || this.#turns?.isPaused !== true) return [];
-    return fullNodes(this.#dag, this.#parts?.sinks);
+    return fullNodes(this.#dag, this.#parts?.sinks, this.#parts?.tables);
   }
 
   #tell(news: CheckpointNews): void {

@@ -169,13 +169,18 @@ export interface NodeFacts {
   readonly late: LateSink | undefined;
 }
 
-/** The nodes that take no more for now: look-ups, and sinks. */
+/** What takes no more for now: look-ups, sinks, and a checkpoint that is to come first. */
 export function fullNodes(
   dag: Dag,
   sinks: { readonly full: readonly string[] } | undefined,
+  tables: { readonly isFull: boolean } | undefined,
 ): readonly string[] {
   const stages = dag.stages.filter(({ operator }) => operator.isFull === true);
-  return [...stages.flatMap(({ nodes }) => nodes[0]?.id ?? []), ...(sinks?.full ?? [])];
+  return [
+    ...stages.flatMap(({ nodes }) => nodes[0]?.id ?? []),
+    ...(sinks?.full ?? []),
+    ...(tables?.isFull === true ? ['the next checkpoint'] : []),
+  ];
 }
 
 /** What a node has done and, where it waits for time, what it waits for. */

@@ -107,6 +107,44 @@ it('sessions merge and survive a restore', async () => {
   ]);
 });
 
+it('a left row that does not stay is in state from its own time on until time goes on, also after a restore', async () => {
+  const driver = await createDriver(
+    topology('behind', { version: 1, owner: 'a/b' }, (t) => {
+      const side = (id: string) =>
+        t
+          .source(id, stream(`a/${id}`))
+          .map((e) => e.data as Sale)
+          .eventTime(`${id}-time`, (s) => s.at, { outOfOrderness: 0, future: { max: 0 } })
+          .keyBy((s) => s.shop);
+      side('one')
+        .intervalJoin(
+          'pairs',
+          side('two'),
+          { lower: -500, upper: -1, join: 'left' },
+          (left, right) => [left.at, right?.at ?? null],
+        )
+        .out.sinkTo('out', collect());
+    }),
+  );
+  const restored = async (): Promise<void> => driver.restore(driver.snapshot());
+  const values = (): readonly unknown[] => driver.read('out').map((row) => row.value);
+  await driver.advanceWatermark(1_000);
+  // Not late: others of its time have left, and it has not.
+  await driver.push('one', [sale('x', 1, 1_000)]);
+  await restored();
+  expect(values()).toEqual([]);
+  await driver.advanceWatermark(1_001);
+  expect(values()).toEqual([[1_000, null]]);
+  await driver.push('one', [sale('x', 1, 2_000)]);
+  await restored();
+  await driver.advanceWatermark(2_000);
+  expect(values()).toEqual([[2_000, null]]);
+  // One that left at its own time does not come back.
+  await restored();
+  await driver.advanceWatermark(3_000);
+  expect(values()).toEqual([]);
+});
+
 it('a process function keeps state, and what it did is undone when it throws', async () => {
   const driver = await createDriver(
     topology('counter', { version: 1, owner: 'a/b' }, (t) => {

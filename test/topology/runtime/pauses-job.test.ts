@@ -1,10 +1,11 @@
 /**
  * Everything that may pause reading: streams that fail, say nothing, or never answer, look-ups that
- * are full, sinks that take nothing, checkpoints that cannot be stored. A pause never outlives its
+ * are full, sinks that take nothing, state that changed more than a checkpoint may hold, checkpoints
+ * that cannot be stored. A pause never outlives its
  * cause: when all of it is over, everything that was sent is in the table, once.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -21,6 +22,7 @@ import {
 } from '../../../topology/index.ts';
 import { lookupRetryMaxMs } from '../../../topology/operators/lookup/operator.ts';
 import { checkpointRetryMaxMs } from '../../../topology/runtime/job-checkpoints.ts';
+import { FirstSeen } from '../../../topology/state/first-seen.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -39,6 +41,7 @@ const priced = topology('priced', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))
     .validate('valid', data)
     .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, future: { max: 0 } })
+    .deduplicate('once', { by: (e) => e.id, within: '1d' })
     .lookup('price', connector('prices'), { by: (e) => e.id, capacity: 4, timeout: '2s' }, (e) => ({
       id: e.id,
     }))
@@ -56,6 +59,7 @@ const causes = [
   'look-up-fails',
   'look-up-hangs',
   'sink',
+  'changes',
   'store',
 ] as const;
 type Cause = (typeof causes)[number];
@@ -74,6 +78,9 @@ class Rig {
   constructor(seed: number) {
     const { connectors } = this.made;
     const blobs = memoryBlobs();
+    vi.spyOn(FirstSeen.prototype, 'changedBytes', 'get').mockImplementation(() =>
+      this.on.has('changes') ? 2 ** 30 : 0,
+    );
     this.made.lookups['prices'] = (_key, { signal }) => {
       if (this.on.has('look-up-fails')) return Promise.reject(new Error('the service is away'));
       if (!this.on.has('look-up-hangs')) return Promise.resolve(1);
@@ -191,6 +198,10 @@ async function over(rig: Rig, running: Promise<void>): Promise<void> {
   await rig.job.close();
 }
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe('reading goes on once it is over', () => {
   it.each(causes)('that: %s', async (cause) => {
     const rig = new Rig(1);
@@ -236,6 +247,23 @@ describe('reading goes on once it is over', () => {
       { numRuns: 40, seed: 11 },
     );
   }, 120_000);
+});
+
+describe('state that changed more than a checkpoint may hold', () => {
+  it('pauses reading, and is named', async () => {
+    const rig = new Rig(1);
+    await rig.job.open();
+    const running = rig.job.run();
+    rig.send(3);
+    await rig.pass(2_000);
+    expect((await rig.job.status()).pausedBy).toEqual([]);
+    rig.set('changes', true);
+    rig.send(30);
+    await rig.pass(5_000);
+    expect((await rig.job.status()).pausedBy).toEqual(['the next checkpoint']);
+    expect(rig.rows.length).toBeLessThan(33);
+    await over(rig, running);
+  });
 });
 
 describe('a split that cannot be read', () => {

@@ -7,6 +7,9 @@
  *    times in the order of keys, then of arrival.
  * 2. A key has one timer, of its earliest row: it moves when an earlier row comes, and when rows
  *    have left.
+ * 3. A row of the watermark's own time is not late: where rows do not stay, it may come after others
+ *    of its time have left. So no row of that time is dead by its time, and those that leave are
+ *    removed from the checkpoints one by one.
  */
 import type { Identity } from '../../nodes/sink.ts';
 import type { Tracked } from '../../state/changed-objects.ts';
@@ -169,21 +172,25 @@ export class JoinSide implements Table {
 
   /** Drops what no row that comes now can join. */
   advance(watermark: number): void {
-    this.deadThrough = watermark - this.#staysMs;
+    this.#moveTo(watermark);
+    const leave = this.#staysMs === 0 ? this.#leave : undefined;
     for (
       let due = this.#timers.takeUntil(watermark);
       due !== undefined;
       due = this.#timers.takeUntil(watermark)
     ) {
-      this.#size -= due.value.rows.takeUntil(watermark - this.#staysMs);
+      this.#size -= due.value.rows.takeUntil(watermark - this.#staysMs, leave);
       this.#settle(due.value);
     }
   }
 
   /** The same, and gives each row as it leaves. */
   advanceGiving(watermark: number, give: (row: JoinRow) => void): void {
-    this.deadThrough = watermark - this.#staysMs;
-    const leave = (_time: number, row: JoinRow): void => give(row);
+    this.#moveTo(watermark);
+    const leave = (time: number, row: JoinRow): void => {
+      this.#leave(time, row);
+      give(row);
+    };
     for (
       let due = this.#timers.takeUntil(watermark);
       due !== undefined;
@@ -193,6 +200,14 @@ export class JoinSide implements Table {
       this.#settle(due.value);
     }
   }
+
+  #moveTo(watermark: number): void {
+    this.deadThrough = Math.min(watermark - this.#staysMs, watermark - 1);
+  }
+
+  readonly #leave = (time: number, row: JoinRow): void => {
+    if (time > this.deadThrough) this.#changed.remove(row);
+  };
 
   #settle(of: KeyRows): void {
     const { next } = of.rows;
