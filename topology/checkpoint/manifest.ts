@@ -1,6 +1,6 @@
 /**
- * A checkpoint's manifest: everything a job needs to continue as if it had never stopped, in one JSON
- * document, and the names of the files that have the operators' entries.
+ * A checkpoint's manifest: everything a job needs to continue as if it had never stopped, in one
+ * JSON document, and the names of the files that have the operators' entries.
  *
  * Invariants:
  * 1. The positions, the operators' states and the sinks' states are of one moment between two

@@ -67,8 +67,8 @@ export interface CheckpointStore {
    */
   checkFence(held: Pick<Manifest, 'attempt' | 'lineage'>): Promise<void>;
   /**
-   * After a checkpoint was completed: deletes all but the newest `keep`. Resolves with the numbers of
-   * those that are left.
+   * After a checkpoint was completed: deletes all but the newest `keep`. Resolves with the numbers
+   * of those that are left.
    */
   prune(keep: number): Promise<readonly number[]>;
   /** All manifests that there are at one time, oldest first. */

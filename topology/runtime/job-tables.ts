@@ -255,8 +255,8 @@ export class JobTables {
   }
 
   /**
-   * Merges runs beside all else, when that is worth it. Between a manifest and the next barrier, which
-   * is the first one that may know of what died by then.
+   * Merges runs beside all else, when that is worth it. Between a manifest and the next barrier,
+   * which is the first one that may know of what died by then.
    */
   tidy(): void {
     if (this.#merging !== undefined || this.#merged !== undefined) return;

@@ -8,9 +8,9 @@
  *    encoded before it changes: a checkpoint holds what was at its barrier.
  * 2. Removed entries are written as they are removed, before any value of the same interval:
  *    an object that takes the place of a removed one in one interval is the later of the two.
- * 3. An object that never was in a checkpoint leaves nothing behind. What comes and goes between two
- *    barriers is not kept until the next: at least half of the objects that are kept are in state,
- *    or they are few.
+ * 3. An object that never was in a checkpoint leaves nothing behind. What comes and goes between
+ *    two barriers is not kept until the next: at least half of the objects that are kept are in
+ *    state, or they are few.
  * 4. An object that leaves the state because its time is over does not change any more, and nobody
  *    is told: what a barrier finds dead is not written, what dies after it is.
  */

@@ -1,6 +1,6 @@
 /**
- * Digests of keys, in 128 bits: SipHash-2-4 under a secret, in WebAssembly. Clients choose keys, and
- * nobody without the secret finds two with one digest. `binary` is digest.wat, compiled; a test
+ * Digests of keys, in 128 bits: SipHash-2-4 under a secret, in WebAssembly. Clients choose keys,
+ * and nobody without the secret finds two with one digest. `binary` is digest.wat, compiled; a test
  * compiles it again and compares.
  *
  * Source: J.-P. Aumasson and D. J. Bernstein, SipHash: a fast short-input PRF, 2012; 128 bits as in

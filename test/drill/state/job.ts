@@ -1,6 +1,6 @@
 /**
- * Checkpoints of one table, one right after the other, as a job takes them: in a process of its own,
- * to be killed.
+ * Checkpoints of one table, one right after the other, as a job takes them: in a process of its
+ * own, to be killed.
  *
  *   node job.js DIR OPERATION MS
  *

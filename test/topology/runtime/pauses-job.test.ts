@@ -1,7 +1,7 @@
 /**
  * Everything that may pause reading: streams that fail, say nothing, or never answer, look-ups that
- * are full, sinks that take nothing, state that changed more than a checkpoint may hold, checkpoints
- * that cannot be stored. A pause never outlives its
+ * are full, sinks that take nothing, state that changed more than a checkpoint may hold,
+ * checkpoints that cannot be stored. A pause never outlives its
  * cause: when all of it is over, everything that was sent is in the table, once.
  */
 import fc from 'fast-check';

@@ -43,8 +43,8 @@ export class FileUse {
   }
 
   /**
-   * `kept`: the manifests that there are. The files to delete now; those that could not be are found
-   * when the next run sweeps.
+   * `kept`: the manifests that there are. The files to delete now; those that could not be are
+   * found when the next run sweeps.
    */
   takeFree(kept: readonly number[]): readonly string[] {
     for (const checkpoint of this.#named.keys())

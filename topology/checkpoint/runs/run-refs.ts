@@ -6,7 +6,8 @@
  * 1. Runs are listed oldest first: of two entries with one table and key that of the later run
  *    counts.
  * 2. A file belongs to one run, and its name to one content, in all manifests of a topology.
- * 3. A table's number is given once in a lineage: entries of a number that no table has are nobody's.
+ * 3. A table's number is given once in a lineage: entries of a number that no table has are
+ *    nobody's.
  */
 
 /** What one file has of one table. */

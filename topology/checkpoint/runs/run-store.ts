@@ -54,6 +54,7 @@ export class RunStore {
     if (bytes === undefined)
       throw new SluiceError('checkpoint-corrupt', `${name} is missing`, {
         fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
+        details: { file: name },
       });
     return bytes;
   }

@@ -1,6 +1,6 @@
 /**
- * Entries of chunks in the order of a run: by table, key group and bytes of the key; of entries with
- * one key the last one only. Pure.
+ * Entries of chunks in the order of a run: by table, key group and bytes of the key; of entries
+ * with one key the last one only. Pure.
  *
  * No comparator: a few bytes of the key and the place make one number, and numbers are sorted in
  * native code. Keys whose bytes are equal so far are sorted again by the bytes that follow what

@@ -7,9 +7,9 @@
  *    times in the order of keys, then of arrival.
  * 2. A key has one timer, of its earliest row: it moves when an earlier row comes, and when rows
  *    have left.
- * 3. A row of the watermark's own time is not late: where rows do not stay, it may come after others
- *    of its time have left. So no row of that time is dead by its time, and those that leave are
- *    removed from the checkpoints one by one.
+ * 3. A row of the watermark's own time is not late: where rows do not stay, it may come after
+ *    others of its time have left. So no row of that time is dead by its time, and those that leave
+ *    are removed from the checkpoints one by one.
  */
 import type { Identity } from '../../nodes/sink.ts';
 import type { Tracked } from '../../state/changed-objects.ts';

@@ -40,7 +40,7 @@ describe('files on a store', () => {
     await store.delete([file.name]);
     await expect(store.get(file.name)).rejects.toMatchObject({
       code: 'checkpoint-corrupt',
-      message: `${file.name} is missing`,
+      details: { file: file.name },
     });
   });
 
