@@ -12,7 +12,7 @@ import { bindTopology } from './bind-topology.ts';
 import type { Bindings } from './bindings.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
-import { runThread } from './run-thread.ts';
+import { stateThread } from './state-thread.ts';
 import { importTopology } from './topology-file.ts';
 import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
 import { dropsOf, faultOf } from './worker-protocol.ts';
@@ -81,7 +81,7 @@ function jobOptions(
     goBack: input.goBack,
     from: input.from,
     calls: input.calls,
-    runWriter: runThread,
+    stateWriter: stateThread,
     ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),
   };

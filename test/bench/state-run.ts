@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { runThread } from '../../deploy/host/run-thread.ts';
+import { stateThread } from '../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { sleep, systemClock } from '../../schemas/kernel/clock.ts';
@@ -160,7 +160,7 @@ async function measureState(
     clock: systemClock,
     random: systemRandom,
     checkpointIntervalMs: checkpointMs,
-    runWriter: runThread,
+    stateWriter: stateThread,
   };
   try {
     const job = createJob(options);

@@ -16,14 +16,14 @@ import type { NodeCounts } from '../operators/operator.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';
 import type { Plan } from '../plan/plan.ts';
 import { keyGroups } from '../state/entries.ts';
-import { stateText } from '../state/state-text.ts';
+import { jsonOf } from '../state/entry-text.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
 import type { Losses } from './losses.ts';
-import type { StateRuns } from './runs/run-refs.ts';
-import { noRuns } from './runs/run-refs.ts';
+import type { StateRuns } from './sorted-runs/sorted-run.ts';
+import { noRuns } from './sorted-runs/sorted-run.ts';
 
 /**
  * Version 3 had the whole states of the operators in the manifest. Version 2 had hashes instead of
@@ -187,7 +187,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
  */
 export function encodeStates(operators: Manifest['operators']): readonly string[] {
   return Object.entries(operators).map(
-    ([id, state]) => `${JSON.stringify(id)}:${stateText(id, state)}`,
+    ([id, state]) => `${JSON.stringify(id)}:${jsonOf(id, state)}`,
   );
 }
 

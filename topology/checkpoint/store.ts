@@ -21,7 +21,7 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { newLineage } from '../../schemas/run-id.ts';
 import type { Manifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
-import { checkpointFolder } from './runs/run-store.ts';
+import { checkpointFolder } from './sorted-runs/state-files.ts';
 
 /** Old ones that are deleted beside each other. */
 const checkpointDeletesMax = 8;

@@ -8,10 +8,11 @@ import type { KindState, NewEntry } from '../operators/kind-state.ts';
 import { kindNamed } from '../operators/kinds.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Entry } from '../state/entries.ts';
-import { bytesOfText } from '../state/entry-text.ts';
+import { bytesOfPart } from '../state/entry-text.ts';
 import { decodeTime } from '../time/watermark.ts';
 import type { Manifest } from './manifest.ts';
-import { readRuns } from './runs/read-runs.ts';
+import { readRuns } from './sorted-runs/read-runs.ts';
+import type { StateFiles } from './sorted-runs/state-files.ts';
 
 /** An entry that is not dead, with whose it is. */
 export interface NodeEntry extends Entry {
@@ -20,54 +21,43 @@ export interface NodeEntry extends Entry {
   readonly name: string;
 }
 
+type Files = Pick<StateFiles, 'get'>;
+
 export type EntrySource = () => AsyncIterable<readonly NodeEntry[]>;
 
 export interface StoredState {
-  /** By node id. */
-  readonly heads: Readonly<Record<string, unknown>>;
+  /** As it is stored, but that `operators` has heads, whatever its version. */
+  readonly manifest: Manifest;
   /** Every entry once, in parts; those of one table in the order of their groups and keys. */
   readonly entries: EntrySource;
   /** Whether the entries are in no file yet. */
   readonly isWhole: boolean;
 }
 
-/** Of what has no entries. */
-export async function* noEntries(): AsyncGenerator<readonly NodeEntry[]> {
-  // There is none.
-}
-
 /** Entries of one part. */
 const partMax = 4_096;
 
-/**
- * `get` gives the bytes of a file. `plan`: what its nodes are now, which tells how to read a state
- * of before version 4.
- */
+/** `plan`: what its nodes are now, which tells how to read a state of before version 4. */
 export function storedState(
   manifest: Manifest,
   plan: Plan,
-  get: (name: string) => Promise<Uint8Array>,
+  files: Files,
   random: Random,
 ): StoredState {
-  return manifest.state === undefined
-    ? wholeState(manifest, plan, random)
-    : {
-        heads: manifest.operators,
-        entries: () => entriesOfRuns(manifest, get),
-        isWhole: false,
-      };
+  if (manifest.state === undefined) return wholeState(manifest, plan, random);
+  return { manifest, entries: () => entriesOfRuns(manifest, files), isWhole: false };
 }
 
 async function* entriesOfRuns(
   { state }: Manifest,
-  get: (name: string) => Promise<Uint8Array>,
+  files: Files,
 ): AsyncGenerator<readonly NodeEntry[]> {
   if (state === undefined) return;
   const tables = new Map(state.tables.map((table) => [table.number, table]));
   const deadThrough = new Map(
     state.tables.map(({ number }) => [number, decodeTime(state.deadThrough[number] ?? 'min')]),
   );
-  for await (const part of readRuns(state.runs, get, { deadThrough }))
+  for await (const part of readRuns(state.runs, (name) => files.get(name), { deadThrough }))
     yield part.map(({ table, group, key, time, value }) => {
       const { node, name } = present(tables.get(table), 'a table that is read');
       return { node, name, table, group, key, time, value };
@@ -75,7 +65,8 @@ async function* entriesOfRuns(
 }
 
 /** What a manifest of before version 4 has, in parts. */
-function wholeState({ stateful, operators }: Manifest, plan: Plan, random: Random): StoredState {
+function wholeState(manifest: Manifest, plan: Plan, random: Random): StoredState {
+  const { stateful, operators } = manifest;
   const heads: Record<string, unknown> = { ...operators };
   const entries: (readonly [node: string, entries: Iterable<NewEntry>])[] = [];
   for (const { id, kind } of stateful) {
@@ -87,7 +78,11 @@ function wholeState({ stateful, operators }: Manifest, plan: Plan, random: Rando
     heads[id] = parts.head;
     entries.push([id, parts.entries]);
   }
-  return { heads, entries: () => inParts(entries), isWhole: entries.length > 0 };
+  return {
+    manifest: { ...manifest, operators: heads },
+    entries: () => inParts(entries),
+    isWhole: entries.length > 0,
+  };
 }
 
 async function* inParts(
@@ -96,13 +91,18 @@ async function* inParts(
   let part: NodeEntry[] = [];
   for (const [node, entries] of all)
     for (const { table: name, key, value, group, time } of entries) {
-      part.push({ node, name, table: 0, group, key: bytesOf(key), time, value: bytesOf(value) });
+      part.push({
+        node,
+        name,
+        table: 0,
+        group,
+        key: bytesOfPart(key),
+        time,
+        value: bytesOfPart(value),
+      });
       if (part.length < partMax) continue;
       yield part;
       part = [];
     }
   yield part;
 }
-
-const bytesOf = (of: string | Uint8Array): Uint8Array =>
-  typeof of === 'string' ? bytesOfText(of) : of;

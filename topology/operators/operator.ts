@@ -14,7 +14,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Provenance } from '../nodes/sink.ts';
-import type { Table } from '../state/entries.ts';
+import type { StateTable } from '../state/entries.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
@@ -162,5 +162,5 @@ export interface Operator {
   snapshot?(): unknown;
   /** The head first, the entries of the tables after it. */
   restore?(head: never): void;
-  readonly tables?: readonly Table[];
+  readonly tables?: readonly StateTable[];
 }

@@ -8,7 +8,7 @@ import { nobody } from '../../schemas/run-id.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
-import { RunStore } from '../checkpoint/runs/run-store.ts';
+import { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import { storedState } from '../checkpoint/stored-state.ts';
 import type { PlanNode } from '../operators/kinds.ts';
@@ -98,11 +98,9 @@ async function stateMisfits(
 ): Promise<readonly Misfit[]> {
   if (newest === undefined) return [];
   const { plan } = topology;
-  const files = new RunStore(blobs, plan.name, nobody);
+  const files = new StateFiles(blobs, plan.name, nobody);
   // Nothing is kept of what it draws.
-  const stored = storedState(newest, plan, (name) => files.get(name), seededRandom(0));
-  const previous = { ...newest, operators: stored.heads };
-  return misfitsWith(previous, topology, drop, stored.entries);
+  return misfitsWith(storedState(newest, plan, files, seededRandom(0)), topology, drop);
 }
 
 async function stateFindings(options: CheckOptions): Promise<readonly JobFinding[]> {

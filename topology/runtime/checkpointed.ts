@@ -13,7 +13,7 @@ export interface CheckpointSinks {
   commit(checkpoint: number, last: boolean): Promise<void>;
 }
 
-/** The tables of a job, as checkpoints see them (job-tables.ts). */
+/** The tables of a job, as checkpoints see them (state-tables.ts). */
 export interface CheckpointTables<S> {
   /** The state of a job that gave all out. */
   readonly none: ManifestState;

@@ -12,6 +12,7 @@ import type { PlanNode } from '../operators/kinds.ts';
 import type { NodeCounts, Operator } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
 import type { SourceNode } from '../operators/source/kind.ts';
+import type { StateTable } from '../state/entries.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Freezes } from './frozen-values.ts';
 import { freezeElements } from './frozen-values.ts';
@@ -129,6 +130,19 @@ function wakeInputs({ operator, inputs, out }: Stage): void {
   for (let input = 0; input < inputs.length; input++) {
     if (inputs[input]?.kinds.includes(rowKinds.active) === true) operator.wake?.(input, out);
   }
+}
+
+export interface OwnedTable {
+  /** Whose state it is. */
+  readonly node: string;
+  readonly table: StateTable;
+}
+
+/** The tables of all operators, in the order of the stages. */
+export function tablesOf({ stages }: Pick<Dag, 'stages'>): readonly OwnedTable[] {
+  return stages.flatMap(({ nodes: [node], operator }) =>
+    (operator.tables ?? []).map((table) => ({ node: node?.id ?? '', table })),
+  );
 }
 
 /**

@@ -8,7 +8,7 @@ import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader
 import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { IsolationNews, RunFailure } from '../checkpoint/isolation.ts';
-import type { RunWriter } from '../checkpoint/runs/run-writer.ts';
+import type { StateWriter } from '../checkpoint/sorted-runs/state-writer.ts';
 import type { Sink } from '../nodes/sink.ts';
 import type { LookupFunction } from '../operators/lookup/bounded-calls.ts';
 import type { LookupFile } from '../operators/lookup/node.ts';
@@ -82,7 +82,7 @@ export interface JobOptions {
   readonly from?: StartFrom | undefined;
   readonly turnBounds?: ReadBounds;
   /** What makes the files of the state. Default: it is done between turns. */
-  readonly runWriter?: () => RunWriter;
+  readonly stateWriter?: () => StateWriter;
   readonly tell?: (news: JobNews) => void;
   /** Default 'shared'. */
   readonly freezes?: Freezes;

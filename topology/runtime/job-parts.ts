@@ -11,8 +11,8 @@ import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { noState } from '../checkpoint/manifest.ts';
-import { RunStore } from '../checkpoint/runs/run-store.ts';
-import { inlineRunWriter } from '../checkpoint/runs/run-writer.ts';
+import { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
+import { inlineStateWriter } from '../checkpoint/sorted-runs/state-writer.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 import { storedState } from '../checkpoint/stored-state.ts';
 import type { Topology } from '../plan/plan.ts';
@@ -26,14 +26,14 @@ import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
 import { restoreStates } from './job-state.ts';
-import type { SealedTables } from './job-tables.ts';
-import { JobTables } from './job-tables.ts';
 import { KeyExamples } from './key-examples.ts';
 import type { Rejections } from './rejections.ts';
+import type { SealedTables } from './state-tables.ts';
+import { StateTables } from './state-tables.ts';
 
 export interface JobParts {
   readonly dag: Dag;
-  readonly tables: JobTables;
+  readonly tables: StateTables;
   readonly rejections: Rejections;
   readonly isolation: JobIsolation;
   readonly keyExamples: KeyExamples;
@@ -90,14 +90,14 @@ export async function assembleParts(
   const { clock, random, connectors, checkpointIntervalMs: intervalMs } = options;
   const { reject } = rejections;
   const { plan } = options.topology;
-  const files = new RunStore(options.blobs, plan.name, id);
-  const tables = new JobTables(dag, {
+  const files = new StateFiles(options.blobs, plan.name, id);
+  const tables = new StateTables(dag, {
     before: fence.state ?? noState,
     store: files,
-    runWriter: options.runWriter ?? inlineRunWriter,
+    stateWriter: options.stateWriter ?? inlineStateWriter,
     clock,
   });
-  const { entries } = storedState(fence, plan, (name) => files.get(name), random);
+  const { entries } = storedState(fence, plan, files, random);
   try {
     await tables.begin(await store.all());
     await restoreStates(dag, tables, fence, entries, startedAtMs);

@@ -12,7 +12,7 @@ import { positionKey } from './cursor.ts';
 import { markOf } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
-import type { JobTables } from './job-tables.ts';
+import type { StateTables } from './state-tables.ts';
 
 /** What all manifests of a job have. */
 export function headOf(plan: Plan): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
@@ -61,7 +61,7 @@ type Restored = Pick<Manifest, 'operators' | 'counts'> & Partial<Pick<Manifest, 
 
 export async function restoreStates(
   dag: Dag,
-  tables: JobTables,
+  tables: StateTables,
   { operators, counts, stateful = [] }: Restored,
   entries: EntrySource,
   nowMs: number,

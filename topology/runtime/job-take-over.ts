@@ -19,13 +19,13 @@ import type { Manifest, ManifestState } from '../checkpoint/manifest.ts';
 import { noState } from '../checkpoint/manifest.ts';
 import type { CarriedState } from '../checkpoint/restore.ts';
 import { carryOver, restoreNotes } from '../checkpoint/restore.ts';
-import { ChunkWriter } from '../checkpoint/runs/entry-chunks.ts';
-import type { NumberedTable } from '../checkpoint/runs/run-refs.ts';
-import { RunStore } from '../checkpoint/runs/run-store.ts';
-import { inlineRunWriter } from '../checkpoint/runs/run-writer.ts';
+import { ChunkWriter } from '../checkpoint/sorted-runs/entry-chunks.ts';
+import type { NumberedTable } from '../checkpoint/sorted-runs/sorted-run.ts';
+import { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
+import { inlineStateWriter } from '../checkpoint/sorted-runs/state-writer.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 import type { StoredState } from '../checkpoint/stored-state.ts';
-import { noEntries, storedState } from '../checkpoint/stored-state.ts';
+import { storedState } from '../checkpoint/stored-state.ts';
 import { storeUnanswered } from './job-checkpoints.ts';
 import { isolationAfter } from './job-isolation.ts';
 import type { JobOptions } from './job-options.ts';
@@ -71,31 +71,19 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
     random,
     async (attempt, checkpoint, newest, lineage) => {
       id = newRun(attempt, lineage, random);
-      const files = new RunStore(blobs, plan.name, id);
-      const stored =
-        newest === undefined
-          ? undefined
-          : storedState(newest, plan, (name) => files.get(name), random);
-      const previous =
-        newest === undefined || stored === undefined
-          ? undefined
-          : { ...newest, operators: stored.heads };
-      await requireRestorable(previous, topology, drop, stored?.entries ?? noEntries);
+      const files = new StateFiles(blobs, plan.name, id);
+      const stored = newest === undefined ? undefined : storedState(newest, plan, files, random);
+      await requireRestorable(stored, topology, drop);
+      const previous = stored?.manifest;
       notes = previous === undefined ? [] : restoreNotes(previous, plan);
       const carried = carryOver(previous, plan, drop, clock.now());
+      // Under a name of its own: the run counts its files from 1.
+      const apart = (): StateFiles =>
+        new StateFiles(blobs, plan.name, newRun(attempt, lineage, random));
       return {
         ...headOf(plan),
         ...carried,
-        ...(stored?.isWhole === true
-          ? // Under a name of its own: the run counts its files from 1.
-            {
-              state: await writeWhole(
-                stored,
-                carried,
-                new RunStore(blobs, plan.name, newRun(attempt, lineage, random)),
-              ),
-            }
-          : {}),
+        ...(stored?.isWhole === true ? { state: await writeWhole(stored, carried, apart()) } : {}),
         checkpoint,
         attempt,
         createdAtMs: clock.now(),
@@ -111,10 +99,10 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
 async function writeWhole(
   { entries }: StoredState,
   { operators }: CarriedState,
-  files: RunStore,
+  files: StateFiles,
 ): Promise<ManifestState> {
   const tables: NumberedTable[] = [];
-  const [chunks, runs] = [new ChunkWriter(), inlineRunWriter()];
+  const [chunks, runs] = [new ChunkWriter(), inlineStateWriter()];
   for await (const part of entries())
     for (const { node, name, group, key, time, value } of part) {
       if (operators[node] === undefined || value === undefined) continue;

@@ -15,7 +15,7 @@ import type { KindState } from '../operators/kind-state.ts';
 import { kindNamed } from '../operators/kinds.ts';
 import { checkOf } from '../operators/validate/kind.ts';
 import type { Plan } from '../plan/plan.ts';
-import { textOfBytes } from '../state/state-text.ts';
+import { textOf } from '../state/entry-text.ts';
 
 export async function elementMisfits(
   { stateful, operators, drained }: Manifest,
@@ -82,7 +82,7 @@ class Look {
   }
 
   entry({ name, value }: NodeEntry): void {
-    const element = this.#state?.elementOf?.(name, textOfBytes(value));
+    const element = this.#state?.elementOf?.(name, textOf(value));
     if (element !== undefined) this.#element(...element);
   }
 

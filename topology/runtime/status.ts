@@ -17,9 +17,9 @@ import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor } from './cursor.ts';
 import type { Hearing } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
-import type { StateStatus } from './job-tables.ts';
 import type { Lag } from './lags.ts';
 import type { LateSink } from './sink-commits.ts';
+import type { StateStatus } from './state-tables.ts';
 
 export interface SplitStatus {
   readonly source: string;

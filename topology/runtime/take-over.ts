@@ -7,7 +7,7 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { restoreMisfits, targetOf } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
-import type { EntrySource } from '../checkpoint/stored-state.ts';
+import type { StoredState } from '../checkpoint/stored-state.ts';
 import type { PlanProblem } from '../nodes/node.ts';
 import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
@@ -33,14 +33,13 @@ export function problemsOf(topology: Topology, { collects = false } = {}): reado
 
 /** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
 export async function requireRestorable(
-  previous: Manifest | undefined,
+  previous: StoredState | undefined,
   topology: Topology,
   drop: ReadonlySet<string>,
-  entries: EntrySource,
 ): Promise<void> {
   if (previous === undefined) return;
   const { name } = topology.plan;
-  const misfits = await misfitsWith(previous, topology, drop, entries);
+  const misfits = await misfitsWith(previous, topology, drop);
   if (misfits.length === 0) return;
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
   throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, {
@@ -51,16 +50,15 @@ export async function requireRestorable(
 
 /** What of the last checkpoint a topology cannot resume from. */
 export async function misfitsWith(
-  previous: Manifest,
+  { manifest, entries }: StoredState,
   topology: Topology,
   drop: ReadonlySet<string>,
-  entries: EntrySource,
 ): Promise<readonly Misfit[]> {
   const { plan } = topology;
   return [
-    ...restoreMisfits(previous, plan, drop),
-    ...keyMisfits(previous, topology, drop),
-    ...(await elementMisfits(previous, plan, drop, entries)),
+    ...restoreMisfits(manifest, plan, drop),
+    ...keyMisfits(manifest, topology, drop),
+    ...(await elementMisfits(manifest, plan, drop, entries)),
   ];
 }
 

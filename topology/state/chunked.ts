@@ -40,14 +40,6 @@ export class Chunked<A extends NumberArray> {
     this.set(index, value);
   }
 
-  /** Takes out the last; there is one. */
-  pop(): number {
-    const value = this.get(--this.#length);
-    // One chunk stays beyond the end, so that a length that goes up and down makes none anew.
-    if (this.#chunks.length > (this.#length >>> chunkBits) + 2) this.#chunks.pop();
-    return value;
-  }
-
   clear(): void {
     this.#length = 0;
     this.#chunks.length = 0;

@@ -54,7 +54,7 @@ export interface SealedChanges {
 }
 
 /** A table as the checkpoints see it. */
-export interface Table {
+export interface StateTable {
   readonly name: string;
   /** Entries with a time not after it are dead. Moves forward only. */
   readonly deadThrough: number;
@@ -71,7 +71,7 @@ export interface Table {
   seal(next: EntryWriter): SealedChanges;
   /**
    * Takes an entry of a checkpoint, before any element and after the operator's own `restore`. Each
-   * key comes once, and has a value.
+   * key comes once, has a value, and is not dead.
    */
   restore(entry: Entry): void;
 }

@@ -12,7 +12,7 @@
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { times, wholes } from './chunked.ts';
 import { DigestIndex } from './digest-index.ts';
-import type { Entry, EntryWriter, SealedChanges, Table } from './entries.ts';
+import type { Entry, EntryWriter, SealedChanges, StateTable } from './entries.ts';
 import { keyGroups } from './entries.ts';
 import { groupOfKeyText } from './key-group.ts';
 import { TimeHeap } from './time-heap.ts';
@@ -23,7 +23,7 @@ const bucketsPerStay = 256;
 const clearedMax = 8_192;
 const digestBytes = 16;
 /** A mark has the key group in its low bits, and the interval above them. */
-const groupBits = 7;
+const groupBits = Math.log2(keyGroups);
 const intervals = 1 << (32 - groupBits);
 /** How the table is called. */
 export const firstSeenTable = 'firsts';
@@ -35,7 +35,7 @@ interface Bucket {
   count: number;
 }
 
-export class FirstSeen implements Table {
+export class FirstSeen implements StateTable {
   readonly name = firstSeenTable;
   deadThrough = Number.NEGATIVE_INFINITY;
   readonly #bucketMs: number;
@@ -159,7 +159,6 @@ export class FirstSeen implements Table {
   }
 
   restore({ group, key, time }: Entry): void {
-    if (time <= this.deadThrough) return;
     this.#bytes.set(key);
     for (let word = 0; word < 4; word++) this.#words[word] = this.#bytes.readUInt32LE(4 * word);
     this.#index.add(this.#take(this.#words, group, time));

@@ -6,7 +6,7 @@
  *
  * At that operation of its store, and so long after it began, it kills itself.
  */
-import { runThread } from '../../../deploy/host/run-thread.ts';
+import { stateThread } from '../../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
@@ -19,11 +19,11 @@ import {
   manifestVersion,
   noState,
 } from '../../../topology/checkpoint/manifest.ts';
-import { RunStore } from '../../../topology/checkpoint/runs/run-store.ts';
+import { StateFiles } from '../../../topology/checkpoint/sorted-runs/state-files.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import type { Dag } from '../../../topology/runtime/dag.ts';
-import { JobTables } from '../../../topology/runtime/job-tables.ts';
+import { StateTables } from '../../../topology/runtime/state-tables.ts';
 import { MapTable } from '../../topology/runtime/map-table.ts';
 import { deadThroughOf, noPlan, play, stepOf, topology } from './steps.ts';
 
@@ -50,20 +50,19 @@ async function run(blobs: BlobStore): Promise<void> {
   const fence = await store.takeOver(systemRandom, (attempt, checkpoint, previous) =>
     manifestOf(attempt, checkpoint, previous === undefined ? 0 : stepOf(previous), previous?.state),
   );
-  const files = new RunStore(
+  const files = new StateFiles(
     blobs,
     topology,
     newRun(fence.attempt, lineageOf(fence), systemRandom),
   );
   const table = new MapTable();
   table.deadThrough = deadThroughOf(stepOf(fence));
-  const tables = new JobTables(
+  const tables = new StateTables(
     { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] } as unknown as Dag,
-    { before: fence.state ?? noState, store: files, runWriter: runThread, clock: systemClock },
+    { before: fence.state ?? noState, store: files, stateWriter: stateThread, clock: systemClock },
   );
   await tables.begin(await store.all());
-  const get = (name: string): Promise<Uint8Array> => files.get(name);
-  await tables.restore(storedState(fence, noPlan, get, systemRandom).entries, () => true);
+  await tables.restore(storedState(fence, noPlan, files, systemRandom).entries, () => true);
   await store.pruneFences(kept);
   for (let n = 1; ; n++) {
     const step = stepOf(fence) + n;

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { filesOf } from '../../../topology/checkpoint/runs/run-refs.ts';
+import { filesOf } from '../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
@@ -63,7 +63,7 @@ async function check(): Promise<void> {
     const step = stepOf(manifest);
     played.to(step);
     const read = new Map<string, Row>();
-    for await (const part of storedState(manifest, noPlan, get, random).entries())
+    for await (const part of storedState(manifest, noPlan, { get }, random).entries())
       for (const { key, time, value = none } of part) read.set(textOf(key), [time, textOf(value)]);
     if (!isDeepStrictEqual(read, played.live))
       throw new Error(`checkpoint ${manifest.checkpoint} is not what the table had`);

@@ -2,12 +2,17 @@
  * A map as a table of entries.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
-import type { Entry, EntryWriter, SealedChanges, Table } from '../../../topology/state/entries.ts';
+import type {
+  Entry,
+  EntryWriter,
+  SealedChanges,
+  StateTable,
+} from '../../../topology/state/entries.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
 
 export type Row = readonly [time: number, value: string];
 
-export class MapTable implements Table {
+export class MapTable implements StateTable {
   readonly name = 'rows';
   deadThrough = 0;
   readonly changedBytes = 0;

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesOfText, mostBytesOf, textOf, writeText } from '../../../topology/state/entry-text.ts';
+import { bytesOfPart, mostBytesOf, textOf, writeText } from '../../../topology/state/entry-text.ts';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 100 }),
@@ -20,17 +20,17 @@ describe('a text', () => {
   it('comes back from its bytes, and other texts have other bytes', () => {
     fc.assert(
       fc.property(anyText, anyText, (one, other) => {
-        expect(textOf(bytesOfText(one))).toBe(one);
-        expect(Buffer.compare(bytesOfText(one), bytesOfText(other)) === 0).toBe(one === other);
+        expect(textOf(bytesOfPart(one))).toBe(one);
+        expect(Buffer.compare(bytesOfPart(one), bytesOfPart(other)) === 0).toBe(one === other);
       }),
       { numRuns: 2_000 },
     );
-    expect(bytesOfText('\ud800')).not.toEqual(bytesOfText('\ud801'));
+    expect(bytesOfPart('\ud800')).not.toEqual(bytesOfPart('\ud801'));
   });
 
   it('is UTF-8 where that has it', () => {
     for (const text of ['', 'key', 'a'.repeat(100), '\u00e9', '\ud83d\ude00'.repeat(9)])
-      expect(Buffer.from(bytesOfText(text)).toString('hex')).toBe(
+      expect(Buffer.from(bytesOfPart(text)).toString('hex')).toBe(
         Buffer.from(text).toString('hex'),
       );
   });

@@ -14,10 +14,10 @@
 import type { Identity } from '../../nodes/sink.ts';
 import type { Tracked } from '../../state/changed-objects.ts';
 import { ChangedObjects } from '../../state/changed-objects.ts';
-import type { Entry, EntryWriter, SealedChanges, Table } from '../../state/entries.ts';
+import type { Entry, EntryWriter, SealedChanges, StateTable } from '../../state/entries.ts';
+import { jsonOf, textOf } from '../../state/entry-text.ts';
 import { freeze } from '../../state/freeze.ts';
 import { groupOfKeyText } from '../../state/key-group.ts';
-import { stateText, textOfBytes } from '../../state/state-text.ts';
 import { TimeBuffer } from '../../state/time-buffer.ts';
 import type { Timer } from '../../state/timer-queue.ts';
 import { TimerQueue } from '../../state/timer-queue.ts';
@@ -70,7 +70,7 @@ interface KeyRows {
   timer: Timer<KeyRows> | undefined;
 }
 
-export class JoinSide implements Table {
+export class JoinSide implements StateTable {
   readonly name: string;
   deadThrough = Number.NEGATIVE_INFINITY;
   /** Of the next row. */
@@ -92,7 +92,7 @@ export class JoinSide implements Table {
       deadThrough: () => this.deadThrough,
       text: ({ matched, value, identity }) => {
         const [flag, by] = [matched ? 1 : 0, identity === undefined ? [] : [identity]];
-        return stateText(node, [flag, value, ...by]);
+        return jsonOf(node, [flag, value, ...by]);
       },
     });
   }
@@ -141,9 +141,9 @@ export class JoinSide implements Table {
   }
 
   restore({ key: entryKey, time, value: bytes }: Entry): void {
-    const text = textOfBytes(entryKey);
+    const text = textOf(entryKey);
     const at = text.length - arrivalDigits - 1;
-    const [matched, value, identity] = JSON.parse(textOfBytes(bytes)) as EncodedRow;
+    const [matched, value, identity] = JSON.parse(textOf(bytes)) as EncodedRow;
     const arrival = Number.parseInt(text.slice(at + 1), 36);
     const row = rowOf(text.slice(0, at), time, arrival, freeze(value), identity, matched === 1);
     this.#changed.restored(row);

@@ -6,12 +6,12 @@
  *    over all keys, a few with each tick of the clock.
  */
 import { ChangedObjects } from '../../state/changed-objects.ts';
-import type { Entry, EntryWriter, SealedChanges, Table } from '../../state/entries.ts';
+import type { Entry, EntryWriter, SealedChanges, StateTable } from '../../state/entries.ts';
 import { never } from '../../state/entries.ts';
+import { jsonOf, textOf } from '../../state/entry-text.ts';
 import { groupOfKeyText } from '../../state/key-group.ts';
 import type { EncodedKeyState, KeyState, Now, StateDeclaration } from '../../state/key-state.ts';
 import { decodeKeyState, dropExpired, encodeKeyState, isEmpty } from '../../state/key-state.ts';
-import { stateText, textOfBytes } from '../../state/state-text.ts';
 import type { Layout } from '../layouts.ts';
 import { withLayout } from '../layouts.ts';
 
@@ -20,7 +20,7 @@ export const keyTable = 'keys';
 /** Keys that are looked at with one tick of the clock. */
 const walkedMax = 256;
 
-export class KeyStates implements Table {
+export class KeyStates implements StateTable {
   readonly name = keyTable;
   readonly deadThrough = Number.NEGATIVE_INFINITY;
   readonly #declarations: readonly StateDeclaration[];
@@ -46,7 +46,7 @@ export class KeyStates implements Table {
       key: ({ text }) => text,
       time: () => never,
       deadThrough: () => this.deadThrough,
-      text: (state) => stateText(node, encodeKeyState(state, this.#layouts.length - 1)),
+      text: (state) => jsonOf(node, encodeKeyState(state, this.#layouts.length - 1)),
     });
   }
 
@@ -116,9 +116,9 @@ export class KeyStates implements Table {
   }
 
   restore({ key, value }: Entry): void {
-    const encoded = JSON.parse(textOfBytes(value)) as EncodedKeyState;
+    const encoded = JSON.parse(textOf(value)) as EncodedKeyState;
     const names = new Set((this.#layouts[encoded[0]] ?? []).flatMap((name) => name ?? []));
-    const state = decodeKeyState(textOfBytes(key), encoded, names);
+    const state = decodeKeyState(textOf(key), encoded, names);
     this.#restored(state, encoded);
     if (isEmpty(state)) return;
     this.#keys.set(state.text, state);

@@ -8,9 +8,9 @@
  *    aggregates in their order.
  */
 import { ChangedObjects } from '../../state/changed-objects.ts';
-import type { Entry, EntryWriter, SealedChanges, Table } from '../../state/entries.ts';
+import type { Entry, EntryWriter, SealedChanges, StateTable } from '../../state/entries.ts';
+import { jsonOf, textOf } from '../../state/entry-text.ts';
 import { groupOfKeyText } from '../../state/key-group.ts';
-import { stateText, textOfBytes } from '../../state/state-text.ts';
 import type { EncodedTime } from '../../time/watermark.ts';
 import type { Layout } from '../layouts.ts';
 import { withLayout } from '../layouts.ts';
@@ -59,7 +59,7 @@ export interface WindowTableOptions {
   readonly restored: (window: RestoredWindow) => void;
 }
 
-export class WindowTable implements Table {
+export class WindowTable implements StateTable {
   readonly name = windowTable;
   size = 0;
   readonly #options: WindowTableOptions;
@@ -131,10 +131,10 @@ export class WindowTable implements Table {
   }
 
   restore({ key, value }: Entry): void {
-    const text = textOfBytes(key);
+    const text = textOf(key);
     const at = text.indexOf('\n');
     const [layout, start, end, fired, changed, early, accumulators] = JSON.parse(
-      textOfBytes(value),
+      textOf(value),
     ) as EncodedWindow;
     this.#options.restored({
       key: text.slice(at + 1),
@@ -174,6 +174,6 @@ export class WindowTable implements Table {
         aggregates[index]?.aggregator.encode(accumulator),
       ) ?? null,
     ];
-    return stateText(node, encoded);
+    return jsonOf(node, encoded);
   }
 }

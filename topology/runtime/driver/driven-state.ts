@@ -4,10 +4,11 @@
  */
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import type { NodeEntry } from '../../checkpoint/stored-state.ts';
-import type { EntryWriter, Table } from '../../state/entries.ts';
+import type { EntryWriter } from '../../state/entries.ts';
 import { never } from '../../state/entries.ts';
-import { bytesOfText } from '../../state/entry-text.ts';
-import type { Dag } from '../dag.ts';
+import { bytesOfPart } from '../../state/entry-text.ts';
+import type { Dag, OwnedTable } from '../dag.ts';
+import { tablesOf } from '../dag.ts';
 
 /** An entry in a snapshot; time null: it does not die by time. */
 export type SnapshotEntry = readonly [
@@ -39,13 +40,18 @@ class Journal implements EntryWriter {
     time: number,
     value: string | Uint8Array,
   ): void {
-    const bytes = bytesOf(key);
+    const bytes = Uint8Array.from(bytesOfPart(key));
     this.entries++;
-    this.#kept.set(textOf(bytes), { group, key: bytes, time, value: bytesOf(value) });
+    this.#kept.set(charactersOf(bytes), {
+      group,
+      key: bytes,
+      time,
+      value: Uint8Array.from(bytesOfPart(value)),
+    });
   }
 
   remove(_table: number, _group: number, key: string | Uint8Array): void {
-    this.#kept.delete(textOf(bytesOf(key)));
+    this.#kept.delete(charactersOf(bytesOfPart(key)));
   }
 
   /** Those that are not dead, sorted by group and key. */
@@ -56,23 +62,15 @@ class Journal implements EntryWriter {
   }
 }
 
-interface Owned {
-  readonly node: string;
-  readonly table: Table;
+interface Journaled extends OwnedTable {
   readonly journal: Journal;
 }
 
 export class DrivenState {
-  readonly #tables: readonly Owned[];
+  readonly #tables: readonly Journaled[];
 
   constructor(dag: Dag) {
-    this.#tables = dag.stages.flatMap(({ nodes: [node], operator }) =>
-      (operator.tables ?? []).map((table) => ({
-        node: node?.id ?? '',
-        table,
-        journal: new Journal(),
-      })),
-    );
+    this.#tables = tablesOf(dag).map((of) => ({ ...of, journal: new Journal() }));
     this.#tables.forEach(({ table, journal }, number) => table.begin(number, journal));
   }
 
@@ -88,7 +86,7 @@ export class DrivenState {
             node,
             table.name,
             group,
-            textOf(key),
+            charactersOf(key),
             time === never ? null : time,
             bufferOf(value).toString('utf8'),
           ],
@@ -120,8 +118,5 @@ export function nodeEntryOf([node, name, group, key, time, value]: SnapshotEntry
   };
 }
 
-const bytesOf = (from: string | Uint8Array): Uint8Array =>
-  typeof from === 'string' ? bytesOfText(from) : Uint8Array.from(from);
-
 /** One character a byte: a digest is no text. */
-const textOf = (bytes: Uint8Array): string => bufferOf(bytes).toString('latin1');
+const charactersOf = (bytes: Uint8Array): string => bufferOf(bytes).toString('latin1');

@@ -53,9 +53,10 @@ export async function readSnapshot(text: string, topology: Topology): Promise<Re
     attempt: 1,
     createdAtMs: 0,
   } as const;
-  const previous: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
-  await requireRestorable(previous, topology, new Set(), () => inOne(entries));
-  return { ...carryOver(previous, topology.plan, new Set(), 0), entries };
+  const manifest: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
+  const stored = { manifest, entries: () => inOne(entries), isWhole: false };
+  await requireRestorable(stored, topology, new Set());
+  return { ...carryOver(manifest, topology.plan, new Set(), 0), entries };
 }
 
 async function* inOne(entries: readonly SnapshotEntry[]): AsyncGenerator<readonly NodeEntry[]> {

@@ -29,7 +29,7 @@ function stateFolder(topology: string): string {
   return `${checkpointFolder(topology)}0-state/`;
 }
 
-export class RunStore {
+export class StateFiles {
   readonly #blobs: BlobStore;
   readonly #folder: string;
   readonly #run: RunId;

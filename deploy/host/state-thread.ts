@@ -1,5 +1,6 @@
 /**
- * A topology's state written by a thread of its own (topology/checkpoint/runs/run-writer.ts).
+ * A topology's state written by a thread of its own
+ * (topology/checkpoint/sorted-runs/state-writer.ts).
  *
  * Invariants:
  * 1. What fails here, in a store, rejects as it failed; the thread learns only that it did.
@@ -7,31 +8,31 @@
  */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { EntryChunk } from '../../topology/checkpoint/runs/entry-chunks.ts';
-import type { MergeFiles } from '../../topology/checkpoint/runs/merge-runs.ts';
-import type { RunFile } from '../../topology/checkpoint/runs/run-refs.ts';
-import type { RunWriter } from '../../topology/checkpoint/runs/run-writer.ts';
-import type { FromRunWorker, ToRunWorker } from './run-protocol.ts';
+import type { EntryChunk } from '../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import type { MergeFiles } from '../../topology/checkpoint/sorted-runs/merge-runs.ts';
+import type { StateFile } from '../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import type { StateWriter } from '../../topology/checkpoint/sorted-runs/state-writer.ts';
+import type { FromStateWorker, ToStateWorker } from './state-protocol.ts';
 import { errorOf } from './worker-protocol.ts';
 
 interface Call {
   readonly files: Pick<MergeFiles, 'put'> & Partial<MergeFiles>;
-  readonly resolve: (files: readonly RunFile[]) => void;
+  readonly resolve: (files: readonly StateFile[]) => void;
   readonly reject: (fault: unknown) => void;
 }
 
-export function runThread(): RunWriter {
-  return new RunThread();
+export function stateThread(): StateWriter {
+  return new StateThread();
 }
 
-class RunThread implements RunWriter {
-  readonly #worker = new Worker(new URL('./run-worker.js', import.meta.url));
+class StateThread implements StateWriter {
+  readonly #worker = new Worker(new URL('./state-worker.js', import.meta.url));
   readonly #calls = new Map<number, Call>();
   #numbers = 0;
   #fault: SluiceError | undefined;
 
   constructor() {
-    this.#worker.on('message', (message: FromRunWorker) => this.#hear(message));
+    this.#worker.on('message', (message: FromStateWorker) => this.#hear(message));
     this.#worker.on('error', (cause: unknown) => this.#end(cause));
     this.#worker.on('exit', () => this.#end());
   }
@@ -41,13 +42,13 @@ class RunThread implements RunWriter {
     this.#post({ kind: 'add', chunks }, memory);
   }
 
-  write(prefix: string, put: MergeFiles['put']): Promise<readonly RunFile[]> {
+  write(prefix: string, put: MergeFiles['put']): Promise<readonly StateFile[]> {
     return this.#call({ put }, (call) => ({ kind: 'write', call, prefix }));
   }
 
   merge(
-    ...[prefix, runs, rules, files]: Parameters<RunWriter['merge']>
-  ): ReturnType<RunWriter['merge']> {
+    ...[prefix, runs, rules, files]: Parameters<StateWriter['merge']>
+  ): ReturnType<StateWriter['merge']> {
     return this.#call(files, (call) => ({ kind: 'merge', call, prefix, runs, rules }));
   }
 
@@ -55,7 +56,10 @@ class RunThread implements RunWriter {
     await this.#worker.terminate();
   }
 
-  #call(files: Call['files'], asks: (call: number) => ToRunWorker): Promise<readonly RunFile[]> {
+  #call(
+    files: Call['files'],
+    asks: (call: number) => ToStateWorker,
+  ): Promise<readonly StateFile[]> {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     return new Promise((resolve, reject) => {
       const number = ++this.#numbers;
@@ -64,7 +68,7 @@ class RunThread implements RunWriter {
     });
   }
 
-  #hear(message: FromRunWorker): void {
+  #hear(message: FromStateWorker): void {
     const call = this.#calls.get(message.call);
     switch (message.kind) {
       case 'get':
@@ -99,7 +103,7 @@ class RunThread implements RunWriter {
     );
   }
 
-  #post(message: ToRunWorker, handedOver: readonly ArrayBuffer[] = []): void {
+  #post(message: ToStateWorker, handedOver: readonly ArrayBuffer[] = []): void {
     this.#worker.postMessage(message, [...handedOver]);
   }
 

@@ -9,34 +9,39 @@
  * 2. A run of entries is in a manifest only once all of its files are stored.
  * 3. What a barrier sealed and could not be encoded is encoded before the next one, whose run holds
  *    both.
- * 4. A file is deleted when no manifest that is kept names it (checkpoint/runs/file-use.ts).
+ * 4. A file is deleted when no manifest that is kept names it (checkpoint/sorted-runs/file-use.ts).
  */
+import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
 import type { Manifest, ManifestState } from '../checkpoint/manifest.ts';
 import { noState } from '../checkpoint/manifest.ts';
-import type { DeadThrough } from '../checkpoint/runs/decide-merge.ts';
-import { decideMerge, dropDead } from '../checkpoint/runs/decide-merge.ts';
-import { ChunkWriter } from '../checkpoint/runs/entry-chunks.ts';
-import { FileUse } from '../checkpoint/runs/file-use.ts';
-import type { Run } from '../checkpoint/runs/run-refs.ts';
-import { bytesOf, filesOf, numberTables, withMerged } from '../checkpoint/runs/run-refs.ts';
-import type { RunStore } from '../checkpoint/runs/run-store.ts';
-import type { RunWriter } from '../checkpoint/runs/run-writer.ts';
+import type { DeadThrough } from '../checkpoint/sorted-runs/decide-merge.ts';
+import { decideMerge, dropDead } from '../checkpoint/sorted-runs/decide-merge.ts';
+import { ChunkWriter } from '../checkpoint/sorted-runs/entry-chunks.ts';
+import { FileUse } from '../checkpoint/sorted-runs/file-use.ts';
+import type { SortedRun } from '../checkpoint/sorted-runs/sorted-run.ts';
+import {
+  bytesOf,
+  filesOf,
+  numberTables,
+  withMerged,
+} from '../checkpoint/sorted-runs/sorted-run.ts';
+import type { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
+import type { StateWriter } from '../checkpoint/sorted-runs/state-writer.ts';
 import type { EntrySource } from '../checkpoint/stored-state.ts';
-import type { SealedChanges, Table } from '../state/entries.ts';
+import type { SealedChanges } from '../state/entries.ts';
 import { encodeTime } from '../time/watermark.ts';
-import type { Dag } from './dag.ts';
+import type { Dag, OwnedTable } from './dag.ts';
+import { tablesOf } from './dag.ts';
 
 /** What is encoded without a pause. */
 const sliceBytes = 256 * 1_024;
 /** What may change while a checkpoint is under way; more waits for it. */
 const changesMaxBytes = 256 * 1_024 * 1_024;
 
-interface OwnedTable {
-  readonly node: string;
+interface Numbered extends OwnedTable {
   readonly number: number;
-  readonly table: Table;
 }
 
 /** What one barrier put aside. */
@@ -50,7 +55,7 @@ export interface SealedTables {
 
 interface Merged {
   readonly inputs: readonly string[];
-  readonly run: Run;
+  readonly run: SortedRun;
 }
 
 /** What the state of a job takes, and what its checkpoints cost. JSON-safe. */
@@ -72,23 +77,23 @@ export interface StateStatus {
   readonly restoreMs: number | null;
 }
 
-export interface JobTablesOptions {
+export interface StateTablesOptions {
   readonly before: ManifestState;
-  readonly store: RunStore;
-  readonly runWriter: () => RunWriter;
+  readonly store: StateFiles;
+  readonly stateWriter: () => StateWriter;
   readonly clock: Clock;
 }
 
-export class JobTables {
-  readonly #tables: readonly OwnedTable[];
+export class StateTables {
+  readonly #tables: readonly Numbered[];
   readonly #numbers: Pick<ManifestState, 'keyGroups' | 'tables' | 'lastTable'>;
-  readonly #store: RunStore;
-  readonly #makeRunWriter: () => RunWriter;
+  readonly #store: StateFiles;
+  readonly #makeStateWriter: () => StateWriter;
   readonly #clock: Clock;
   /** Made for the first entries. */
-  #runWriter: RunWriter | undefined;
+  #stateWriter: StateWriter | undefined;
   readonly #use = new FileUse();
-  #runs: readonly Run[];
+  #runs: readonly SortedRun[];
   #writer = new ChunkWriter();
   /** Of a barrier that could not be encoded. */
   #unwritten: SealedTables | undefined;
@@ -99,23 +104,19 @@ export class JobTables {
   #written = { writtenEntries: 0, writtenBytes: 0 };
   #restoreMs: number | null = null;
 
-  constructor(dag: Dag, { before, store, runWriter, clock }: JobTablesOptions) {
-    const own = dag.stages.flatMap(({ nodes: [node], operator }) =>
-      (operator.tables ?? []).map((table) => ({ node: node?.id ?? '', name: table.name, table })),
-    );
-    const numbered = numberTables(
+  constructor(dag: Dag, { before, store, stateWriter, clock }: StateTablesOptions) {
+    const own = tablesOf(dag);
+    const numbers = numberTables(
       before,
-      own.map(({ node, name }) => ({ node, name })),
-      () => false,
+      own.map(({ node, table: { name } }) => ({ node, name })),
     );
-    this.#numbers = { keyGroups: before.keyGroups, ...numbered };
-    this.#tables = own.map(({ node, table }, index) => ({
-      node,
-      table,
-      number: numbered.tables[index]?.number ?? 0,
-    }));
+    this.#numbers = { keyGroups: before.keyGroups, ...numbers };
+    this.#tables = own.map((of, index) => {
+      const { number } = present(numbers.tables[index], 'a number for each table');
+      return { ...of, number };
+    });
     this.#store = store;
-    this.#makeRunWriter = runWriter;
+    this.#makeStateWriter = stateWriter;
     this.#clock = clock;
     this.#runs = before.runs;
     for (const { number, table } of this.#tables) table.begin(number, this.#writer);
@@ -123,12 +124,12 @@ export class JobTables {
 
   /** Whether so much changed that nothing is to come before the checkpoint that is under way. */
   get isFull(): boolean {
-    return this.#tables.length > 0 && this.#changedBytes() > changesMaxBytes;
+    return this.#changedBytes() > changesMaxBytes;
   }
 
   get status(): StateStatus {
     return {
-      entries: this.#tables.reduce((entries, { table }) => entries + table.size, 0),
+      entries: this.#entries(),
       fileBytes: bytesOf(this.#runs),
       runs: this.#runs.length,
       changedBytes: this.#changedBytes(),
@@ -215,10 +216,12 @@ export class JobTables {
   }
 
   /** The runs, with one more of what was added. */
-  async #withRun(persist: (what: () => Promise<void>) => Promise<void>): Promise<readonly Run[]> {
-    if (this.#runWriter === undefined) return this.#runs;
+  async #withRun(
+    persist: (what: () => Promise<void>) => Promise<void>,
+  ): Promise<readonly SortedRun[]> {
+    if (this.#stateWriter === undefined) return this.#runs;
     const { id, prefix } = this.#store.name();
-    const files = await this.#runWriter.write(prefix, (made) => {
+    const files = await this.#stateWriter.write(prefix, (made) => {
       this.#use.written(made.file.name);
       return persist(() => this.#store.put(made));
     });
@@ -228,8 +231,8 @@ export class JobTables {
   #add(writer: ChunkWriter): void {
     const chunks = writer.take();
     if (chunks.length === 0) return;
-    this.#runWriter ??= this.#makeRunWriter();
-    this.#runWriter.add(chunks);
+    this.#stateWriter ??= this.#makeStateWriter();
+    this.#stateWriter.add(chunks);
   }
 
   /** The state of a run that gave all out. */
@@ -261,13 +264,12 @@ export class JobTables {
   tidy(): void {
     if (this.#merging !== undefined || this.#merged !== undefined) return;
     const deadThrough = this.#deadThrough();
-    const live = this.#tables.reduce((entries, { table }) => entries + table.size, 0);
-    const plan = decideMerge(this.#runs, deadThrough, live);
+    const plan = decideMerge(this.#runs, deadThrough, this.#entries());
     if (plan === undefined) return;
     const { id, prefix } = this.#store.name();
     const written: string[] = [];
-    this.#runWriter ??= this.#makeRunWriter();
-    this.#merging = this.#runWriter
+    this.#stateWriter ??= this.#makeStateWriter();
+    this.#merging = this.#stateWriter
       .merge(
         prefix,
         plan.runs,
@@ -292,7 +294,7 @@ export class JobTables {
   }
 
   async close(): Promise<void> {
-    await this.#runWriter?.close();
+    await this.#stateWriter?.close();
     await this.#merging;
   }
 
@@ -306,6 +308,10 @@ export class JobTables {
     }
     if (this.#unwritten === sealed) this.#unwritten = undefined;
     return true;
+  }
+
+  #entries(): number {
+    return this.#tables.reduce((entries, { table }) => entries + table.size, 0);
   }
 
   #changedBytes(): number {

@@ -4,9 +4,9 @@
  * Invariant: of each run at most one file is open; at most `readAheadMax` more were fetched.
  */
 import type { Entry } from '../../state/entries.ts';
+import type { EntryPlace } from './file-format.ts';
 import { MergeHeads } from './merge-heads.ts';
-import type { EntryPlace } from './run-format.ts';
-import type { Run } from './run-refs.ts';
+import type { SortedRun } from './sorted-run.ts';
 
 /** Entries that are handed on at one time. */
 const partMaxEntries = 1_024;
@@ -27,7 +27,7 @@ export interface ReadRules {
 
 /** Every entry of `runs`, oldest first, that is live, in parts. */
 export async function* readRuns(
-  runs: readonly Run[],
+  runs: readonly SortedRun[],
   get: GetFile,
   { deadThrough, hasGroup }: ReadRules,
 ): AsyncGenerator<readonly Entry[]> {
@@ -69,7 +69,7 @@ function entryAt({
 }
 
 /** As `get`; the file that follows in a run is fetched while one is read. */
-function readAhead(runs: readonly Run[], get: GetFile): GetFile {
+function readAhead(runs: readonly SortedRun[], get: GetFile): GetFile {
   const following = new Map(
     runs.flatMap(({ files }) =>
       files.slice(1).map(({ name }, n): [string, string] => [files[n]?.name ?? '', name]),

@@ -6,13 +6,13 @@
  */
 import type { Wants } from './file-cursor.ts';
 import { FileCursor, openFile } from './file-cursor.ts';
-import type { EntryPlace } from './run-format.ts';
-import type { RunFile } from './run-refs.ts';
+import type { EntryPlace } from './file-format.ts';
+import type { StateFile } from './sorted-run.ts';
 
 /** A run that is read; of two the newer one has the larger age. */
 interface Head {
   readonly age: number;
-  readonly files: Iterator<RunFile, undefined>;
+  readonly files: Iterator<StateFile, undefined>;
   cursor: FileCursor;
 }
 
@@ -35,7 +35,7 @@ export class MergeHeads {
   }
 
   /** A run that is newer than all before. */
-  async add(files: readonly RunFile[]): Promise<void> {
+  async add(files: readonly StateFile[]): Promise<void> {
     const head: Head = { age: this.#ages++, files: files.values(), cursor: nowhere };
     if (!(await this.#open(head))) return;
     this.#heap.push(head);

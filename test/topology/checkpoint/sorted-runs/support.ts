@@ -2,12 +2,12 @@
  * Files of runs in memory, and what runs say read back as plain values.
  */
 
-import { ChunkWriter } from '../../../../topology/checkpoint/runs/entry-chunks.ts';
-import type { MergeFiles } from '../../../../topology/checkpoint/runs/merge-runs.ts';
-import type { ReadRules } from '../../../../topology/checkpoint/runs/read-runs.ts';
-import { readRuns } from '../../../../topology/checkpoint/runs/read-runs.ts';
-import type { Run } from '../../../../topology/checkpoint/runs/run-refs.ts';
-import { inlineRunWriter } from '../../../../topology/checkpoint/runs/run-writer.ts';
+import { ChunkWriter } from '../../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import type { MergeFiles } from '../../../../topology/checkpoint/sorted-runs/merge-runs.ts';
+import type { ReadRules } from '../../../../topology/checkpoint/sorted-runs/read-runs.ts';
+import { readRuns } from '../../../../topology/checkpoint/sorted-runs/read-runs.ts';
+import type { SortedRun } from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import { inlineStateWriter } from '../../../../topology/checkpoint/sorted-runs/state-writer.ts';
 import type { EntryWriter } from '../../../../topology/state/entries.ts';
 import { textOf } from '../../../../topology/state/entry-text.ts';
 
@@ -30,10 +30,13 @@ export function memoryFiles(): MemoryFiles {
 let numbers = 0;
 
 /** A run of what `fill` writes. */
-export async function runOf(files: MemoryFiles, fill: (writer: EntryWriter) => void): Promise<Run> {
+export async function runOf(
+  files: MemoryFiles,
+  fill: (writer: EntryWriter) => void,
+): Promise<SortedRun> {
   const entries = new ChunkWriter();
   fill(entries);
-  const writer = inlineRunWriter();
+  const writer = inlineStateWriter();
   writer.add(entries.take());
   const id = `r${++numbers}`;
   return { id, files: await writer.write(`state/t/${id}-`, files.put) };
@@ -50,7 +53,7 @@ export interface ReadEntry {
 /** All live entries of `runs`, as they are read. */
 export async function entriesIn(
   files: MemoryFiles,
-  runs: readonly Run[],
+  runs: readonly SortedRun[],
   rules: ReadRules = nothingDies,
 ): Promise<readonly ReadEntry[]> {
   const read: ReadEntry[] = [];

@@ -19,7 +19,7 @@ import {
   timeAt,
   valueLengthAt,
 } from './entry-chunks.ts';
-import type { EntryPlace } from './run-format.ts';
+import type { EntryPlace } from './file-format.ts';
 
 /** A byte of a key, or its end. */
 const symbols = 257;

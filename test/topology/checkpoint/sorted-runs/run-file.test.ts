@@ -4,10 +4,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../schemas/kernel/random.ts';
-import { ChunkWriter, chunkBytes } from '../../../../topology/checkpoint/runs/entry-chunks.ts';
-import { openFile } from '../../../../topology/checkpoint/runs/file-cursor.ts';
-import { fileMaxBytes } from '../../../../topology/checkpoint/runs/run-format.ts';
-import { bytesOf, entriesOf } from '../../../../topology/checkpoint/runs/run-refs.ts';
+import {
+  ChunkWriter,
+  chunkBytes,
+} from '../../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import { openFile } from '../../../../topology/checkpoint/sorted-runs/file-cursor.ts';
+import { fileMaxBytes } from '../../../../topology/checkpoint/sorted-runs/file-format.ts';
+import { bytesOf, entriesOf } from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import { never } from '../../../../topology/state/entries.ts';
 import type { ReadEntry } from './support.ts';
 import { entriesIn, memoryFiles, runOf } from './support.ts';

@@ -1,5 +1,5 @@
 /**
- * Reads a run's file, entry after entry. run-format.ts has the format.
+ * Reads a run's file, entry after entry. file-format.ts has the format.
  *
  * Invariants:
  * 1. Bytes that are not those that the file's name was made of are refused before any is read.
@@ -10,7 +10,7 @@ import { inflateRawSync } from 'node:zlib';
 import { assert } from '../../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import type { EntryPlace } from './run-format.ts';
+import type { EntryPlace } from './file-format.ts';
 import {
   bodyBytesAt,
   claimedHash,
@@ -23,7 +23,7 @@ import {
   sectionGroupAt,
   sectionHeadBytes,
   versionAt,
-} from './run-format.ts';
+} from './file-format.ts';
 
 /** The body of the file `name`. Throws `SluiceError` `checkpoint-corrupt` naming it. */
 export function openFile(name: string, bytes: Uint8Array): Buffer {

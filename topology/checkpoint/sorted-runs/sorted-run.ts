@@ -24,7 +24,7 @@ export interface TableShare {
   readonly latest?: number | 'never';
 }
 
-export interface RunFile {
+export interface StateFile {
   /** Its key in the blob store. */
   readonly name: string;
   readonly bytes: number;
@@ -36,11 +36,11 @@ export interface RunFile {
 }
 
 /** Entries sorted by table, key group and key, cut into files; one entry a key. */
-export interface Run {
+export interface SortedRun {
   /** Its own in all manifests of a topology. */
   readonly id: string;
   /** In the order of their entries. */
-  readonly files: readonly RunFile[];
+  readonly files: readonly StateFile[];
 }
 
 /** Which table of which node a number stands for. */
@@ -57,7 +57,7 @@ export interface StateRuns {
   readonly tables: readonly NumberedTable[];
   /** The largest number that was ever given. */
   readonly lastTable: number;
-  readonly runs: readonly Run[];
+  readonly runs: readonly SortedRun[];
 }
 
 export function noRuns(keyGroups: number): StateRuns {
@@ -65,18 +65,17 @@ export function noRuns(keyGroups: number): StateRuns {
 }
 
 /**
- * The tables that a job has, with the numbers that they had; a new number for one that had none,
- * and for one that `isRenewed`: what was written under the old one is nobody's then.
+ * The tables that a job has, with the numbers that they had; a new number for one that had none, as
+ * it is new, or its state was let go: what was written under an old number is nobody's then.
  */
 export function numberTables(
   before: StateRuns,
   wanted: readonly Omit<NumberedTable, 'number'>[],
-  isRenewed: (table: Omit<NumberedTable, 'number'>) => boolean,
 ): Pick<StateRuns, 'tables' | 'lastTable'> {
   let { lastTable } = before;
   const tables = wanted.map(({ node, name }) => {
     const known = before.tables.find((table) => table.node === node && table.name === name);
-    if (known !== undefined && !isRenewed(known)) return known;
+    if (known !== undefined) return known;
     lastTable++;
     return { number: lastTable, node, name };
   });
@@ -84,7 +83,7 @@ export function numberTables(
 }
 
 /** The names of all files of `runs`. */
-export function filesOf(runs: readonly Run[]): readonly string[] {
+export function filesOf(runs: readonly SortedRun[]): readonly string[] {
   return runs.flatMap(({ files }) => files.map(({ name }) => name));
 }
 
@@ -93,10 +92,10 @@ export function filesOf(runs: readonly Run[]): readonly string[] {
  * them is left.
  */
 export function withMerged(
-  runs: readonly Run[],
-  inputs: readonly Run['id'][],
-  merged: Run,
-): readonly Run[] {
+  runs: readonly SortedRun[],
+  inputs: readonly SortedRun['id'][],
+  merged: SortedRun,
+): readonly SortedRun[] {
   const at = runs.findIndex(({ id }) => inputs.includes(id));
   // All of them were dropped meanwhile, so nothing in it lives.
   if (at < 0) return runs;
@@ -104,16 +103,16 @@ export function withMerged(
   return merged.files.length === 0 ? rest : rest.toSpliced(at, 0, merged);
 }
 
-export function bytesOf(runs: readonly Run[]): number {
+export function bytesOf(runs: readonly SortedRun[]): number {
   return sum(runs, ({ bytes }) => bytes);
 }
 
-export function entriesOf(runs: readonly Run[]): number {
+export function entriesOf(runs: readonly SortedRun[]): number {
   return sum(runs, ({ tables }) =>
     tables.reduce((entries, { puts, removed }) => entries + puts + removed, 0),
   );
 }
 
-function sum(runs: readonly Run[], of: (file: RunFile) => number): number {
+function sum(runs: readonly SortedRun[], of: (file: StateFile) => number): number {
   return runs.reduce((total, { files }) => files.reduce((all, file) => all + of(file), total), 0);
 }

@@ -3,17 +3,17 @@
  * outside it rejects as it failed.
  */
 import { afterEach, expect, it } from 'vitest';
-import { runThread } from '../../../deploy/host/run-thread.ts';
+import { stateThread } from '../../../deploy/host/state-thread.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import type { EntryChunk } from '../../../topology/checkpoint/runs/entry-chunks.ts';
-import { ChunkWriter } from '../../../topology/checkpoint/runs/entry-chunks.ts';
-import type { RunWriter } from '../../../topology/checkpoint/runs/run-writer.ts';
-import { inlineRunWriter } from '../../../topology/checkpoint/runs/run-writer.ts';
-import { entriesIn, memoryFiles } from '../../topology/checkpoint/runs/support.ts';
+import type { EntryChunk } from '../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import { ChunkWriter } from '../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import type { StateWriter } from '../../../topology/checkpoint/sorted-runs/state-writer.ts';
+import { inlineStateWriter } from '../../../topology/checkpoint/sorted-runs/state-writer.ts';
+import { entriesIn, memoryFiles } from '../../topology/checkpoint/sorted-runs/support.ts';
 
-const threads: RunWriter[] = [];
-const open = (): RunWriter => {
-  const thread = runThread();
+const threads: StateWriter[] = [];
+const open = (): StateWriter => {
+  const thread = stateThread();
   threads.push(thread);
   return thread;
 };
@@ -33,7 +33,7 @@ function chunksOf(round: number): readonly EntryChunk[] {
 const rules = { deadThrough: new Map([[1, 1_000]]), hiding: new Set<number>() };
 
 /** Two runs, then both as one. */
-async function played(writer: RunWriter) {
+async function played(writer: StateWriter) {
   const files = memoryFiles();
   writer.add(chunksOf(0));
   const older = { id: 'r1', files: await writer.write('state/t/r1-', files.put) };
@@ -45,7 +45,7 @@ async function played(writer: RunWriter) {
 }
 
 it('writes and merges the same files as without a thread', async () => {
-  const [inline, threaded] = [await played(inlineRunWriter()), await played(open())];
+  const [inline, threaded] = [await played(inlineStateWriter()), await played(open())];
   expect(threaded.merged).toEqual(inline.merged);
   expect([threaded.older, threaded.newer]).toEqual([inline.older, inline.newer]);
   expect([...threaded.files.stored.keys()]).toEqual([...inline.files.stored.keys()]);

@@ -4,18 +4,18 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
-import type { MergeFiles } from '../../topology/checkpoint/runs/merge-runs.ts';
-import type { RunFile } from '../../topology/checkpoint/runs/run-refs.ts';
-import { inlineRunWriter } from '../../topology/checkpoint/runs/run-writer.ts';
-import type { FromRunWorker, ToRunWorker } from './run-protocol.ts';
+import type { MergeFiles } from '../../topology/checkpoint/sorted-runs/merge-runs.ts';
+import type { StateFile } from '../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import { inlineStateWriter } from '../../topology/checkpoint/sorted-runs/state-writer.ts';
+import type { FromStateWorker, ToStateWorker } from './state-protocol.ts';
 import { faultOf } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a run worker');
-const writer = inlineRunWriter();
+const writer = inlineStateWriter();
 const asked = new Map<number, (outcome: Uint8Array | 'stored' | 'failed') => void>();
 let asks = 0;
 
-port.on('message', (message: ToRunWorker) => {
+port.on('message', (message: ToStateWorker) => {
   switch (message.kind) {
     case 'add':
       return writer.add(message.chunks);
@@ -31,7 +31,7 @@ port.on('message', (message: ToRunWorker) => {
   }
 });
 
-function answer(call: number, work: Promise<readonly RunFile[]>): void {
+function answer(call: number, work: Promise<readonly StateFile[]>): void {
   void work.then(
     (files) => tell({ kind: 'done', call, files }),
     (thrown: unknown) => tell({ kind: 'failed', call, fault: faultOf(thrown) }),
@@ -60,6 +60,6 @@ function ask(told: (id: number) => void): Promise<Uint8Array | 'stored' | 'faile
   });
 }
 
-function tell(message: FromRunWorker, handedOver: readonly ArrayBuffer[] = []): void {
+function tell(message: FromStateWorker, handedOver: readonly ArrayBuffer[] = []): void {
   port.postMessage(message, [...handedOver]);
 }

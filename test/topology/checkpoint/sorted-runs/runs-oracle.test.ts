@@ -4,21 +4,24 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { MergePlan } from '../../../../topology/checkpoint/runs/decide-merge.ts';
+import type { MergePlan } from '../../../../topology/checkpoint/sorted-runs/decide-merge.ts';
 import {
   decideMerge,
   dropDead,
   mergeOf,
-} from '../../../../topology/checkpoint/runs/decide-merge.ts';
-import { ChunkWriter } from '../../../../topology/checkpoint/runs/entry-chunks.ts';
-import type { Run, StateRuns } from '../../../../topology/checkpoint/runs/run-refs.ts';
+} from '../../../../topology/checkpoint/sorted-runs/decide-merge.ts';
+import { ChunkWriter } from '../../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import type {
+  SortedRun,
+  StateRuns,
+} from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import {
   filesOf,
   noRuns,
   numberTables,
   withMerged,
-} from '../../../../topology/checkpoint/runs/run-refs.ts';
-import { inlineRunWriter } from '../../../../topology/checkpoint/runs/run-writer.ts';
+} from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import { inlineStateWriter } from '../../../../topology/checkpoint/sorted-runs/state-writer.ts';
 import { keyGroups, never } from '../../../../topology/state/entries.ts';
 import type { MemoryFiles } from './support.ts';
 import { entriesIn, memoryFiles } from './support.ts';
@@ -74,7 +77,7 @@ class World {
   #changes = new ChunkWriter();
   #state: StateRuns = { ...noRuns(keyGroups), ...numbered(noRuns(keyGroups), () => false) };
   #ids = 0;
-  #merging: { readonly plan: MergePlan; readonly merged: Run } | undefined;
+  #merging: { readonly plan: MergePlan; readonly merged: SortedRun } | undefined;
   #values = 0;
   merges = 0;
   drops = 0;
@@ -129,7 +132,7 @@ class World {
 
   async #seal(): Promise<void> {
     this.#sealed = this.#copy();
-    const writer = inlineRunWriter();
+    const writer = inlineStateWriter();
     writer.add(this.#changes.take());
     const { id, prefix } = this.#name();
     const files = await writer.write(prefix, this.files.put);
@@ -156,7 +159,7 @@ class World {
     const { id, prefix } = this.#name();
     const { hiding } = plan;
     const rules = { deadThrough, hiding };
-    const files = await inlineRunWriter().merge(prefix, plan.runs, rules, this.files);
+    const files = await inlineStateWriter().merge(prefix, plan.runs, rules, this.files);
     this.#merging = { plan, merged: { id, files } };
     this.merges++;
   }
@@ -192,7 +195,10 @@ function numbered(
   isRenewed: (of: { readonly name: string }) => boolean,
 ): Pick<StateRuns, 'tables' | 'lastTable'> {
   const wanted = tableNames.map((name) => ({ node: 'n', name }));
-  return numberTables(before, wanted, isRenewed);
+  return numberTables(
+    { ...before, tables: before.tables.filter((table) => !isRenewed(table)) },
+    wanted,
+  );
 }
 
 it('what is read back is what a map has, whatever is merged, dropped and dies in between', async () => {

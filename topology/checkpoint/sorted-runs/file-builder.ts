@@ -1,5 +1,5 @@
 /**
- * Makes the files of one run from entries that come in its order. run-format.ts has the format.
+ * Makes the files of one run from entries that come in its order. file-format.ts has the format.
  *
  * A body is deflated when samples of it say that a fifth is saved: digests, which nothing makes
  * smaller, cost no time.
@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { never } from '../../state/entries.ts';
-import type { EntryPlace } from './run-format.ts';
+import type { EntryPlace } from './file-format.ts';
 import {
   bodyBytesAt,
   deflatedFlag,
@@ -24,11 +24,11 @@ import {
   sectionHeadBytes,
   sectionsAt,
   versionAt,
-} from './run-format.ts';
-import type { RunFile, TableShare } from './run-refs.ts';
+} from './file-format.ts';
+import type { StateFile, TableShare } from './sorted-run.ts';
 
 export interface MadeFile {
-  readonly file: RunFile;
+  readonly file: StateFile;
   /** All of its memory, to be handed over. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -95,7 +95,7 @@ export class FileBuilder {
     this.#closeSection();
     const bytes = encodeFile(this.#body.subarray(0, this.#at), this.#sections);
     const last = this.#shares.at(-1) as Share;
-    const file: RunFile = {
+    const file: StateFile = {
       name: fileName(this.#prefix, createHash('sha256').update(bytes).digest('hex')),
       bytes: bytes.length,
       first: this.#first,

@@ -2,8 +2,8 @@
  * The files of runs on a store, and who may delete which.
  */
 import { describe, expect, it } from 'vitest';
-import { FileUse } from '../../../../topology/checkpoint/runs/file-use.ts';
-import { RunStore } from '../../../../topology/checkpoint/runs/run-store.ts';
+import { FileUse } from '../../../../topology/checkpoint/sorted-runs/file-use.ts';
+import { StateFiles } from '../../../../topology/checkpoint/sorted-runs/state-files.ts';
 import { memoryBlobs } from '../../support.ts';
 import { memoryFiles, runOf } from './support.ts';
 
@@ -16,7 +16,7 @@ describe('files on a store', () => {
   it('have names that no other run has, and that this one uses once', () => {
     const names = [idOf(1), idOf(2), idOf(1, '9876543210'), idOf(1, lineage, 'fedcba')].flatMap(
       (run) => {
-        const store = new RunStore(memoryBlobs(), 't', run);
+        const store = new StateFiles(memoryBlobs(), 't', run);
         return [store.name(), store.name()];
       },
     );
@@ -28,7 +28,7 @@ describe('files on a store', () => {
   });
 
   it('can be stored again, and one that is missing is told by its name', async () => {
-    const store = new RunStore(memoryBlobs(), 't', idOf(1));
+    const store = new StateFiles(memoryBlobs(), 't', idOf(1));
     const files = memoryFiles();
     const run = await runOf(files, (writer) => writer.put(1, 0, 'key', 1, 'value'));
     const [file] = run.files;
@@ -59,7 +59,7 @@ describe('files on a store', () => {
       `checkpoints/other/0-state/1-${lineage}abcdef-1-${sha}.run`,
     ];
     for (const key of [past, ...left]) blobs.blobs.set(key, new Uint8Array());
-    const store = new RunStore(blobs, 't', idOf(3));
+    const store = new StateFiles(blobs, 't', idOf(3));
     // Another run has taken over, or there is nothing.
     for (const newest of [idOf(4), idOf(3, '9876543210'), undefined]) {
       await store.sweep(newest, new Set([named]));

@@ -5,20 +5,20 @@
  * 1. Each `write` and `merge` is answered once, with `done` or `failed`.
  * 2. The memory of chunks and of files that were made is handed over, not copied.
  */
-import type { EntryChunk } from '../../topology/checkpoint/runs/entry-chunks.ts';
-import type { MadeFile } from '../../topology/checkpoint/runs/file-builder.ts';
-import type { MergeRules } from '../../topology/checkpoint/runs/merge-runs.ts';
-import type { Run, RunFile } from '../../topology/checkpoint/runs/run-refs.ts';
+import type { EntryChunk } from '../../topology/checkpoint/sorted-runs/entry-chunks.ts';
+import type { MadeFile } from '../../topology/checkpoint/sorted-runs/file-builder.ts';
+import type { MergeRules } from '../../topology/checkpoint/sorted-runs/merge-runs.ts';
+import type { SortedRun, StateFile } from '../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import type { WorkerFault } from './worker-protocol.ts';
 
-export type ToRunWorker =
+export type ToStateWorker =
   | { readonly kind: 'add'; readonly chunks: readonly EntryChunk[] }
   | { readonly kind: 'write'; readonly call: number; readonly prefix: string }
   | {
       readonly kind: 'merge';
       readonly call: number;
       readonly prefix: string;
-      readonly runs: readonly Run[];
+      readonly runs: readonly SortedRun[];
       readonly rules: MergeRules;
     }
   /** To a `get` or `put`; without bytes where none were asked for, or none came. */
@@ -28,8 +28,8 @@ export type ToRunWorker =
       readonly outcome: Uint8Array | 'stored' | 'failed';
     };
 
-export type FromRunWorker =
+export type FromStateWorker =
   | { readonly kind: 'get'; readonly call: number; readonly ask: number; readonly name: string }
   | { readonly kind: 'put'; readonly call: number; readonly ask: number; readonly made: MadeFile }
-  | { readonly kind: 'done'; readonly call: number; readonly files: readonly RunFile[] }
+  | { readonly kind: 'done'; readonly call: number; readonly files: readonly StateFile[] }
   | { readonly kind: 'failed'; readonly call: number; readonly fault: WorkerFault };

@@ -6,8 +6,12 @@ import {
   decideMerge,
   dropDead,
   mergedRunsMax,
-} from '../../../../topology/checkpoint/runs/decide-merge.ts';
-import type { Run, RunFile, TableShare } from '../../../../topology/checkpoint/runs/run-refs.ts';
+} from '../../../../topology/checkpoint/sorted-runs/decide-merge.ts';
+import type {
+  SortedRun,
+  StateFile,
+  TableShare,
+} from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import {
   bytesOf,
   entriesOf,
@@ -15,14 +19,14 @@ import {
   noRuns,
   numberTables,
   withMerged,
-} from '../../../../topology/checkpoint/runs/run-refs.ts';
+} from '../../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 
 const mebi = 1_024 * 1_024;
 const entryBytes = 26;
 
 let names = 0;
 
-const file = (tables: readonly TableShare[], bytes = 1_000): RunFile => ({
+const file = (tables: readonly TableShare[], bytes = 1_000): StateFile => ({
   name: `f${++names}`,
   bytes,
   first: [1, 0],
@@ -30,10 +34,10 @@ const file = (tables: readonly TableShare[], bytes = 1_000): RunFile => ({
   tables,
 });
 
-const run = (...files: readonly RunFile[]): Run => ({ id: `r${++names}`, files });
+const run = (...files: readonly StateFile[]): SortedRun => ({ id: `r${++names}`, files });
 
 /** A run of one file with so many entries that do not die. */
-const ofSize = (bytes: number, table = 1): Run =>
+const ofSize = (bytes: number, table = 1): SortedRun =>
   run(file([{ table, puts: Math.ceil(bytes / entryBytes), removed: 0, latest: 'never' }], bytes));
 
 const all = new Map([[1, 0]]);
@@ -105,9 +109,9 @@ describe('what is merged', () => {
 describe('a job that goes on for a day', () => {
   /** A run of entries [from, to) of a clock that puts `perRun` an interval. */
   const perRun = 45_000;
-  const spanOf = ({ files }: Run): readonly [number, number] =>
-    (files[0] as RunFile).first as readonly [number, number];
-  const clockRun = (from: number, to: number): Run => ({
+  const spanOf = ({ files }: SortedRun): readonly [number, number] =>
+    (files[0] as StateFile).first as readonly [number, number];
+  const clockRun = (from: number, to: number): SortedRun => ({
     id: `c${++names}`,
     files: [
       {
@@ -122,7 +126,7 @@ describe('a job that goes on for a day', () => {
 
   it('of entries that die after an hour: few runs, few rewrites, little garbage', () => {
     const hour = 360;
-    let runs: readonly Run[] = [];
+    let runs: readonly SortedRun[] = [];
     let [written, most, mostBytes, live] = [0, 0, 0, 0];
     for (let now = 1; now <= 24 * hour; now++) {
       const deadThrough = new Map([[1, now - hour]]);
@@ -154,7 +158,7 @@ describe('a job that goes on for a day', () => {
 
   it('of keys that are written again and again: garbage stays below what lives', () => {
     const keys = 1_000_000;
-    let runs: readonly Run[] = [ofSize(keys * entryBytes)];
+    let runs: readonly SortedRun[] = [ofSize(keys * entryBytes)];
     let [written, most, mostEntries] = [0, 0, 0];
     const rounds = 2_000;
     for (let now = 1; now <= rounds; now++) {
@@ -252,7 +256,7 @@ describe('what a manifest says of runs', () => {
       { node: 'n', name: 'b' },
       { node: 'm', name: 'a' },
     ];
-    const one = numberTables(noRuns(128), wanted.slice(0, 2), () => false);
+    const one = numberTables(noRuns(128), wanted.slice(0, 2));
     expect(one).toEqual({
       tables: [
         { number: 1, node: 'n', name: 'a' },
@@ -261,9 +265,9 @@ describe('what a manifest says of runs', () => {
       lastTable: 2,
     });
     // b is gone; its number is nobody's.
-    const two = numberTables({ ...noRuns(128), ...one }, wanted.slice(0, 1), () => false);
+    const two = numberTables({ ...noRuns(128), ...one }, wanted.slice(0, 1));
     expect(two).toEqual({ tables: [{ number: 1, node: 'n', name: 'a' }], lastTable: 2 });
-    const three = numberTables({ ...noRuns(128), ...two }, wanted, ({ node }) => node === 'n');
+    const three = numberTables({ ...noRuns(128), ...two, tables: [] }, wanted);
     expect(three.tables.map(({ number }) => number)).toEqual([3, 4, 5]);
     expect(three.lastTable).toBe(5);
   });

@@ -10,7 +10,7 @@
  */
 import type { FileBuilder, MadeFile } from './file-builder.ts';
 import { MergeHeads } from './merge-heads.ts';
-import type { Run, RunFile } from './run-refs.ts';
+import type { SortedRun, StateFile } from './sorted-run.ts';
 
 /** What a merge has to know of the tables. */
 export interface MergeRules {
@@ -29,12 +29,12 @@ export interface MergeFiles {
 
 /** `runs`: oldest first. Resolves with the files of the result, all of them stored. */
 export async function mergeRuns(
-  runs: readonly Run[],
+  runs: readonly SortedRun[],
   { deadThrough, hiding }: MergeRules,
   builder: FileBuilder,
   files: MergeFiles,
-): Promise<readonly RunFile[]> {
-  const made: RunFile[] = [];
+): Promise<readonly StateFile[]> {
+  const made: StateFile[] = [];
   const finish = async (): Promise<void> => {
     const file = builder.finish();
     if (file === undefined) return;

@@ -10,15 +10,15 @@
  * 1. Only runs that are neighbours in age are merged.
  * 2. What is dropped hides nothing: no older run has a live entry of its tables.
  */
-import type { Run, RunFile, TableShare } from './run-refs.ts';
-import { bytesOf, entriesOf } from './run-refs.ts';
+import type { SortedRun, StateFile, TableShare } from './sorted-run.ts';
+import { bytesOf, entriesOf } from './sorted-run.ts';
 
 /** By the number of each table: entries with a time not after it are dead. */
 export type DeadThrough = ReadonlyMap<number, number>;
 
 export interface MergePlan {
   /** Neighbours, oldest first. */
-  readonly runs: readonly Run[];
+  readonly runs: readonly SortedRun[];
   /** Tables of which an older run may have live entries. */
   readonly hiding: ReadonlySet<number>;
 }
@@ -34,9 +34,12 @@ const garbagePart = 1 / 2;
 const grownPart = 1 / tierFactor;
 
 /** `runs`, oldest first, without files and runs that have nothing live. */
-export function dropDead(runs: readonly Run[], deadThrough: DeadThrough): readonly Run[] {
+export function dropDead(
+  runs: readonly SortedRun[],
+  deadThrough: DeadThrough,
+): readonly SortedRun[] {
   const hidden = new Set<number>();
-  const left: Run[] = [];
+  const left: SortedRun[] = [];
   for (const run of runs) {
     const files = run.files.filter(({ tables }) =>
       tables.some((share) => isLive(share, deadThrough) || hides(share, deadThrough, hidden)),
@@ -52,7 +55,7 @@ export function dropDead(runs: readonly Run[], deadThrough: DeadThrough): readon
  * tables have.
  */
 export function decideMerge(
-  runs: readonly Run[],
+  runs: readonly SortedRun[],
   deadThrough: DeadThrough,
   live: number,
 ): MergePlan | undefined {
@@ -62,7 +65,7 @@ export function decideMerge(
 
 /** To merge the runs from `from` up to, not with, `to`. */
 export function mergeOf(
-  runs: readonly Run[],
+  runs: readonly SortedRun[],
   from: number,
   to: number,
   deadThrough: DeadThrough,
@@ -72,11 +75,11 @@ export function mergeOf(
 }
 
 /** The oldest runs of the lowest tier that is full, and what is younger. */
-function fullTier(runs: readonly Run[]): readonly [number, number] | undefined {
+function fullTier(runs: readonly SortedRun[]): readonly [number, number] | undefined {
   let tier = 0;
   let count = 0;
   for (let n = runs.length - 1; n >= 0; n--) {
-    const own = tierOf(bytesOf([runs[n] as Run]));
+    const own = tierOf(bytesOf([runs[n] as SortedRun]));
     // A small run that is older than a large one is merged with it: they are neighbours.
     if (own > tier) count = 0;
     tier = Math.max(tier, own);
@@ -93,7 +96,7 @@ function tierOf(bytes: number): number {
 }
 
 /** The oldest runs, when most entries count no more and merging did not happen just now. */
-function garbage(runs: readonly Run[], live: number): readonly [number, number] | undefined {
+function garbage(runs: readonly SortedRun[], live: number): readonly [number, number] | undefined {
   const entries = entriesOf(runs);
   const [oldest, ...younger] = runs;
   if (oldest === undefined || entries - live <= entries * garbagePart) return undefined;
@@ -117,7 +120,7 @@ function hides(
   return deadThrough.has(table) && hidden.has(table);
 }
 
-function liveTables(files: readonly RunFile[], deadThrough: DeadThrough): readonly number[] {
+function liveTables(files: readonly StateFile[], deadThrough: DeadThrough): readonly number[] {
   return files.flatMap(({ tables }) =>
     tables.filter((share) => isLive(share, deadThrough)).map(({ table }) => table),
   );

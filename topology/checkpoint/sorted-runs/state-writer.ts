@@ -11,29 +11,29 @@ import type { EntryChunk } from './entry-chunks.ts';
 import { FileBuilder } from './file-builder.ts';
 import type { MergeFiles, MergeRules } from './merge-runs.ts';
 import { mergeRuns } from './merge-runs.ts';
-import type { Run, RunFile } from './run-refs.ts';
 import { SortedEntries } from './sort-entries.ts';
+import type { SortedRun, StateFile } from './sorted-run.ts';
 
-export interface RunWriter {
+export interface StateWriter {
   /** Takes the chunks over: their memory is not the caller's any more. */
   add(chunks: readonly EntryChunk[]): void;
   /**
    * The files of what was added, each of which `put` was called with. Rejects with what `put` does:
    * what was added is lost then.
    */
-  write(prefix: string, put: MergeFiles['put']): Promise<readonly RunFile[]>;
+  write(prefix: string, put: MergeFiles['put']): Promise<readonly StateFile[]>;
   /** The files of one run in place of `runs`, oldest first; goes on beside a `write`. */
   merge(
     prefix: string,
-    runs: readonly Run[],
+    runs: readonly SortedRun[],
     rules: MergeRules,
     files: MergeFiles,
-  ): Promise<readonly RunFile[]>;
+  ): Promise<readonly StateFile[]>;
   /** What is under way rejects. */
   close(): Promise<void>;
 }
 
-export function inlineRunWriter(): RunWriter {
+export function inlineStateWriter(): StateWriter {
   let added: EntryChunk[] = [];
   return {
     add(chunks) {
@@ -55,8 +55,8 @@ async function writeRun(
   chunks: readonly EntryChunk[],
   builder: FileBuilder,
   put: MergeFiles['put'],
-): Promise<readonly RunFile[]> {
-  const files: RunFile[] = [];
+): Promise<readonly StateFile[]> {
+  const files: StateFile[] = [];
   const finish = async (): Promise<void> => {
     const made = builder.finish();
     if (made === undefined) return;

@@ -16,14 +16,14 @@ import {
   manifestVersion,
   noState,
 } from '../../../topology/checkpoint/manifest.ts';
-import { filesOf } from '../../../topology/checkpoint/runs/run-refs.ts';
-import { RunStore } from '../../../topology/checkpoint/runs/run-store.ts';
-import { inlineRunWriter } from '../../../topology/checkpoint/runs/run-writer.ts';
+import { filesOf } from '../../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import { StateFiles } from '../../../topology/checkpoint/sorted-runs/state-files.ts';
+import { inlineStateWriter } from '../../../topology/checkpoint/sorted-runs/state-writer.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
 import type { Dag } from '../../../topology/runtime/dag.ts';
-import { JobTables } from '../../../topology/runtime/job-tables.ts';
+import { StateTables } from '../../../topology/runtime/state-tables.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
 import { memoryBlobs } from '../support.ts';
 import type { Row } from './map-table.ts';
@@ -78,18 +78,18 @@ async function run(
     return begun;
   });
   const { attempt, lineage = '' } = fence;
-  const files = new RunStore(blobs, 't', newRun(attempt, lineageOf(fence), random));
+  const files = new StateFiles(blobs, 't', newRun(attempt, lineageOf(fence), random));
   const table = new MapTable();
   const dag = { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] };
-  const tables = new JobTables(dag as unknown as Dag, {
+  const tables = new StateTables(dag as unknown as Dag, {
     before: fence.state ?? noState,
     store: files,
-    runWriter: inlineRunWriter,
+    stateWriter: inlineStateWriter,
     clock: systemClock,
   });
   try {
     await tables.begin(await store.all());
-    const { entries } = storedState(fence, noPlan, (name) => files.get(name), random);
+    const { entries } = storedState(fence, noPlan, files, random);
     table.deadThrough = Number(fence.state?.deadThrough['1'] ?? 0);
     await tables.restore(entries, () => true);
     expect(table.live).toEqual(expected.get(nameOf(fence)));
@@ -131,7 +131,7 @@ async function check({ blobs, expected }: World): Promise<ReadonlySet<string>> {
   };
   for (const manifest of await checkpointStore(blobs, 't').all()) {
     const read = new Map<string, readonly [number, string]>();
-    const { entries } = storedState(manifest, noPlan, get, seededRandom(1));
+    const { entries } = storedState(manifest, noPlan, { get }, seededRandom(1));
     for await (const part of entries())
       for (const { key, time, value } of part)
         read.set(textOf(key), [time, textOf(value as Uint8Array)]);
