@@ -74,6 +74,11 @@ export class FirstSeen implements StateTable {
     return this.#count - dead;
   }
 
+  /** Places that there are, for keys that are there, are dead, or may come. */
+  get held(): number {
+    return this.#times.length;
+  }
+
   /** The earliest time of a key; undefined where there is none. */
   get next(): number | undefined {
     let [first, next] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];

@@ -4,10 +4,9 @@ import { topologyDetails } from '../../../deploy/cli/commands/status/status-deta
 import { checkpointText, topologyLine } from '../../../deploy/cli/commands/status/status-text.ts';
 import type { TopologyHostStatus } from '../../../deploy/host/hosted-topology.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
-import { noLosses } from '../../../topology/checkpoint/losses.ts';
-import type { JobStatus, SplitStatus } from '../../../topology/index.ts';
+import type { SplitStatus } from '../../../topology/index.ts';
 import { noCounts } from '../../../topology/operators/operator.ts';
-import { hostStatus } from '../host/host-status.ts';
+import { hostStatus, jobStatus } from '../host/host-status.ts';
 
 it('tells what a path has in its spool, for how long, and that its breaker is open', () => {
   const path = {
@@ -67,33 +66,6 @@ describe('a topology', () => {
     unheardSinceMs: null,
     ...more,
   });
-  const job = (splits: readonly SplitStatus[], more: Partial<JobStatus> = {}): JobStatus => ({
-    name: 'orders',
-    version: 1,
-    attempt: 3,
-    turns: 9,
-    checkpoint: { id: 12, completedAtMs: 1_000 },
-    state: null,
-    checkpoints: healthy,
-    splits,
-    totals: {
-      splits: splits.length,
-      lag: 2 * splits.length,
-      behindMs: null,
-      unheard: splits.filter(({ hearing }) => hearing !== 'caught-up').length,
-      idle: 0,
-    },
-    pausedBy: [],
-    nodes: [],
-    rejected: 0,
-    setAside: [],
-    uncommittedRows: 0,
-    drained: false,
-    notes: [],
-    skipped: [],
-    losses: noLosses,
-    ...more,
-  });
   it('says what was lost, in its line by number and in its details by range', () => {
     const found = {
       source: 'orders',
@@ -106,7 +78,7 @@ describe('a topology', () => {
     const trimmed = { ...found, kind: 'trimmed', after: '3', before: '44', records: 40 } as const;
     const gone = { ...found, kind: 'gone', after: '9', before: null, records: null } as const;
     const losses = { total: 2, records: 40, uncounted: 1, last: [trimmed, gone] };
-    const status = hostStatus({ name: 'orders', job: job([], { losses }) });
+    const status = hostStatus({ name: 'orders', job: jobStatus([], { losses }) });
     expect(topologyLine(status, 3_000)).toContain(
       'lost 40 records and 1 time(s) an unknown number',
     );
@@ -125,10 +97,10 @@ describe('a topology', () => {
       unheardSinceMs: 0,
       failure: 'bytes are damaged',
     });
-    expect(lineOf({ job: job([split(0)]) })).toBe(
+    expect(lineOf({ job: jobStatus([split(0)]) })).toBe(
       'topology orders (orders.ts): running; lag 2; checkpoint 12, 2.0 s ago',
     );
-    expect(lineOf({ job: job([split(0), unreadable]) })).toBe(
+    expect(lineOf({ job: jobStatus([split(0), unreadable]) })).toBe(
       'topology orders (orders.ts): running; lag 4; checkpoint 12, 2.0 s ago; shop/orders kinesis shard-1 cannot be read since 1970-01-01T00:00:00.000Z and holds time: bytes are damaged',
     );
     const failure = {
@@ -140,13 +112,13 @@ describe('a topology', () => {
       againInMs: 300,
     };
     const checkpoints = deriveHealth(healthy, { kind: 'checkpoint-failed', failure });
-    expect(lineOf({ silentSinceMs: 0, checkpoints, job: job([unreadable]) })).toMatch(
+    expect(lineOf({ silentSinceMs: 0, checkpoints, job: jobStatus([unreadable]) })).toMatch(
       /has not answered since 1970-01-01T00:00:00.000Z \(and 2 more: sluice status orders\)$/,
     );
     expect(lineOf({ state: 'starting', silentSinceMs: 0 })).toBe(
       'topology orders (orders.ts): starting',
     );
-    expect(lineOf({ job: job([split(0)], { pausedBy: ['prices'] }) })).toMatch(
+    expect(lineOf({ job: jobStatus([split(0)], { pausedBy: ['prices'] }) })).toMatch(
       /reading is paused by prices: holds time$/,
     );
     expect(lineOf({ state: 'failed', error: { code: 'defect', message: `two\nlines` } })).toBe(
@@ -160,10 +132,10 @@ describe('a topology', () => {
   it('with a split behind an open transaction says what it waits for, and not that its stream does not answer', () => {
     const waitsFor = 'a transaction of another producer has been open since 7';
     const held = split(1, { hearing: 'slow', unheardSinceMs: 0, waitsFor });
-    expect(lineOf({ job: job([held]) })).toMatch(
+    expect(lineOf({ job: jobStatus([held]) })).toMatch(
       /shop\/orders kinesis shard-1 is held back since 1970-01-01T00:00:00.000Z and holds time: a transaction of another producer has been open since 7$/,
     );
-    expect(topologyDetails(hostStatus({ job: job([held]) }), 3_000)).toContain(
+    expect(topologyDetails(hostStatus({ job: jobStatus([held]) }), 3_000)).toContain(
       `    is held back since 1970-01-01T00:00:00.000Z: ${waitsFor}`,
     );
   });
@@ -180,7 +152,7 @@ describe('a topology', () => {
     };
     const node = { ...noCounts(), id: 'prices', kind: 'lookup', asked };
     expect(
-      topologyDetails(hostStatus({ job: job([split(0)], { nodes: [node] }) }), 3_000),
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { nodes: [node] }) }), 3_000),
     ).toContain(
       '    700 calls, 3 failed, half of the last ones took at most 1.3 ms, 99 in 100 80 ms, all 5000 ms; 4 wait to be tried again; ' +
         'the other side asks to be left alone until 1970-01-01T00:00:09.000Z',
@@ -197,9 +169,9 @@ describe('a topology', () => {
     };
     const text =
       'what it took since 1970-01-01T00:00:00.000Z is staged and not visible yet; the commit fails and is tried again: Neo4j is busy';
-    expect(lineOf({ job: job([split(0)], { nodes: [node] }) })).toContain(`journey: ${text}`);
+    expect(lineOf({ job: jobStatus([split(0)], { nodes: [node] }) })).toContain(`journey: ${text}`);
     expect(
-      topologyDetails(hostStatus({ job: job([split(0)], { nodes: [node] }) }), 3_000),
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { nodes: [node] }) }), 3_000),
     ).toContain(`    ${text}`);
   });
 
@@ -211,7 +183,9 @@ describe('a topology', () => {
       message: 'no\nstack',
       atMs: 0,
     };
-    const without = job([split(0)], { setAside: [aside, { ...aside, split: null, place: null }] });
+    const without = jobStatus([split(0)], {
+      setAside: [aside, { ...aside, split: null, place: null }],
+    });
     expect(lineOf({ job: without })).toContain('; 2 set aside');
     expect(topologyDetails(hostStatus({ job: without }), 3_000)).toContain(
       "  set aside at 1970-01-01T00:00:00.000Z: the element at in kinesis shard-0 7, by 'once': no",
@@ -229,18 +203,20 @@ describe('a topology', () => {
       stallMs: 3.21,
       restoreMs: null,
     };
-    expect(topologyDetails(hostStatus({ job: job([split(0)], { state }) }), 3_000)).toContain(
+    expect(topologyDetails(hostStatus({ job: jobStatus([split(0)], { state }) }), 3_000)).toContain(
       '  state: 1200 entries, 3.5 MiB in 1 run; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most',
     );
     const restored = { ...state, runs: 2, restoreMs: 2_500 };
     expect(
-      topologyDetails(hostStatus({ job: job([split(0)], { state: restored }) }), 3_000),
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: restored }) }), 3_000),
     ).toContain(
       '  state: 1200 entries, 3.5 MiB in 2 runs; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most; restored in 2.5 s',
     );
     const none = { ...state, entries: 0, runs: 0 };
     expect(
-      topologyDetails(hostStatus({ job: job([split(0)], { state: none }) }), 3_000).join('\n'),
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: none }) }), 3_000).join(
+        '\n',
+      ),
     ).not.toContain('state:');
   });
 
@@ -261,7 +237,7 @@ describe('a topology', () => {
     ];
     const told = topologyDetails(
       hostStatus({
-        job: job(splits, {
+        job: jobStatus(splits, {
           totals: { splits: 9_000, lag: 5, behindMs: null, unheard: 1, idle: 0 },
         }),
       }),

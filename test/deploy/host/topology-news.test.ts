@@ -12,7 +12,7 @@ import {
   healthy,
 } from '../../../topology/checkpoint/health.ts';
 import { lossText } from '../../../topology/index.ts';
-import { hostStatus } from './host-status.ts';
+import { hostStatus, jobStatus } from './host-status.ts';
 
 const failed: CheckpointNews = {
   kind: 'checkpoint-failed',
@@ -86,6 +86,37 @@ it('the metrics count failed checkpoints, those in a row, and the alarm', async 
   ]) {
     expect(text.split('\n')).toContain(line);
   }
+});
+
+it('the metrics tell what the state takes, and what its last checkpoint and its restore took', async () => {
+  const state = {
+    entries: 1_200,
+    fileBytes: 3_000,
+    runs: 2,
+    changedBytes: 10,
+    writtenEntries: 7,
+    writtenBytes: 400,
+    stallMs: 3.5,
+    restoreMs: 2_500,
+  };
+  const of = async (job: Partial<typeof state> | null): Promise<readonly string[]> => {
+    const status = hostStatus({
+      job: jobStatus([], { state: job === null ? null : { ...state, ...job } }),
+    });
+    return (await topologyMetrics([status], 3_500)).text
+      .split('\n')
+      .filter((line) => /^sluice_(state|checkpoint_(stall|written))_?\w*\{/.test(line));
+  };
+  expect(await of({})).toEqual([
+    'sluice_checkpoint_stall_seconds{topology="orders"} 0.0035',
+    'sluice_checkpoint_written_bytes{topology="orders"} 400',
+    'sluice_state_entries{topology="orders"} 1200',
+    'sluice_state_file_bytes{topology="orders"} 3000',
+    'sluice_state_runs{topology="orders"} 2',
+    'sluice_state_changed_bytes{topology="orders"} 10',
+    'sluice_state_restore_seconds{topology="orders"} 2.5',
+  ]);
+  expect(await of(null)).toEqual([]);
 });
 
 it('what was lost is an alarm with its range', () => {

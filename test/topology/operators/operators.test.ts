@@ -145,6 +145,40 @@ it('a left row that does not stay is in state from its own time on until time go
   expect(values()).toEqual([]);
 });
 
+it('state that expired is let go of as the clock moves on, also of keys that get no more elements', async () => {
+  const driver = await createDriver(
+    topology('expiring', { version: 1, owner: 'a/b' }, (t) => {
+      t.source('in', stream('a/b'))
+        .map((e) => e.data as Sale)
+        .eventTime('time', (s) => s.at, { outOfOrderness: 0, future: { max: 0 } })
+        .keyBy((s) => s.shop)
+        .process('keep', {
+          state: { seen: value<number>({ ttl: '1m' }), first: value<number>() },
+          onElement: (s, { state }) => {
+            state.seen.set(s.at);
+            if (s.price > 1) state.first.set(s.at);
+            return [];
+          },
+        })
+        .sinkTo('out', collect());
+    }),
+  );
+  const kept = (): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(
+      (JSON.parse(driver.snapshot()) as { entries: string[][] }).entries.map(
+        ([, , , key = '', , text = '']) => [key, (JSON.parse(text) as unknown[])[1]],
+      ),
+    );
+  await driver.push('in', [sale('x', 1, 5), sale('y', 2, 6)]);
+  await driver.setClock(59_999);
+  expect(kept()).toEqual({
+    sx: { seen: [[5, 0]] },
+    sy: { first: [[6, 0]], seen: [[6, 0]] },
+  });
+  await driver.setClock(60_000);
+  expect(kept()).toEqual({ sy: { first: [[6, 0]] } });
+});
+
 it('a process function keeps state, and what it did is undone when it throws', async () => {
   const driver = await createDriver(
     topology('counter', { version: 1, owner: 'a/b' }, (t) => {

@@ -4,7 +4,9 @@
  * there, and reads back as what the tables had at its barrier.
  */
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../../schemas/kernel/clock.ts';
+import { present } from '../../../schemas/kernel/assert.ts';
+import type { ManualClock } from '../../../schemas/kernel/clock.ts';
+import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
@@ -24,6 +26,7 @@ import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
 import type { Dag } from '../../../topology/runtime/dag.ts';
 import { StateTables } from '../../../topology/runtime/state-tables.ts';
+import type { EntryWriter, SealedChanges, StateTable } from '../../../topology/state/entries.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
 import { memoryBlobs } from '../support.ts';
 import type { Row } from './map-table.ts';
@@ -170,6 +173,83 @@ const points = 200;
 const parts = [1, 51, 101, 151];
 const pointsFrom = (first: number): readonly number[] =>
   Array.from({ length: points / parts.length }, (_, n) => first + n);
+
+/** A table that takes a millisecond to encode an entry, and tells how much each slice may be. */
+class SlowTable implements StateTable {
+  readonly name = 'slow';
+  readonly deadThrough = 0;
+  readonly changedBytes = 0;
+  readonly size = 1_000;
+  readonly slices: number[] = [];
+  readonly #clock = manualClock();
+  #writer: EntryWriter | undefined;
+  #number = 0;
+
+  get clock(): ManualClock {
+    return this.#clock;
+  }
+
+  begin(number: number, writer: EntryWriter): void {
+    [this.#number, this.#writer] = [number, writer];
+  }
+
+  seal(next: EntryWriter): SealedChanges {
+    const writer = present(this.#writer, 'a writer of the changes');
+    this.#writer = next;
+    let left = this.size;
+    return {
+      write: (maxBytes) => {
+        this.slices.push(maxBytes);
+        for (const until = writer.bytes + maxBytes; left > 0 && writer.bytes < until; left--) {
+          writer.put(this.#number, 0, `key ${String(left).padStart(4, '0')}`, 1, 'x'.repeat(1_024));
+          this.#clock.advance(1);
+        }
+        return left === 0;
+      },
+    };
+  }
+
+  restore(): void {
+    this.#clock.advance(5);
+  }
+}
+
+it('a large state is encoded in slices between which others have their turn, and what that took is told', async () => {
+  const table = new SlowTable();
+  const { clock } = table;
+  const dag = { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] };
+  const options = { stateWriter: inlineStateWriter, clock };
+  const of = newRun(1, 'ab', seededRandom(1));
+  const store = new StateFiles(memoryBlobs(), 't', of);
+  const tables = new StateTables(dag as unknown as Dag, { ...options, before: noState, store });
+  const sealed = tables.seal();
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const state = await tables.write(sealed, (what) => what());
+  // The barrier's, and those after it: each is over before it may be long.
+  expect(table.slices.length).toBeGreaterThan(3);
+  expect(Math.max(...table.slices)).toBe(256 * 1_024);
+  expect(turns).toBeGreaterThanOrEqual(table.slices.length - 2);
+  const { stallMs, writtenEntries, writtenBytes, fileBytes, runs, restoreMs } = tables.status;
+  expect(stallMs).toBe(Math.ceil((256 * 1_024) / (1_024 + 22 + 'key 0999'.length)));
+  expect([writtenEntries, writtenBytes > 1_000 * 1_024, runs, restoreMs]).toEqual([
+    1_000,
+    true,
+    1,
+    null,
+  ]);
+  expect(fileBytes).toBe(state.runs[0]?.files.reduce((sum, { bytes }) => sum + bytes, 0));
+  isOver = true;
+  const again = new StateTables(dag as unknown as Dag, { ...options, before: state, store });
+  const manifest = { ...baseOf(1, 1), operators: { node: {} }, state };
+  await again.restore(storedState(manifest, noPlan, store, seededRandom(1)).entries, () => true);
+  expect(again.status.restoreMs).toBe(5_000);
+});
 
 describe('tables on a store', () => {
   it('are merged and cleaned up: only what kept manifests name stays', async () => {

@@ -172,3 +172,18 @@ it('holds many keys, and lets go of all of them, a bounded number with each step
   expect(keys.filter((key) => !table.add(digestOf(key), key, 1_500))).toEqual([]);
   expect(table.size).toBe(40_000);
 });
+
+it('give their places to those that come later: memory is that of what is there at one time', () => {
+  const log = new EntryLog();
+  const table = begun(1_000, log);
+  for (let time = 1; time <= 30_000; time++) {
+    const key = `s${time}`;
+    table.add(digestOf(key), key, time);
+    table.forget(time - 1_000);
+    if (time % 500 !== 0) continue;
+    while (!table.seal(log.writer()).write(Number.POSITIVE_INFINITY));
+  }
+  expect(table.size).toBe(1_000);
+  // And of one of the buckets by time that a stay is divided into.
+  expect(table.held).toBeLessThan(1_020);
+});
