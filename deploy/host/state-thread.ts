@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. What fails here, in a store, rejects as it failed; the thread learns only that it did.
- * 2. When the thread ends, everything that is under way rejects, and everything after it.
+ * 2. When the thread ends, everything that is not done yet rejects, and everything after it.
  */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

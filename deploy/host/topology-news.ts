@@ -53,6 +53,10 @@ export function newsLine(
       const by = operator === null ? 'a sink or the checkpoint' : `'${operator}'`;
       return `${by} failed twice on the element at ${split} ${place} alone: it is set aside in the rejected table (operator-failed): ${message}`;
     }
+    case 'state-damaged': {
+      const fix = news.fix === null ? '' : `\n  ${news.fix}`;
+      return `ALARM: a file of the state is damaged, without which no restart is possible: ${news.message}${fix}`;
+    }
     case 'call-refused': {
       const { node, slot } = news.call;
       return `'${node}' (${slot}) did not return from one call, twice: what it was given is in the rejected table (function-stuck)`;

@@ -79,7 +79,7 @@ export const streams = list({
       }),
       order: choice({
         description:
-          '`key`: events of one partition key on one path keep the order in which they were sent.',
+          '`key`: events of one partition key on one route keep the order in which they were sent.',
         default: 'none',
         enum: ['none', 'key'],
       }),

@@ -213,7 +213,7 @@ export function carryOver(
       );
     }),
     ...sinkStates(previous, plan),
-    // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
+    // A drained run emitted all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
     state: stateOf(previous, drained ? new Set() : kept),
     positions: keep(previous.positions),
@@ -227,7 +227,7 @@ export function carryOver(
   };
 }
 
-/** The entries of nodes whose state goes on. Those of the others are nobody's. */
+/** The entries of nodes whose state continues. Those of the others belong to none. */
 function stateOf(
   { state = noState, operators }: Manifest,
   kept: ReadonlySet<string>,

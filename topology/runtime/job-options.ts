@@ -19,6 +19,7 @@ import type { LossNews } from './job-losses.ts';
 import type { SharedCalls } from './shared-calls.ts';
 import type { SplitNews } from './split-watch.ts';
 import type { StartFrom } from './start-from.ts';
+import type { StateNews } from './state-tables.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
@@ -54,7 +55,7 @@ export interface JobConnectors {
  * What happens to a job that a person should read at once: told once per change, never per turn.
  * Structured-clonable.
  */
-export type JobNews = CheckpointNews | IsolationNews | SplitNews | LossNews;
+export type JobNews = CheckpointNews | IsolationNews | SplitNews | LossNews | StateNews;
 
 export interface JobOptions {
   readonly topology: Topology;

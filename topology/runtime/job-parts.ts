@@ -96,6 +96,7 @@ export async function assembleParts(
     store: files,
     stateWriter: options.stateWriter ?? inlineStateWriter,
     clock,
+    tell: (news) => options.tell?.(news),
   });
   const { entries } = storedState(fence, plan, files, random);
   try {

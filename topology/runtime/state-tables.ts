@@ -14,6 +14,7 @@
 import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Manifest, ManifestState } from '../checkpoint/manifest.ts';
 import { noState } from '../checkpoint/manifest.ts';
 import type { DeadThrough } from '../checkpoint/sorted-runs/decide-merge.ts';
@@ -37,7 +38,7 @@ import { tablesOf } from './dag.ts';
 
 /** What is encoded without a pause. */
 const sliceBytes = 256 * 1_024;
-/** What may change while a checkpoint is under way; more waits for it. */
+/** What may change while a checkpoint is being written; more waits for it. */
 const changesMaxBytes = 256 * 1_024 * 1_024;
 
 interface Numbered extends OwnedTable {
@@ -75,6 +76,15 @@ export interface StateStatus {
   readonly stallMs: number;
   /** What the entries took to be restored when the run began, ms; null where there was nothing. */
   readonly restoreMs: number | null;
+  /** Which of its files a merge found damaged; null where none. */
+  readonly damage: string | null;
+}
+
+/** A file of the state is damaged, which a merge found: told once for each. */
+export interface StateNews {
+  readonly kind: 'state-damaged';
+  readonly message: string;
+  readonly fix: string | null;
 }
 
 export interface StateTablesOptions {
@@ -82,6 +92,7 @@ export interface StateTablesOptions {
   readonly store: StateFiles;
   readonly stateWriter: () => StateWriter;
   readonly clock: Clock;
+  readonly tell: (news: StateNews) => void;
 }
 
 export class StateTables {
@@ -90,6 +101,7 @@ export class StateTables {
   readonly #store: StateFiles;
   readonly #makeStateWriter: () => StateWriter;
   readonly #clock: Clock;
+  readonly #tell: StateTablesOptions['tell'];
   /** Made for the first entries. */
   #stateWriter: StateWriter | undefined;
   readonly #use = new FileUse();
@@ -103,8 +115,10 @@ export class StateTables {
   #stallMs = 0;
   #written = { writtenEntries: 0, writtenBytes: 0 };
   #restoreMs: number | null = null;
+  #damage: string | null = null;
+  #isClosed = false;
 
-  constructor(dag: Dag, { before, store, stateWriter, clock }: StateTablesOptions) {
+  constructor(dag: Dag, { before, store, stateWriter, clock, tell }: StateTablesOptions) {
     const own = tablesOf(dag);
     const numbers = numberTables(
       before,
@@ -118,11 +132,12 @@ export class StateTables {
     this.#store = store;
     this.#makeStateWriter = stateWriter;
     this.#clock = clock;
+    this.#tell = tell;
     this.#runs = before.runs;
     for (const { number, table } of this.#tables) table.begin(number, this.#writer);
   }
 
-  /** Whether so much changed that nothing is to come before the checkpoint that is under way. */
+  /** Whether so much changed that nothing is to come before the one that is being written. */
   get isFull(): boolean {
     return this.#changedBytes() > changesMaxBytes;
   }
@@ -136,6 +151,7 @@ export class StateTables {
       ...this.#written,
       stallMs: this.#stallMs,
       restoreMs: this.#restoreMs,
+      damage: this.#damage,
     };
   }
 
@@ -235,7 +251,7 @@ export class StateTables {
     this.#stateWriter.add(chunks);
   }
 
-  /** The state of a run that gave all out. */
+  /** The state of a run that emitted all of it. */
   get none(): ManifestState {
     return { ...noState, lastTable: this.#numbers.lastTable };
   }
@@ -287,15 +303,27 @@ export class StateTables {
         this.#merged = { inputs: plan.runs.map((run) => run.id), run: { id, files } };
       })
       // What could not be merged now is merged after another checkpoint.
-      .catch(() => this.#use.dropped(written))
+      .catch((thrown: unknown) => {
+        this.#use.dropped(written);
+        this.#tellDamage(thrown);
+      })
       .finally(() => {
         this.#merging = undefined;
       });
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#stateWriter?.close();
     await this.#merging;
+  }
+
+  #tellDamage(thrown: unknown): void {
+    if (!(thrown instanceof SluiceError) || thrown.code !== 'checkpoint-corrupt') return;
+    const { message, fix = null } = thrown;
+    if (this.#isClosed || message === this.#damage) return;
+    this.#damage = message;
+    this.#tell({ kind: 'state-damaged', message, fix });
   }
 
   /** Says whether all is encoded. */

@@ -202,10 +202,15 @@ describe('a topology', () => {
       writtenBytes: 1_048_576,
       stallMs: 3.21,
       restoreMs: null,
+      damage: null,
     };
     expect(topologyDetails(hostStatus({ job: jobStatus([split(0)], { state }) }), 3_000)).toContain(
       '  state: 1200 entries, 3.5 MiB in 1 run; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most',
     );
+    const damaged = { ...state, damage: 'a.run is damaged' };
+    expect(
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: damaged }) }), 3_000),
+    ).toContain('  the state is damaged: a.run is damaged');
     const restored = { ...state, runs: 2, restoreMs: 2_500 };
     expect(
       topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: restored }) }), 3_000),

@@ -50,6 +50,14 @@ it('the log has each checkpoint that fails at once, loudly from the third on, an
   expect(lines[3]).toBe('checkpoint 7 is complete, after 3 that failed');
 });
 
+it('the log has that a file of the state is damaged, loudly, with what to do', () => {
+  const news = { kind: 'state-damaged', message: 'a.run is damaged', fix: null } as const;
+  expect(newsLine(news, healthy, healthy)).toBe(
+    'ALARM: a file of the state is damaged, without which no restart is possible: a.run is damaged',
+  );
+  expect(newsLine({ ...news, fix: 'look at it' }, healthy, healthy)).toMatch(/\n {2}look at it$/);
+});
+
 it('the log is not filled by a row of failures that goes on for hours', () => {
   const lines = linesOf(Array.from({ length: 1_000 }, () => failed));
   expect(lines.length).toBeGreaterThan(50);
@@ -98,6 +106,7 @@ it('the metrics tell what the state takes, and what its last checkpoint and its 
     writtenBytes: 400,
     stallMs: 3.5,
     restoreMs: 2_500,
+    damage: null,
   };
   const of = async (job: Partial<typeof state> | null): Promise<readonly string[]> => {
     const status = hostStatus({

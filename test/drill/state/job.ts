@@ -59,7 +59,13 @@ async function run(blobs: BlobStore): Promise<void> {
   table.deadThrough = deadThroughOf(stepOf(fence));
   const tables = new StateTables(
     { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] } as unknown as Dag,
-    { before: fence.state ?? noState, store: files, stateWriter: stateThread, clock: systemClock },
+    {
+      before: fence.state ?? noState,
+      store: files,
+      stateWriter: stateThread,
+      clock: systemClock,
+      tell: () => undefined,
+    },
   );
   await tables.begin(await store.all());
   await tables.restore(storedState(fence, noPlan, files, systemRandom).entries, () => true);

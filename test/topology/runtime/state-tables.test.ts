@@ -7,11 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { present } from '../../../schemas/kernel/assert.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import { newRun } from '../../../schemas/run-id.ts';
-import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
+import type { Manifest, ManifestState } from '../../../topology/checkpoint/manifest.ts';
 import {
   encodeManifest,
   lineageOf,
@@ -25,8 +26,10 @@ import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
 import type { Dag } from '../../../topology/runtime/dag.ts';
+import type { StateNews } from '../../../topology/runtime/state-tables.ts';
 import { StateTables } from '../../../topology/runtime/state-tables.ts';
 import type { EntryWriter, SealedChanges, StateTable } from '../../../topology/state/entries.ts';
+import { never } from '../../../topology/state/entries.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
 import { memoryBlobs } from '../support.ts';
 import type { Row } from './map-table.ts';
@@ -89,6 +92,7 @@ async function run(
     store: files,
     stateWriter: inlineStateWriter,
     clock: systemClock,
+    tell: () => undefined,
   });
   try {
     await tables.begin(await store.all());
@@ -218,7 +222,7 @@ it('a large state is encoded in slices between which others have their turn, and
   const table = new SlowTable();
   const { clock } = table;
   const dag = { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] };
-  const options = { stateWriter: inlineStateWriter, clock };
+  const options = { stateWriter: inlineStateWriter, clock, tell: () => undefined };
   const of = newRun(1, 'ab', seededRandom(1));
   const store = new StateFiles(memoryBlobs(), 't', of);
   const tables = new StateTables(dag as unknown as Dag, { ...options, before: noState, store });
@@ -249,6 +253,42 @@ it('a large state is encoded in slices between which others have their turn, and
   const manifest = { ...baseOf(1, 1), operators: { node: {} }, state };
   await again.restore(storedState(manifest, noPlan, store, seededRandom(1)).entries, () => true);
   expect(again.status.restoreMs).toBe(5_000);
+});
+
+it('a file that a merge finds damaged is told once; one that cannot be read now is not', async () => {
+  const table = new MapTable();
+  const dag = { stages: [{ nodes: [{ id: 'node' }], operator: { tables: [table] } }] };
+  const blobs = memoryBlobs();
+  let isAway = true;
+  const get: BlobStore['get'] = (key) =>
+    isAway ? Promise.reject(new SluiceError('disk-full', 'away')) : blobs.get(key);
+  const news: StateNews[] = [];
+  const tables = new StateTables(dag as unknown as Dag, {
+    before: noState,
+    store: new StateFiles({ ...blobs, get }, 't', newRun(1, 'ab', seededRandom(1))),
+    stateWriter: inlineStateWriter,
+    clock: systemClock,
+    tell: (each) => news.push(each),
+  });
+  const checkpoint = async (n: number): Promise<ManifestState> => {
+    table.put(`key ${n}`, [never, `${n}`]);
+    const state = await tables.write(tables.seal(), (what) => what());
+    tables.tidy();
+    for (let round = 0; round < 50; round++) await new Promise(setImmediate);
+    return state;
+  };
+  const states: ManifestState[] = [];
+  for (let n = 0; n < 8; n++) states.push(await checkpoint(n));
+  expect([states[7]?.runs.length, tables.status.damage]).toEqual([8, null]);
+  // The merge of the next checkpoint has the eight youngest.
+  const [, name = ''] = filesOf(states[7]?.runs ?? []);
+  const whole = present(blobs.blobs.get(name), name);
+  blobs.blobs.set(name, whole.subarray(1));
+  isAway = false;
+  for (let n = 8; n < 10; n++) await checkpoint(n);
+  const message = expect.stringContaining(`${name} is damaged`);
+  expect(news).toEqual([{ kind: 'state-damaged', message, fix: expect.any(String) }]);
+  expect(tables.status.damage).toEqual(message);
 });
 
 describe('tables on a store', () => {

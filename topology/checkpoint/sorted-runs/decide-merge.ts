@@ -4,7 +4,7 @@
  * Runs are merged by size: their tiers are powers of `tierFactor`, and as soon as a tier has that
  * many runs they become one. An entry is written about once a tier, and there are at most
  * `tierFactor` - 1 runs of each. Beside that the oldest runs are merged when most of what there is
- * counts no more: it was written again, removed, or died.
+ * is obsolete: it was written again, removed, or died.
  *
  * Invariants:
  * 1. Only runs that are neighbours in age are merged.
@@ -28,7 +28,7 @@ const tierFactor = 8;
 const lowestTierBytes = 1_024 * 1_024;
 /** Of each one file is in memory. */
 export const mergedRunsMax = 16;
-/** Entries that count no more, as a part of all of them. */
+/** Obsolete entries, as a part of all of them. */
 const garbagePart = 1 / 2;
 /** How much has to have come to the oldest run before it is written again, as a part of it. */
 const grownPart = 1 / tierFactor;
@@ -95,7 +95,7 @@ function tierOf(bytes: number): number {
   return tier;
 }
 
-/** The oldest runs, when most entries count no more and merging did not happen just now. */
+/** The oldest runs, when most entries are obsolete and merging did not happen just now. */
 function garbage(runs: readonly SortedRun[], live: number): readonly [number, number] | undefined {
   const entries = entriesOf(runs);
   const [oldest, ...younger] = runs;

@@ -73,7 +73,7 @@ export class ChunkWriter implements EntryWriter {
     this.#at = keyAt + keyLength;
   }
 
-  /** What was written since the last call; the writer goes on with chunks of its own. */
+  /** What was written since the last call; the writer continues with chunks of its own. */
   take(): readonly EntryChunk[] {
     this.#finish();
     return this.#full.splice(0);

@@ -6,8 +6,8 @@
  * 1. Runs are listed oldest first: of two entries with one table and key that of the later run
  *    counts.
  * 2. A file belongs to one run, and its name to one content, in all manifests of a topology.
- * 3. A table's number is given once in a lineage: entries of a number that no table has are
- *    nobody's.
+ * 3. A table's number is given once in a lineage: entries of a number that no table has
+ *    belong to none.
  */
 
 /** What one file has of one table. */
@@ -66,7 +66,7 @@ export function noRuns(keyGroups: number): StateRuns {
 
 /**
  * The tables that a job has, with the numbers that they had; a new number for one that had none, as
- * it is new, or its state was let go: what was written under an old number is nobody's then.
+ * it is new, or its state was dropped: what was written under an old number belongs to none then.
  */
 export function numberTables(
   before: StateRuns,

@@ -4,8 +4,8 @@
  *
  * Invariants:
  * 1. One run is collected at a time: what was added since the last `write` is in the next.
- * 2. Files are given to be stored one after the other, and the memory of chunks is let go as soon
- *    as their run is written.
+ * 2. Files are given to be stored one after the other, and the memory of chunks is released as
+ *    soon as their run is written.
  */
 import type { EntryChunk } from './entry-chunks.ts';
 import { FileBuilder } from './file-builder.ts';
@@ -22,14 +22,14 @@ export interface StateWriter {
    * what was added is lost then.
    */
   write(prefix: string, put: MergeFiles['put']): Promise<readonly StateFile[]>;
-  /** The files of one run in place of `runs`, oldest first; goes on beside a `write`. */
+  /** The files of one run in place of `runs`, oldest first; may run beside a `write`. */
   merge(
     prefix: string,
     runs: readonly SortedRun[],
     rules: MergeRules,
     files: MergeFiles,
   ): Promise<readonly StateFile[]>;
-  /** What is under way rejects. */
+  /** What is not done yet rejects. */
   close(): Promise<void>;
 }
 

@@ -79,6 +79,8 @@ function jobLines(job: JobStatus, nowMs: number): readonly string[] {
   ];
   if (job.state !== null && job.state.entries + job.state.runs > 0)
     lines.push(stateLine(job.state));
+  if (job.state !== null && job.state.damage !== null)
+    lines.push(`  the state is damaged: ${job.state.damage}`);
   for (const aside of job.setAside) lines.push(`  ${asideText(aside)}`);
   if (job.pausedBy.length > 0)
     lines.push(
