@@ -66,6 +66,8 @@ export interface Kind<N extends AnyNode> {
 
   /** What it keeps between turns; absent: nothing. */
   readonly state?: KindState<N>;
+  /** Whether some of it may rest as records. */
+  readonly rests?: true;
 
   /**
    * Runs a node on its own. Of a kind that has `link` too: where the node keeps state.

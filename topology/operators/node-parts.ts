@@ -2,6 +2,7 @@
  * What a node is run with: its functions, its counters and what it needs of the world.
  */
 import type { PlanShape } from '../nodes/node.ts';
+import type { RecordStore } from '../state/records.ts';
 import type { LookupFunction } from './lookup/bounded-calls.ts';
 import type { LookupTargets } from './lookup/lookup-target.ts';
 import type { NodeCounts, OperatorHost, Reject } from './operator.ts';
@@ -26,6 +27,10 @@ export interface NodeParts {
   /** Whether event time is only set after it. */
   readonly isBeforeTime: () => boolean;
   readonly host: OperatorHost;
+  /** A store of its own for state at rest, which is closed after the node. */
+  readonly records: () => RecordStore;
+  /** What its live objects may take before some of them rest: its part of the job's. */
+  readonly liveStateMaxBytes: number;
   /** Rows of its file's table, by their key's encoding. */
   readonly table: () => ReadonlyMap<string, unknown>;
   /** What its connector is asked by. */

@@ -18,6 +18,9 @@ import { sinkKindOf } from '../operators/sink/sinks.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { isLateOutput } from '../plan/plan.ts';
+import { memoryRecords } from '../state/memory-records.ts';
+import type { RecordStore, StateRoom } from '../state/records.ts';
+import { liveStateDefaultMaxBytes } from '../state/records.ts';
 import type { Dag, SinkStage, SourceStage, Stage } from './dag.ts';
 import { CompiledDag } from './dag.ts';
 import { elementLevels } from './element-levels.ts';
@@ -32,6 +35,7 @@ export interface DagConnections {
   readonly lookups: ReadonlyMap<string, LookupFunction>;
   readonly host: OperatorHost;
   readonly freezes: Freezes;
+  readonly room?: StateRoom;
   /** What a node's check of schemas is called by, where somebody watches. */
   readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
 }
@@ -42,7 +46,8 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
   const { plan } = topology;
   const { freezes } = connections;
   const counts = new Map(plan.nodes.map((node) => [node.id, noCounts()]));
-  const partsOf = partsFor(topology, counts, reject, connections);
+  const records: RecordStore[] = [];
+  const partsOf = partsFor(topology, { counts, records }, reject, connections);
   const batches = new Batches();
   const frozenOf = (node: PlanNode): readonly Batch[] =>
     frozenPorts(plan, node, freezes).map((port) => batches.of(node.id, port));
@@ -69,7 +74,16 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     }
   }
   const all = batches.all;
-  return new CompiledDag({ sources, stages, sinks, counts, batches: all, entering, freezes });
+  return new CompiledDag({
+    sources,
+    stages,
+    sinks,
+    counts,
+    records,
+    batches: all,
+    entering,
+    freezes,
+  });
 }
 
 /** The batches of a plan's outputs. */
@@ -99,14 +113,19 @@ function sinkStage(node: SinkNode, input: Batch, topology: Topology): SinkStage 
   return { node, input, port: from.port, late, writes };
 }
 
-/** What each node is run with. */
+/** What each node is run with; what it has of `records` is added there. */
 function partsFor(
   topology: Topology,
-  counts: ReadonlyMap<string, NodeCounts>,
+  {
+    counts,
+    records,
+  }: { readonly counts: ReadonlyMap<string, NodeCounts>; readonly records: RecordStore[] },
   reject: Reject,
-  { tables, lookups, host, freezes, schemas }: DagConnections,
+  { tables, lookups, host, freezes, room = {}, schemas }: DagConnections,
 ): PartsOf {
   const { plan } = topology;
+  const { recordStore = memoryRecords, liveStateMaxBytes = liveStateDefaultMaxBytes } = room;
+  const resting = plan.nodes.filter((node) => kindOf(node).rests === true).length;
   const levels = elementLevels(plan);
   const targets = lookupTargets(host.clock);
   return (node) => {
@@ -122,6 +141,12 @@ function partsFor(
       wayLevel: levels.hasWays(node) ? level : undefined,
       isBeforeTime: () => isBeforeTime(node, plan),
       host,
+      records: () => {
+        const store = recordStore();
+        records.push(store);
+        return store;
+      },
+      liveStateMaxBytes: liveStateMaxBytes / Math.max(1, resting),
       table: () => present(tables.get(id), `the table of ${id}`),
       connector: () => present(lookups.get(id), `the connector of ${id}`),
       targets,

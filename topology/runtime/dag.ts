@@ -13,6 +13,7 @@ import type { NodeCounts, Operator } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
 import type { SourceNode } from '../operators/source/kind.ts';
 import type { StateTable } from '../state/entries.ts';
+import type { RecordStore } from '../state/records.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Freezes } from './frozen-values.ts';
 import { freezeElements } from './frozen-values.ts';
@@ -49,6 +50,8 @@ export interface DagParts {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  /** Those that operators made, and will make. */
+  readonly records: readonly RecordStore[];
   readonly batches: readonly Batch[];
   /** Batches of sources whose elements nobody may change. */
   readonly entering: readonly Batch[];
@@ -69,6 +72,7 @@ export interface Dag {
   run(runStage?: (stage: Stage) => boolean): boolean;
   /** Empties every batch, for the next turn. */
   clear(): void;
+  close(): void;
 }
 
 export class CompiledDag implements Dag {
@@ -76,16 +80,19 @@ export class CompiledDag implements Dag {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  readonly #records: readonly RecordStore[];
   readonly #batches: readonly Batch[];
   readonly #entering: readonly Batch[];
   readonly #freezes: Freezes;
   #at: Stage | undefined;
 
-  constructor({ sources, stages, sinks, counts, batches, entering, freezes }: DagParts) {
+  constructor(parts: DagParts) {
+    const { sources, stages, sinks, counts, records, batches, entering, freezes } = parts;
     this.sources = sources;
     this.stages = stages;
     this.sinks = sinks;
     this.counts = counts;
+    this.#records = records;
     this.#batches = batches;
     this.#entering = entering;
     this.#freezes = freezes;
@@ -109,6 +116,11 @@ export class CompiledDag implements Dag {
 
   clear(): void {
     for (const batch of this.#batches) batch.clear();
+  }
+
+  close(): void {
+    for (const { operator } of this.stages) operator.close?.();
+    for (const store of this.#records) store.close();
   }
 }
 

@@ -14,6 +14,7 @@ import type { LookupFunction } from '../operators/lookup/bounded-calls.ts';
 import type { LookupFile } from '../operators/lookup/node.ts';
 import type { SinkDefinitionData, SinkNode } from '../operators/sink/node.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
+import type { StateRoom } from '../state/records.ts';
 import type { Freezes } from './frozen-values.ts';
 import type { LossNews } from './job-losses.ts';
 import type { SharedCalls } from './shared-calls.ts';
@@ -57,7 +58,7 @@ export interface JobConnectors {
  */
 export type JobNews = CheckpointNews | IsolationNews | SplitNews | LossNews | StateNews;
 
-export interface JobOptions {
+export interface JobOptions extends StateRoom {
   readonly topology: Topology;
   readonly blobs: BlobStore;
   readonly connectors: JobConnectors;

@@ -69,7 +69,7 @@ export function compileOperators(
   connections: Connections,
   wake: () => void,
 ): Operators {
-  const { clock, random, freezes = 'shared' } = options;
+  const { clock, random, freezes = 'shared', recordStore, liveStateMaxBytes } = options;
   const isolation = new JobIsolation(fence.isolation, (news) => options.tell?.(news));
   const seen = isolation.watch(options.topology, options.calls);
   const host = { clock, random, wake };
@@ -77,6 +77,7 @@ export function compileOperators(
     ...connections,
     host,
     freezes,
+    room: { recordStore, liveStateMaxBytes },
     ...seen,
   });
   return { topology: seen.topology, dag, isolation };

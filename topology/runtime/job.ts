@@ -219,7 +219,7 @@ class Run implements JobRun {
     checkpoints?.close();
     await checkpoints?.settled().catch(() => undefined);
     await tables?.close();
-    for (const { operator } of this.#dag?.stages ?? []) operator.close?.();
+    this.#dag?.close();
     await sinks?.close();
     for (const reader of this.#readers) await reader.close();
   }

@@ -46,6 +46,7 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
       (JSON.parse(text) as EncodedRow)[1],
     ],
   },
+  rests: true,
   operator: (node, { call, wayLevel, counts, reject }) =>
     new IntervalJoinOperator(
       node,

@@ -47,6 +47,7 @@ export const processKind: Kind<ProcessNode> = {
       return { ...others, layouts: withoutNames(layouts, gone) };
     },
   },
+  rests: true,
   operator: (node, { call, level, counts, reject }) =>
     new ProcessOperator(
       node,

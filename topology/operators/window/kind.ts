@@ -63,6 +63,7 @@ export const windowKind: Kind<WindowNode> = {
       return { ...others, layouts: withoutNames(layouts, gone) };
     },
   },
+  rests: true,
   operator: (node, { call, counts, reject }) => {
     const aggregates = node.aggregates.map((choice) => ({
       name: choice.name,

@@ -14,6 +14,7 @@ import { rowKinds } from '../../operators/batch.ts';
 import type { NodeCounts, Rejection } from '../../operators/operator.ts';
 import type { Topology } from '../../plan/plan.ts';
 import { jsonCopy } from '../../state/json-safe.ts';
+import type { StateRoom } from '../../state/records.ts';
 import { compileDag } from '../compile-dag.ts';
 import type { Connections } from '../connections.ts';
 import type { Dag } from '../dag.ts';
@@ -38,6 +39,7 @@ export class DrivenTopology {
   readonly #topology: Topology;
   readonly #connections: Connections;
   readonly #splits: DriverOptions['splits'];
+  readonly #room: StateRoom;
   readonly #clock = manualClock();
   readonly #rejections: DrivenRejection[] = [];
   readonly #reject = ({ node, code, message, pointer, value }: Rejection): void =>
@@ -49,10 +51,16 @@ export class DrivenTopology {
   /** Called when an operator that waited has something to emit. */
   #wake: (() => void) | undefined;
 
-  constructor(topology: Topology, connections: Connections, options: DriverOptions) {
+  constructor(
+    topology: Topology,
+    connections: Connections,
+    options: DriverOptions,
+    room: StateRoom,
+  ) {
     this.#topology = topology;
     this.#connections = connections;
     this.#splits = options.splits;
+    this.#room = room;
     this.#nowMs = options.now ?? 0;
     this.#dag = this.#compile();
     this.#state = new DrivenState(this.#dag);
@@ -154,7 +162,7 @@ export class DrivenTopology {
   }
 
   close(): void {
-    for (const { operator } of this.#dag.stages) operator.close?.();
+    this.#dag.close();
   }
 
   #compile(): Dag {
@@ -163,6 +171,7 @@ export class DrivenTopology {
       ...this.#connections,
       host: { clock: this.#clock, random: seededRandom(1), wake },
       freezes: 'all',
+      room: this.#room,
     });
   }
 
