@@ -3,6 +3,7 @@
  */
 import type { PlanShape } from '../nodes/node.ts';
 import type { RecordStore } from '../state/records.ts';
+import type { Cause } from './cause.ts';
 import type { LookupFunction } from './lookup/bounded-calls.ts';
 import type { LookupTargets } from './lookup/lookup-target.ts';
 import type { NodeCounts, OperatorHost, Reject } from './operator.ts';
@@ -20,6 +21,8 @@ export interface NodeParts {
   readonly returning: (call: Call) => Call;
   readonly counts: NodeCounts;
   readonly reject: Reject;
+  /** Told what the operator is at work on. */
+  readonly cause: Cause;
   /** How many nodes before it make several elements of one event. */
   readonly level: number;
   /** The same, where an event may come by more than one of its inputs. */

@@ -2,45 +2,25 @@
  * Compiles a plan into the stages of a turn: one for each node that keeps state, and one for each
  * chain of adjacent nodes that keep none. The kind of a node defines how it runs.
  */
-import { assert, present } from '../../schemas/kernel/assert.ts';
+import { present } from '../../schemas/kernel/assert.ts';
 import { outPort } from '../nodes/node.ts';
-import { downstreamOf, upstreamOf } from '../nodes/ways.ts';
 import { Batch } from '../operators/batch.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { isStateful, kindOf } from '../operators/kinds.ts';
-import type { LookupFunction } from '../operators/lookup/bounded-calls.ts';
-import { lookupTargets } from '../operators/lookup/lookup-target.ts';
-import type { Call, NodeParts, SchemasCheck } from '../operators/node-parts.ts';
-import type { NodeCounts, OperatorHost, Reject } from '../operators/operator.ts';
+import type { NodeParts } from '../operators/node-parts.ts';
+import type { Reject } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
 import { sinkKindOf } from '../operators/sink/sinks.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { isLateOutput } from '../plan/plan.ts';
-import { memoryRecords } from '../state/memory-records.ts';
-import type { RecordStore, StateRoom } from '../state/records.ts';
-import { liveStateDefaultMaxBytes } from '../state/records.ts';
+import type { RecordStore } from '../state/records.ts';
 import type { Dag, SinkStage, SourceStage, Stage } from './dag.ts';
 import { CompiledDag } from './dag.ts';
-import { elementLevels } from './element-levels.ts';
-import type { Freezes } from './frozen-values.ts';
-import { frozenPorts, returningFrozen } from './frozen-values.ts';
-
-/** What nodes need of the world beside their functions. */
-export interface DagConnections {
-  /** By node id: rows of a file's table by their key's encoding. */
-  readonly tables: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
-  /** By node id. */
-  readonly lookups: ReadonlyMap<string, LookupFunction>;
-  readonly host: OperatorHost;
-  readonly freezes: Freezes;
-  readonly room?: StateRoom;
-  /** What a node's check of schemas is called by, where somebody watches. */
-  readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
-}
-
-type PartsOf = (node: PlanNode) => NodeParts;
+import { frozenPorts } from './frozen-values.ts';
+import type { DagConnections, PartsOf } from './parts-of-nodes.ts';
+import { partsFor, resolved } from './parts-of-nodes.ts';
 
 export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
   const { plan } = topology;
@@ -113,48 +93,6 @@ function sinkStage(node: SinkNode, input: Batch, topology: Topology): SinkStage 
   return { node, input, port: from.port, late, writes };
 }
 
-/** What each node is run with; what it has of `records` is added there. */
-function partsFor(
-  topology: Topology,
-  {
-    counts,
-    records,
-  }: { readonly counts: ReadonlyMap<string, NodeCounts>; readonly records: RecordStore[] },
-  reject: Reject,
-  { tables, lookups, host, freezes, room = {}, schemas }: DagConnections,
-): PartsOf {
-  const { plan } = topology;
-  const { recordStore = memoryRecords, liveStateMaxBytes = liveStateDefaultMaxBytes } = room;
-  const resting = plan.nodes.filter((node) => kindOf(node).rests === true).length;
-  const levels = elementLevels(plan);
-  const targets = lookupTargets(host.clock);
-  return (node) => {
-    const { id } = node;
-    const level = levels.levelOf(node);
-    return {
-      plan: plan,
-      call: (slot) => resolved(topology, id, slot),
-      returning: (call) => returningFrozen(call, freezes),
-      counts: present(counts.get(id), `the counts of ${id}`),
-      reject,
-      level,
-      wayLevel: levels.hasWays(node) ? level : undefined,
-      isBeforeTime: () => isBeforeTime(node, plan),
-      host,
-      records: () => {
-        const store = recordStore();
-        records.push(store);
-        return store;
-      },
-      liveStateMaxBytes: liveStateMaxBytes / Math.max(1, resting),
-      table: () => present(tables.get(id), `the table of ${id}`),
-      connector: () => present(lookups.get(id), `the connector of ${id}`),
-      targets,
-      watched: (check) => schemas?.(id, check) ?? check,
-    };
-  };
-}
-
 function alone(node: PlanNode, parts: NodeParts): Stage['operator'] {
   return present(kindOf(node).operator, `the operator of ${node.kind}`)(node, parts);
 }
@@ -183,20 +121,4 @@ function chainFrom(first: PlanNode, { nodes }: Plan): readonly PlanNode[] {
     chain.push(next);
     last = next;
   }
-}
-
-/**
- * Whether event time is only set behind this node. Either all inputs of a union have it, or none.
- */
-function isBeforeTime(node: PlanNode, plan: Plan): boolean {
-  const upstream = upstreamOf(plan, node);
-  const downstream = downstreamOf(plan, node);
-  const timed = plan.nodes.filter((each) => kindOf(each).setsTime === true).map(({ id }) => id);
-  return timed.some((id) => downstream.has(id)) && !timed.some((id) => upstream.has(id));
-}
-
-function resolved(topology: Topology, node: string, slot: string): Call {
-  const found = topology.resolve(node, slot);
-  assert(found !== undefined, `${node} has no function ${slot}`);
-  return found as Call;
 }

@@ -37,6 +37,6 @@ export const deduplicateKind: Kind<DeduplicateNode> = {
     options: ({ withinMs, late }) => ({ within: withinMs, late }),
     fromWhole: deduplicateFromWhole,
   },
-  operator: (node, { call, counts, reject, host }) =>
-    new DeduplicateOperator(node, call(keySlot), counts, reject, host.random),
+  operator: (node, { call, counts, reject, host, cause }) =>
+    new DeduplicateOperator(node, call(keySlot), counts, reject, host.random, cause),
 };

@@ -16,6 +16,7 @@ import type { EncodedTime } from '../../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
 import type { Batch } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
+import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
@@ -35,6 +36,7 @@ export class DeduplicateOperator implements Operator {
   readonly #by: (value: unknown) => unknown;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
+  readonly #cause: Cause;
   /** When each key was first. */
   readonly #firsts: FirstSeen;
   readonly #words = new Uint32Array(4);
@@ -50,11 +52,13 @@ export class DeduplicateOperator implements Operator {
     counts: NodeCounts,
     reject: Reject,
     random: Random,
+    cause: Cause,
   ) {
     this.#node = node;
     this.#by = by;
     this.#counts = counts;
     this.#reject = reject;
+    this.#cause = cause;
     this.#firsts = new FirstSeen(node.withinMs);
     this.tables = [this.#firsts];
     this.#secret = newDigestSecret(random);
@@ -74,6 +78,7 @@ export class DeduplicateOperator implements Operator {
     const [target, late] = out;
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
+      this.#cause.row = i;
       const kind = batch.kinds[i] as (typeof batch.kinds)[number];
       const timestamp = batch.timestamps[i] as number;
       if (kind !== rowKinds.element) {

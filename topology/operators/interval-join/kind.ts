@@ -47,13 +47,14 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
     ],
   },
   rests: true,
-  operator: (node, { call, wayLevel, counts, reject }) =>
+  operator: (node, { call, wayLevel, counts, reject, cause }) =>
     new IntervalJoinOperator(
       node,
       { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') },
       wayLevel,
       counts,
       reject,
+      cause,
     ),
 };
 

@@ -29,6 +29,7 @@ import type { TimeSignal } from '../../time/watermark.ts';
 import { maxTime } from '../../time/watermark.ts';
 import type { Batch, RowKind } from '../batch.ts';
 import { endOfInput, rowKinds } from '../batch.ts';
+import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
@@ -57,6 +58,7 @@ export class IntervalJoinOperator implements Operator {
   readonly #functions: JoinFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
+  readonly #cause: Cause;
   readonly #lefts: JoinSide;
   readonly #rights: JoinSide;
   readonly #merge = new WatermarkMerge(2, 'combined');
@@ -76,12 +78,14 @@ export class IntervalJoinOperator implements Operator {
     level: number | undefined,
     counts: NodeCounts,
     reject: Reject,
+    cause: Cause,
   ) {
     this.#node = node;
     this.#level = level;
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
+    this.#cause = cause;
     this.#result = `what '${node.id}' returns`;
     this.#leftStaysMs = Math.max(node.upperMs, 0);
     this.#lefts = new JoinSide(node.id, sideNames[0], this.#leftStaysMs);
@@ -99,6 +103,7 @@ export class IntervalJoinOperator implements Operator {
     const [target, lateLeft, lateRight] = out;
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
+      this.#cause.row = i;
       const kind = batch.kinds[i] as RowKind;
       const timestamp = batch.timestamps[i] as number;
       switch (kind) {
@@ -270,6 +275,7 @@ export class IntervalJoinOperator implements Operator {
   #advance(watermark: number, target: Batch): void {
     if (this.#node.join === 'left') {
       this.#lefts.advanceGiving(watermark, (left) => {
+        this.#cause.timer?.(left.time, left.key);
         if (!left.matched) this.#give(left, undefined, left.time, left.value, undefined, target);
       });
     } else this.#lefts.advance(watermark);

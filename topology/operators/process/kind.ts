@@ -48,7 +48,7 @@ export const processKind: Kind<ProcessNode> = {
     },
   },
   rests: true,
-  operator: (node, { call, level, counts, reject }) =>
+  operator: (node, { call, level, counts, reject, cause }) =>
     new ProcessOperator(
       node,
       {
@@ -59,6 +59,7 @@ export const processKind: Kind<ProcessNode> = {
       level,
       counts,
       reject,
+      cause,
     ),
 };
 

@@ -30,6 +30,7 @@ import type { EncodedTime } from '../../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
 import type { Batch, RowKind } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
+import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { Layout } from '../layouts.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
@@ -48,6 +49,8 @@ export interface ProcessFunctions {
 export interface ProcessHead {
   readonly watermark: EncodedTime;
   readonly layouts: readonly Layout[];
+  /** Processing time, epoch ms; a state of before has none. */
+  readonly nowMs?: number;
 }
 
 export class ProcessOperator implements Operator {
@@ -58,6 +61,7 @@ export class ProcessOperator implements Operator {
   readonly #functions: ProcessFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
+  readonly #cause: Cause;
   readonly #keys: KeyStates;
   readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = {
     event: new TimerQueue(),
@@ -79,12 +83,14 @@ export class ProcessOperator implements Operator {
     level: number,
     counts: NodeCounts,
     reject: Reject,
+    cause: Cause,
   ) {
     this.#node = node;
     this.#level = level;
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
+    this.#cause = cause;
     this.#keys = new KeyStates(node.id, node.state, (state, encoded) =>
       this.#restored(state, encoded),
     );
@@ -103,6 +109,7 @@ export class ProcessOperator implements Operator {
     const target = out[0];
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
+      this.#cause.row = i;
       const kind = batch.kinds[i] as RowKind;
       const timestamp = batch.timestamps[i] as number;
       if (kind === rowKinds.element) {
@@ -160,6 +167,7 @@ export class ProcessOperator implements Operator {
     try {
       for (let due = timers.takeUntil(until); due !== undefined; due = timers.takeUntil(until)) {
         this.#firingAt = due.at;
+        this.#cause.timer?.(due.at, due.value.text);
         this.#fireOne(due.value, domain, due.at, target);
       }
     } finally {
@@ -291,10 +299,16 @@ export class ProcessOperator implements Operator {
   }
 
   snapshot(): ProcessHead {
-    return { watermark: encodeTime(this.#watermark), layouts: this.#keys.layouts };
+    return {
+      watermark: encodeTime(this.#watermark),
+      layouts: this.#keys.layouts,
+      nowMs: this.#now.ms,
+    };
   }
 
-  restore({ watermark, layouts }: ProcessHead): void {
+  restore({ watermark, layouts, nowMs = 0 }: ProcessHead): void {
+    // Processing time does not go back, also where the clock of the new run does.
+    this.#now.ms = Math.max(this.#now.ms, nowMs);
     this.#watermark = decodeTime(watermark);
     this.#reached = this.#watermark;
     this.#timers.event.clear();
@@ -303,7 +317,6 @@ export class ProcessOperator implements Operator {
   }
 
   #restored(state: KeyState, [, , event, processing]: EncodedKeyState): void {
-    // Processing time does not go back, also where the clock of the new run does.
     this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
     for (const at of event) this.#register('event', state, at, undefined);
     for (const at of processing) this.#register('processing', state, at, undefined);

@@ -64,12 +64,12 @@ export const windowKind: Kind<WindowNode> = {
     },
   },
   rests: true,
-  operator: (node, { call, counts, reject }) => {
+  operator: (node, { call, counts, reject, cause }) => {
     const aggregates = node.aggregates.map((choice) => ({
       name: choice.name,
       aggregator: aggregatorOf(choice, call),
     }));
-    return new WindowOperator(node, call('key'), aggregates, counts, reject);
+    return new WindowOperator(node, call('key'), aggregates, counts, reject, cause);
   },
 };
 

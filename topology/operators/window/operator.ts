@@ -25,6 +25,7 @@ import { decodeTime, encodeTime } from '../../time/watermark.ts';
 import { windowLength, windowStarts } from '../../time/windows.ts';
 import type { Batch } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
+import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
@@ -48,6 +49,7 @@ export class WindowOperator implements Operator {
   readonly #aggregates: WindowAggregates;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
+  readonly #cause: Cause;
   readonly #keys = new Map<string, KeyWindows>();
   readonly #times: WindowTimes;
   readonly #table: WindowTable;
@@ -59,6 +61,7 @@ export class WindowOperator implements Operator {
     aggregates: readonly NamedAggregator[],
     counts: NodeCounts,
     reject: Reject,
+    cause: Cause,
   ) {
     this.#node = node;
     this.#keyOf = keyOf;
@@ -68,6 +71,7 @@ export class WindowOperator implements Operator {
     );
     this.#counts = counts;
     this.#reject = reject;
+    this.#cause = cause;
     this.#times = new WindowTimes(node);
     this.#table = new WindowTable({
       node: node.id,
@@ -90,6 +94,7 @@ export class WindowOperator implements Operator {
     const [target, late] = out;
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
+      this.#cause.row = i;
       const kind = batch.kinds[i] as (typeof batch.kinds)[number];
       const timestamp = batch.timestamps[i] as number;
       if (kind === rowKinds.element) {
@@ -271,6 +276,7 @@ export class WindowOperator implements Operator {
     times.advance(watermark);
     for (let due = times.takeDue(); due !== undefined; due = times.takeDue()) {
       const { at, value: window } = due;
+      this.#cause.timer?.(at, `${window.owner.text}\n`);
       if (due === window.earlyTimer) {
         this.#table.touch(window);
         window.earlyTimer = undefined;
