@@ -150,7 +150,7 @@ function conversation(
       if (bytes > limits.questionOutputMaxBytes) return tooMuch();
       chunks.push(chunk);
     });
-    // What a database prints is nobody's answer.
+    // What a database prints is no answer.
     child.stderr.resume();
     child.once('error', (cause) =>
       reject(

@@ -194,7 +194,7 @@ function topologyHosts(
   );
 }
 
-/** Of topologies that are configured no more, what they staged becomes visible. */
+/** Of topologies that are no longer configured, what they staged becomes visible. */
 async function settleRest(
   { clock, tell }: StartOptions,
   dir: string,

@@ -59,7 +59,7 @@ export class StagedWrites {
   /** Files made of pending writes since the last returned state. */
   #written: WrittenFile[] = [];
   #files = 0;
-  /** Bytes of all files that are not let go of. */
+  /** Bytes of all files that are still listed. */
   #bytes = 0;
 
   constructor(options: StagedWritesOptions) {
@@ -124,7 +124,7 @@ export class StagedWrites {
     return read.chunks;
   }
 
-  /** Its writes are in the database: it counts no more. */
+  /** Its writes are in the database: it no longer counts. */
   letGo({ bytes = 0 }: StagedFile): void {
     this.#bytes -= bytes;
   }

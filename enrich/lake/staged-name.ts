@@ -22,8 +22,8 @@ const stagedPattern = new RegExp(`^${runPattern}-(\\d+)(?:\\.parquet)?$`);
 const logPattern = new RegExp(`^rows-\\d+-${runPattern}\\.ndjson$`);
 
 /**
- * Whether `run` may remove what has this name: its own, an earlier run's of its lineage, or what is
- * nobody's.
+ * Whether `run` may remove what has this name: its own, an earlier run's of its lineage, or what
+ * belongs to no run.
  */
 export function mayRemove(name: string, run: RunOrder): boolean {
   const of = stagedPattern.exec(name) ?? logPattern.exec(name);

@@ -25,7 +25,7 @@ export interface TableFile {
   readonly schema: JsonSchema;
   readonly partitionBy: readonly string[];
   /**
-   * Of all columns that its files may have, also those that rows have no more. Not there in
+   * Of all columns that its files may have, also those that rows no longer have. Not there in
    * descriptions of earlier versions.
    */
   readonly columns?: KnownColumns;

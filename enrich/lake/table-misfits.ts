@@ -42,7 +42,7 @@ export async function sinkMisfits({
       storedColumns(described.schema, partitionBy),
     );
   }
-  // It writes nothing, so it is nobody's run.
+  // It writes nothing, so it needs no run.
   const files = await openLake(lake, nobody);
   try {
     return await tableMisfits(files, described);

@@ -97,7 +97,7 @@ export class OpenRows {
     for (const held of this.#partitions.values()) held.logged = held.rows;
   }
 
-  /** Everything, by partition; nothing is left, and the log counts no more. */
+  /** Everything, by partition; nothing is left, and the log no longer counts. */
   takeAll(): readonly TakenRows[] {
     const taken = [...this.#partitions.values()];
     this.#partitions = new Map();

@@ -17,7 +17,7 @@ let last: Promise<void> = Promise.resolve();
 
 port.on('message', (request: ParquetRequest | 'end') => {
   if (request === 'end') {
-    // What was asked before is nobody's any more.
+    // Nobody waits for what was asked before.
     void lake.then((files) => files.close()).finally(() => process.exit());
     return;
   }

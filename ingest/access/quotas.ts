@@ -40,7 +40,7 @@ export interface Quotas {
   mayCome(grant: Grant, stream: string, nowMs: number): QuotaAnswer;
   /** So many events, good and bad: charged, unless they are refused. */
   admitEvents(grant: Grant, stream: string, events: number, nowMs: number): QuotaAnswer;
-  /** Work that was done in vain, charged whatever is left. */
+  /** Work that was done for nothing, charged whatever is left. */
   spend(grant: Grant, stream: string, events: number, nowMs: number): void;
   /** Also under a new quota a bucket owes what it owed. */
   reload(settings: QuotaSettings): void;
@@ -113,7 +113,7 @@ function decide(buckets: readonly Bucket[], events: number, nowMs: number): Quot
   for (const bucket of buckets) {
     if (bucket.tokens.hasToken(nowMs)) continue;
     const seconds = bucket.tokens.secondsToToken(nowMs);
-    // Of two that are empty the one that takes longer: before that trying again is in vain.
+    // Of two that are empty the one that takes longer: before that trying again cannot succeed.
     if (empty === undefined || seconds > waitSeconds) {
       empty = bucket;
       waitSeconds = seconds;

@@ -10,7 +10,7 @@
  *    accepted. One that waited for an event which was not accepted conflicts with nothing, and may
  *    come again.
  * 4. What is remembered is bounded in bytes, a share for each sender (repeat-window.ts). What is on
- *    its way is bounded by the bytes that all requests may hold, and never let go.
+ *    its way is bounded by the bytes that all requests may hold, and never forgotten.
  */
 import type { Refusal } from '../event/refusal.ts';
 import type { Delivered } from './delivered.ts';

@@ -6,7 +6,7 @@
  * 1. It is answered exactly once, or its client has gone. Its bytes are released exactly once: when
  *    it is answered, or, where the client has gone, when the events that were handed on are
  *    settled.
- * 2. `res` is touched no more once it was answered or its client has gone.
+ * 2. `res` is not touched once it was answered or its client has gone.
  * 3. Header values that come from the client were checked to have no line break.
  */
 import type { HttpResponse } from 'uWebSockets.js';

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. A chunk is copied inside its callback: its memory is gone afterwards.
- * 2. `res` is touched no more once the client has gone.
+ * 2. `res` is not touched once the client has gone.
  * 3. A body is given once it is sure that its connection outlived the segment in which it ended.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';

@@ -12,7 +12,7 @@ export type DeliveryOutcome =
   | { readonly kind: 'done' }
   /**
    * The places of the records that were not taken, and why. `throttled` is not a failure: it says
-   * when, not whether. `error` is for who tries no more.
+   * when, not whether. `error` is for a caller that no longer tries.
    */
   | {
       readonly kind: 'again';

@@ -58,8 +58,8 @@ export interface LakeFiles {
   /** Writes to a log whose first `offset` bytes count. */
   append(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   /**
-   * The first `bytes` bytes of a log; what follows counts no more. Undefined when they are not all
-   * there.
+   * The first `bytes` bytes of a log; what follows no longer counts. Undefined when they are not
+   * all there.
    */
   readLog(path: string, bytes: number): Promise<Uint8Array | undefined>;
   /** Makes names that came and went in a folder durable. */

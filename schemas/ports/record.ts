@@ -56,7 +56,7 @@ export interface Split {
    * was of another split of that name.
    */
   readonly begins?: string;
-  /** Parents that are listed no more. */
+  /** Parents that are no longer listed. */
   readonly goneParents?: readonly string[];
 }
 

@@ -144,7 +144,7 @@ export function targetOf(id: string, sink: SinkDefinitionData): string | undefin
   return sinkKindNamed(sink.kind)?.target?.(sink, id);
 }
 
-/** The states of the sinks that the plan has, and those of the sinks that it has no more. */
+/** The states of the sinks that the plan has, and those of the sinks that it no longer has. */
 function sinkStates(previous: Manifest, plan: Plan): Pick<Manifest, 'sinks' | 'retiring'> {
   const byTarget = new Map<string, string>();
   for (const node of plan.nodes) {

@@ -34,9 +34,9 @@ export interface Cursor {
   passed: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
-  /** Reads that were begun: what an earlier one says when it was given up counts no more. */
+  /** Reads that were begun: what an earlier one says when it was given up no longer counts. */
   reads: number;
-  /** The stream said that nothing more will come, or lists it no more. */
+  /** The stream said that nothing more will come, or no longer lists it. */
   ended: boolean;
   /** By command: it is not read, and holds nothing. */
   skipped: boolean;
@@ -206,7 +206,7 @@ export function newCursor(
   };
 }
 
-/** Goes past what cannot be read; what a read that is in flight says counts no more. */
+/** Goes past what cannot be read; what a read that is in flight says no longer counts. */
 export function skipTo(
   cursor: Cursor,
   to: string | 'whole' | undefined,

@@ -89,7 +89,7 @@ export class JobSinks {
     });
   }
 
-  /** Whether a sink that the topology has no more is still in the checkpoints. */
+  /** Whether a sink that the topology no longer has is still in the checkpoints. */
   get isRetiring(): boolean {
     return this.#retiring.length > 0;
   }

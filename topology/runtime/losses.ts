@@ -1,6 +1,6 @@
 /**
  * Which records a stream had and nobody will read: what retention removed before it was read, what
- * went with the end of a split, and splits that are listed no more before they were read to their
+ * went with the end of a split, and splits that are no longer listed before they were read to their
  * ends. Pure.
  *
  * Invariants:
@@ -102,7 +102,7 @@ export interface ListedFacts {
 }
 
 /**
- * Splits of one input that are listed no more, or are others now, and were not read to their ends.
+ * Splits of one input that are no longer listed, or are others now, and were not read to their ends.
  */
 export function goneLosses(facts: ListedFacts): readonly LossRecord[] {
   const { input, listed, cursors, seen } = facts;

@@ -3,7 +3,7 @@
  * Positions come from the checkpoint; there is no group, so that no rebalance ever takes a
  * partition away. A split is a partition of one topic, with the topic's id in its name: a topic
  * that was deleted and created again has other splits, read from their first records, and those of
- * the topic before are listed no more.
+ * the topic before are no longer listed.
  *
  * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a
  * partition, of which no more is taken apart than one batch beyond a read. Only what is committed

@@ -5,7 +5,7 @@
  * 1. A topic is asked about once at a time, whoever wants to know.
  * 2. What is older than `kafkaDescriptionMaxAgeMs` is asked again beside the writes, which do not
  *    wait for it.
- * 3. What an error calls stale is used no more, nor what has another number of partitions than the
+ * 3. What an error calls stale is no longer used, nor what has another number of partitions than the
  *    producer's metadata, once for each such number: of the two that may lag, either may be right.
  */
 import type { Clock } from '../../../schemas/kernel/clock.ts';
