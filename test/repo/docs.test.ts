@@ -39,13 +39,17 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run fuzz:http': 'test/fuzz/http-parity.test.ts',
 };
 
+/** Its commands are run in its own package, its stage is read there. */
+const awsPage = 'docs/operating/aws.md';
+const awsRunner = 'deploy/aws/test/page.test.ts';
+
 /** What a fresh clone's tour runs, as it stands. */
 const touredPages = ['README.md', 'docs/start.md'];
 
 function runnerOf(page: string, command: string): string | undefined {
   const toured = /^(?:npm ci|npm start|curl |npx --no sluice )/.test(command);
   if (toured && !command.includes('&&')) return touredPages.includes(page) ? freshClone : undefined;
-  return runBy[command];
+  return page === awsPage ? awsRunner : runBy[command];
 }
 
 /** The text of each fence of `language`. */
@@ -95,7 +99,7 @@ describe('the docs', () => {
     );
     expect(shown.filter(({ page, command }) => runnerOf(page, command) === undefined)).toEqual([]);
     expect(shown.length).toBeGreaterThan(30);
-    const files = [freshClone, ...Object.values(runBy)];
+    const files = [freshClone, awsRunner, ...Object.values(runBy)];
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
@@ -156,7 +160,7 @@ describe('the docs', () => {
     const env = { PRICES_TOKEN: 'x' };
     const blocks = pages.flatMap(({ page, markdown }) =>
       fencesOf('yaml', markdown)
-        .filter((text) => !text.startsWith('apiVersion:'))
+        .filter((text) => !/^(?:apiVersion:|# stage\.yaml)/.test(text))
         .map((text) => ({ page, text })),
     );
     const refused = blocks.flatMap(({ page, text }) => {

@@ -52,6 +52,12 @@ const clean: Readonly<Record<string, string>> = {
   'deploy/cli/template/a.ts':
     "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
   'deploy/cli/template/own.ts': text,
+  'deploy/aws/src/a.ts':
+    "import 'aws-cdk-lib';\nimport 'aws-cdk-lib/aws-s3';\nimport 'cdk-nag';\nimport 'node:fs';\nexport { one } from './sluice.ts';\n",
+  'deploy/aws/src/sluice.ts': "export { one } from '../own.ts';\n",
+  'deploy/aws/own.ts': text,
+  'deploy/aws/src/stacks/a.ts':
+    "import 'constructs';\nimport 'aws-cdk-lib/aws-s3';\nexport { one } from '../sluice.ts';\n",
   'deploy/a.ts':
     "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",
   'test/a.ts':
@@ -231,6 +237,13 @@ const refused: readonly (readonly [string, string])[] = [
   ['deploy/stores/s3', '../../host/a.ts'],
   ['deploy/stores/s3', '../../streams/kafka/a.ts'],
   ['deploy/streams/kinesis', '../kafka/a.ts'],
+  // the stacks for AWS
+  ['deploy/host', '../aws/src/a.ts'],
+  ['deploy/aws/src/stacks', '../../../../dist/schemas/a.js'],
+  ...['../../../dist/schemas/a.js', '../../../schemas/a.ts', '../../host/a.ts', 'rxjs', 'yaml'].map(
+    (to) => ['deploy/aws/src', to] as const,
+  ),
+  ['deploy/aws/src/sluice.ts', 'aws-cdk-lib'],
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
     [

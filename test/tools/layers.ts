@@ -75,6 +75,9 @@ const deployVendors = packages(
   'uWebSockets.js belongs to ingest, rxjs to topology/runtime, duckdb, ladybug, neo4j and hyparquet to enrich.',
 );
 
+const stacksMessage = 'deploy/aws is a package of its own: it imports CDK, Node and its own files.';
+const noStacks = folders(['aws'], 'Nothing imports deploy/aws: it is a package of its own.');
+
 export const layers: readonly Layer[] = [
   {
     files: ['schemas/**/*.ts'],
@@ -188,14 +191,14 @@ export const layers: readonly Layer[] = [
       noAmbient,
     ],
   },
-  { files: ['deploy/**/*.ts'], refused: [deployVendors, noClients, noOwnName, noTest] },
+  { files: ['deploy/**/*.ts'], refused: [deployVendors, noClients, noStacks, noOwnName, noTest] },
   {
     files: ['deploy/{streams,stores}/**/*.ts'],
     refused: [
       deployVendors,
       {
         regex:
-          '^(\\.\\./)+(cli|host|load|local|services|streams|stores|kafka|kinesis|embedded|firehose|s3)/',
+          '^(\\.\\./)+(aws|cli|host|load|local|services|streams|stores|kafka|kinesis|embedded|firehose|s3)/',
         message: 'A room of one vendor imports schemas, ingest, enrich and itself.',
       },
       noOwnName,
@@ -208,5 +211,20 @@ export const layers: readonly Layer[] = [
       { regex: '^\\.\\./', message: templateMessage },
       only(['sluice', 'sluice/enrich', 'sluice/testing', 'vitest'], templateMessage),
     ],
+  },
+  {
+    files: ['deploy/aws/src/**/*.ts'],
+    refused: [
+      {
+        regex: '/dist/',
+        message: 'Only deploy/aws/src/sluice.ts imports what Sluice compiled.',
+      },
+      folders(['schemas', 'topology', 'ingest', 'enrich', 'host', 'test'], stacksMessage),
+      only(['aws-cdk-lib', 'aws-cdk-lib/**', 'cdk-nag', 'constructs', 'node:*'], stacksMessage),
+    ],
+  },
+  {
+    files: ['deploy/aws/src/sluice.ts'],
+    refused: [only([], stacksMessage)],
   },
 ];

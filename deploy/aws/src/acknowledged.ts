@@ -1,0 +1,27 @@
+/**
+ * The findings of cdk-nag that are accepted, each in one stack and with its reason. Any other fails
+ * the synthesis, and a test fails for an entry that no template needs any more.
+ */
+import { Validations } from 'aws-cdk-lib';
+import type { Stacks } from './app.ts';
+
+export interface Acknowledged {
+  readonly stack: keyof Stacks;
+  /** Of the rule, https://github.com/cdklabs/cdk-nag/blob/main/RULES.md. */
+  readonly id: string;
+  readonly reason: string;
+}
+
+export const acknowledged: readonly Acknowledged[] = [
+  {
+    stack: 'streams',
+    id: 'AwsSolutions::AwsSolutions-KDS3',
+    reason:
+      'The rule wants the key of AWS. A key of its own encrypts the streams: its policy names who may decrypt, and its use is logged.',
+  },
+];
+
+export function acknowledge(stacks: Stacks): void {
+  for (const { stack, id, reason } of acknowledged)
+    Validations.of(stacks[stack]).acknowledge({ id, reason });
+}

@@ -1,0 +1,42 @@
+/**
+ * The stacks of one deployment, in the order in which they depend on each other.
+ */
+import { createRequire } from 'node:module';
+import type { AppProps } from 'aws-cdk-lib';
+import { App, Tags, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { acknowledge } from './acknowledged.ts';
+import type { Deployment } from './deployment.ts';
+import { nameOf } from './deployment.ts';
+import { NetworkStack } from './stacks/network.ts';
+import { StreamsStack } from './stacks/streams.ts';
+
+/** The behavior of CDK that its own release recommends; older defaults apply without it. */
+const recommended = createRequire(import.meta.url)(
+  'aws-cdk-lib/recommended-feature-flags.json',
+) as Readonly<Record<string, unknown>>;
+
+export function createApp({ context, ...props }: AppProps = {}): App {
+  return new App({ ...props, context: { ...recommended, ...context } });
+}
+
+export interface Stacks {
+  readonly network: NetworkStack;
+  readonly streams: StreamsStack;
+}
+
+/** Adds the stacks; a template that a check refuses then fails the synthesis. */
+export function addStacks(app: App, deployment: Deployment): Stacks {
+  const { region, account, stage } = deployment.stage;
+  const env = { region, ...(account === undefined ? {} : { account }) };
+  const name = (part: string): string => nameOf(deployment, part);
+  const network = new NetworkStack(app, name('network'), deployment, { env });
+  const { vpc } = network;
+  const streams = new StreamsStack(app, name('streams'), deployment, { env, vpc });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  Tags.of(app).add('project', 'sluice');
+  Tags.of(app).add('stage', stage);
+  const stacks = { network, streams };
+  acknowledge(stacks);
+  return stacks;
+}

@@ -1,0 +1,17 @@
+/**
+ * What this package has of Sluice: its configuration, its table of settings, its topologies and
+ * their tables. It is a package of its own, compiled beside Sluice, so it imports what `npm run
+ * build` in the root compiled; no other file here does.
+ */
+
+export { configCheck } from '../../../dist/schemas/config/check.js';
+export type { Fault } from '../../../dist/schemas/config/document.js';
+export { ConfigDocument } from '../../../dist/schemas/config/document.js';
+export { pathOf } from '../../../dist/schemas/config/path.js';
+export type { ValueOf } from '../../../dist/schemas/config/setting.js';
+export { group, named, text, whole } from '../../../dist/schemas/config/setting.js';
+export { effectiveValues } from '../../../dist/schemas/config/values.js';
+export type { SluiceConfig, StreamConfig } from '../../../dist/schemas/config.js';
+export { ledgerStream } from '../../../dist/schemas/config.js';
+export { loadConfig, problemLine } from '../../../dist/schemas/config-file.js';
+export { messageOf, SluiceError } from '../../../dist/schemas/kernel/errors.js';

@@ -1,0 +1,70 @@
+/**
+ * What a stage is, beside the configuration of Sluice: the settings of `stage.yaml`, in the words
+ * of Sluice's own table (schemas/config/setting.ts), which is a JSON Schema. Types, checks, defaults
+ * and errors come from it.
+ */
+import type { ValueOf } from './sluice.ts';
+import { group, named, text, whole } from './sluice.ts';
+
+const network = group({
+  description: 'The VPC.',
+  properties: {
+    cidr: text({
+      description: 'Addresses of the VPC.',
+      pattern: '^\\d{1,3}(?:\\.\\d{1,3}){3}/16$',
+      expected: 'a range of /16 such as 10.0.0.0/16',
+      default: '10.0.0.0/16',
+    }),
+    zones: whole({
+      description: 'Availability zones: the first of the region, in their order.',
+      default: 3,
+      minimum: 2,
+      maximum: 3,
+    }),
+    nat_gateways: whole({
+      description: 'NAT gateways, for what has no endpoint in the VPC. One per zone at most.',
+      default: 1,
+      minimum: 0,
+      maximum: 3,
+    }),
+  },
+});
+
+export const stageTable = group({
+  description: 'One deployment of Sluice on AWS.',
+  required: ['stage', 'region'],
+  properties: {
+    stage: text({
+      description: 'Name of the deployment: the middle of the names of its stacks and roles.',
+      pattern: '^[a-z][a-z0-9-]{0,15}$',
+      expected: '1 to 16 of a-z 0-9 -, starting with a letter',
+      examples: ['prod'],
+    }),
+    region: text({
+      description: 'Region of AWS.',
+      pattern: '^[a-z]{2}(?:-[a-z]+)+-\\d$',
+      expected: 'a region such as eu-central-1',
+      examples: ['eu-central-1'],
+    }),
+    account: text({
+      description: 'Account. Unset: that of the credentials at the time of deployment.',
+      pattern: '^\\d{12}$',
+      expected: '12 digits in quotes',
+      examples: ['123456789012'],
+    }),
+    config: text({
+      description: 'The configuration of Sluice, relative to this file.',
+      format: 'file',
+      default: 'sluice.yaml',
+    }),
+    environment: named({
+      description:
+        'Variables that the configuration refers to by `${NAME}`. Nothing is read from the environment of the command.',
+      propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$', expected: 'the name of a variable' },
+      additionalProperties: text({ description: 'Value of the variable.' }),
+    }),
+    network,
+  },
+});
+
+export type Stage = ValueOf<typeof stageTable>;

@@ -1,0 +1,75 @@
+/**
+ * `stage.yaml`: what is wrong with it is said with file, line and what was expected; and nothing but
+ * the two files decides what is deployed.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Deployment } from '../src/deployment.ts';
+import { loadDeployment } from '../src/deployment.ts';
+import { loadStage, parseStage } from '../src/stage-file.ts';
+import type { Files } from './support.ts';
+import { minimalConfig, minimalStage, withFiles } from './support.ts';
+
+const refused = (text: string): string => {
+  try {
+    parseStage(text, 'stage.yaml');
+  } catch (thrown) {
+    return (thrown as Error).message;
+  }
+  return 'accepted';
+};
+
+describe('a stage', () => {
+  it('has a default for everything but its name and region', () => {
+    const stage = parseStage(minimalStage, '/x/stage.yaml');
+    expect(stage).toMatchObject({
+      stage: 'test',
+      region: 'eu-central-1',
+      config: '/x/sluice.yaml',
+      network: { cidr: '10.0.0.0/16', zones: 3, natGateways: 1 },
+    });
+  });
+
+  it.each([
+    ['region: eu-central-1\n', 'stage.yaml:1:1: stage: is missing; expected 1 to 16 of a-z 0-9 -'],
+    ['stage: Prod\nregion: eu-central-1\n', "stage.yaml:1:8: stage: invalid value 'Prod'"],
+    [`${minimalStage}accounts: '1'\n`, "accounts: unknown key; expected 'account' (did you mean"],
+    [`${minimalStage}account: 123456789012\n`, 'account: invalid value 123456789012; expected 12'],
+    [`${minimalStage}network: {zones: 4}\n`, 'stage.yaml:3:18: network.zones: invalid value 4;'],
+    ['stage: [\n', 'stage.yaml:2:1: '],
+  ])('%j is refused with its line and what was expected', (text, message) => {
+    expect(refused(text)).toContain(message);
+  });
+
+  it('that cannot be read is named', () => {
+    expect(() => loadStage('nowhere.yaml')).toThrow('the stage nowhere.yaml cannot be read');
+  });
+});
+
+const deploymentOf = (files: Files): Deployment => withFiles(files, loadDeployment);
+
+describe('a deployment', () => {
+  it('has the streams of the configuration, and the ledger', () => {
+    const { streams } = deploymentOf({});
+    expect(streams.map(({ name }) => name)).toEqual([
+      'shop/clicks',
+      'shop/orders',
+      'sluice/ledger',
+    ]);
+  });
+
+  it('takes variables from the stage, not from the environment of the command', () => {
+    const config = `${minimalConfig}s3: {bucket: '\${HOME}'}\n`;
+    expect(() => deploymentOf({ config })).toThrow(
+      's3.bucket: the environment variable HOME is not set',
+    );
+    const stage = `${minimalStage}environment: {HOME: events-test}\n`;
+    expect(deploymentOf({ stage, config }).config.s3.bucket).toBe('events-test');
+  });
+
+  it('accepts what only a deployment knows', () => {
+    const kafka =
+      "kafka: {brokers: '${KAFKA_BROKERS}', role_arn: '${KAFKA_ROLE_ARN}', region: '${AWS_REGION}'}\n";
+    const { config } = deploymentOf({ config: `${minimalConfig}${kafka}` });
+    expect(config.kafka.region).toBe('eu-central-1');
+  });
+});

@@ -1,0 +1,107 @@
+/**
+ * What the tests share: a folder with a stage and a configuration, and what is synthesized of it.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Template } from 'aws-cdk-lib/assertions';
+import type { Stacks } from '../src/app.ts';
+import { addStacks, createApp } from '../src/app.ts';
+import { loadDeployment } from '../src/deployment.ts';
+
+export const minimalStage = 'stage: test\nregion: eu-central-1\n';
+export const minimalConfig = `
+streams:
+  - {team: shop, app: clicks, kinesis_stream: shop-clicks-test}
+  - {team: shop, app: orders}
+`;
+
+/** What is deployed, as text of its files. */
+export interface Files {
+  readonly stage?: string;
+  readonly config?: string;
+}
+
+/** Writes both files into a folder that is there while `use` runs. */
+export function withFiles<T>({ stage, config }: Files, use: (stageFile: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-aws-'));
+  try {
+    writeFileSync(join(folder, 'sluice.yaml'), config ?? minimalConfig);
+    writeFileSync(join(folder, 'stage.yaml'), stage ?? minimalStage);
+    return use(join(folder, 'stage.yaml'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Readonly<Record<string, unknown>>;
+  readonly DeletionPolicy?: string;
+}
+
+export interface Synthesized {
+  /** What the checks say; empty of a synthesis that passes. */
+  readonly findings: readonly string[];
+  /** Rules whose findings were acknowledged. */
+  readonly acknowledged: ReadonlySet<string>;
+  template(part: keyof Stacks): Template;
+  /** Of all stacks, by type. */
+  resources(type: string): readonly Resource[];
+}
+
+interface Report {
+  readonly pluginReports: readonly {
+    readonly violations: readonly { readonly ruleName: string; readonly description: string }[];
+    readonly suppressedViolations?: readonly { readonly ruleName: string }[];
+  }[];
+}
+
+/** Synthesizes a stage; `plant` puts something into its stacks before. */
+export function synthesize(files: Files = {}, plant?: (stacks: Stacks) => void): Synthesized {
+  return withFiles(files, (stageFile) => {
+    const outdir = join(stageFile, '..', 'out');
+    const app = createApp({ outdir });
+    const stacks = addStacks(app, loadDeployment(stageFile));
+    plant?.(stacks);
+    const isValid = quietly(() => app.synth());
+    const { pluginReports } = JSON.parse(
+      readFileSync(join(outdir, 'validation-report.json'), 'utf8'),
+    ) as Report;
+    const templates = new Map(
+      isValid
+        ? Object.entries(stacks).map(([part, stack]) => [part, Template.fromStack(stack)])
+        : [],
+    );
+    return {
+      findings: pluginReports.flatMap(({ violations }) =>
+        violations.map(({ ruleName, description }) => `${ruleName}: ${description}`),
+      ),
+      acknowledged: new Set(
+        pluginReports.flatMap(({ suppressedViolations = [] }) =>
+          suppressedViolations.map(({ ruleName }) => ruleName),
+        ),
+      ),
+      template: (part) => templates.get(part) as Template,
+      resources: (type) =>
+        [...templates.values()].flatMap((template) =>
+          Object.values(template.findResources(type) as Record<string, Resource>),
+        ),
+    };
+  });
+}
+
+/** Whether the checks pass. What they print is in their report, too. */
+function quietly(synth: () => unknown): boolean {
+  const printed = console.error;
+  console.error = () => {};
+  try {
+    synth();
+    return true;
+  } catch (thrown) {
+    if ((thrown as Error).name !== 'ValidationFailed') throw thrown;
+    return false;
+  } finally {
+    console.error = printed;
+  }
+}
