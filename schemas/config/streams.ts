@@ -8,6 +8,7 @@ import type { EntryRule, Finding, SectionRules } from './rule.ts';
 import { twice } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, list, text, whole } from './setting.ts';
+import { kafkaShape, kinesisShape, shardsOfProvisioned } from './stream-shape.ts';
 import { defaultsOf } from './values.ts';
 
 /** Names of teams, apps, keys and look-ups. */
@@ -59,6 +60,8 @@ export const streams = list({
         expected: '1 to 249 of A-Z a-z 0-9 . _ -',
         examples: ['shop-clicks-dev'],
       }),
+      kinesis: kinesisShape,
+      kafka: kafkaShape,
       envelope: choice({
         description:
           '`none`: the body is the data. `sluice`: the body is an object with `data` and attributes beside it.',
@@ -289,7 +292,13 @@ export const streamRules: SectionRules<Streams> = {
   entries: [
     [
       ['streams', '*'],
-      [reservedTeam, envelopeOrPointers, whenDownOfReplicated, schemaWithValidate],
+      [
+        reservedTeam,
+        envelopeOrPointers,
+        whenDownOfReplicated,
+        schemaWithValidate,
+        shardsOfProvisioned,
+      ],
     ],
   ],
   whole: [streamsApart, reservedNames],

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:aggregation`: what shared and compressed records save on Kinesis: shards, PUT
- * payload units and dollars a month, for the flights and for events of 5 KB, at 4,500 events/s
- * each. The records are those that the ingress writes: its batcher, on a clock of its own, before a
+ * payload units and dollars a month, for the flights, for events of 5 KB made of them, and for ones
+ * that are not alike (unlike-events.ts), at 4,500 events/s each. The records are those that the ingress writes: its batcher, on a clock of its own, before a
  * stream whose writes take 20 ms.
  *
  *   --json   one JSON object
@@ -11,28 +11,28 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { readPrices } from '../../deploy/cli/commands/cost/cost.ts';
 import { Batcher } from '../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../ingest/delivery/breaker.ts';
 import type { Aggregation } from '../../schemas/config.ts';
 import { manualClock, sleep } from '../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
+import { unlikeEvents } from './unlike-events.ts';
 
 const { values: options } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const eventsPerSecond = 4_500;
 const busMs = 20;
-/**
- * https://aws.amazon.com/kinesis/data-streams/pricing/, provisioned, us-east-1: a shard an hour, a
- * million PUT payload units of 25 KB.
- */
-const [shardHourDollars, millionUnitsDollars, unitBytes] = [0.015, 0.014, 25 * 1_024];
+const prices = readPrices(undefined);
+const { kinesis_shard_hour: shardHour, kinesis_million_put_units: millionUnits } = prices.price;
+const { month_hours: monthHours } = prices.assumed;
+const unitBytes = 25 * 1_024;
 /**
  * https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: what a shard takes
  * a second.
  */
 const [shardBytes, shardRecords] = [1_024 * 1_024, 1_000];
-const monthHours = 730;
 
 interface Totals {
   readonly records: number;
@@ -120,8 +120,7 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
   const records = sizes.length / seconds;
   const units = sizes.reduce((sum, size) => sum + Math.ceil(size / unitBytes), 0) / seconds;
   const shards = Math.ceil(Math.max(bytes / shardBytes, records / shardRecords));
-  const dollarsAMonth =
-    monthHours * (shards * shardHourDollars + (units * 3_600 * millionUnitsDollars) / 1e6);
+  const dollarsAMonth = monthHours * (shards * shardHour + (units * 3_600 * millionUnits) / 1e6);
   return {
     records: Math.round(records),
     megabytes: bytes / 1e6,
@@ -132,10 +131,12 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
 }
 
 const report: Record<string, Record<string, Totals>> = {};
-for (const [name, datas] of [
+const loads: readonly (readonly [name: string, datas: readonly string[]])[] = [
   ['flights', flights],
   ['events of 5 KB', large],
-] as const) {
+  ['events of 5 KB that are not alike', unlikeEvents(800)],
+];
+for (const [name, datas] of loads) {
   const own: Record<string, Totals> = {};
   for (const aggregate of ['none', 'kpl', 'kpl-gzip'] as const)
     own[aggregate] = await totalsOf(datas, aggregate);

@@ -48,6 +48,9 @@ const clean: Readonly<Record<string, string>> = {
   'deploy/stores/s3/a.ts':
     "import '@aws-sdk/client-s3';\nexport { one } from '../../../enrich/a.ts';\n",
   'deploy/host/a.ts': text,
+  'deploy/cost/own.ts': text,
+  'deploy/cost/a.ts':
+    "import '../../schemas/a.ts';\nimport './own.ts';\nimport 'yaml';\nexport const a = 1;\n",
   'deploy/cli/init.ts': text,
   'deploy/cli/template/a.ts':
     "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
@@ -244,6 +247,13 @@ const refused: readonly (readonly [string, string])[] = [
     (to) => ['deploy/aws/src', to] as const,
   ),
   ['deploy/aws/src/sluice.ts', 'aws-cdk-lib'],
+  ...[
+    '../../enrich/a.ts',
+    '../host/a.ts',
+    '../streams/kafka/a.ts',
+    'node:fs',
+    '../../test/a.ts',
+  ].map((to) => ['deploy/cost', to] as const),
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
     [

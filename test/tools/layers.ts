@@ -193,6 +193,22 @@ export const layers: readonly Layer[] = [
   },
   { files: ['deploy/**/*.ts'], refused: [deployVendors, noClients, noStacks, noOwnName, noTest] },
   {
+    // Arithmetic that whatever deploys may use: the command line, dashboards, pages of the docs.
+    files: ['deploy/cost/**/*.ts'],
+    refused: [
+      folders(['topology', 'ingest', 'enrich'], 'deploy/cost imports schemas and itself only.'),
+      {
+        regex: '^\\.\\./(aws|cli|host|load|local|services|streams|stores)/',
+        message: 'deploy/cost imports schemas and itself only.',
+      },
+      deployVendors,
+      noClients,
+      noOwnName,
+      noTest,
+      { regex: '^node:', message: 'deploy/cost is pure: its callers read and write.' },
+    ],
+  },
+  {
     files: ['deploy/{streams,stores}/**/*.ts'],
     refused: [
       deployVendors,

@@ -188,6 +188,11 @@ export const instanceCodes = {
     means: '`--keys` is not a whole number above 0.',
     fix: 'Write a number such as `1000`.',
   },
+  'load-missing': {
+    retryable: false,
+    means: '`sluice cost` needs a load.',
+    fix: 'Add `--events` and `--size`, or `--measure`.',
+  },
   'load-remote': {
     retryable: false,
     means: '`sluice load` was pointed at another machine.',
@@ -202,6 +207,11 @@ export const instanceCodes = {
     retryable: false,
     means: 'The package that locks folders has no binary for this machine.',
     fix: 'Run `npm ci` again.',
+  },
+  'metrics-unreadable': {
+    retryable: true,
+    means: 'The metrics of an ingress cannot be read, or do not fit each other.',
+    fix: 'Check the address, then measure again.',
   },
   'name-invalid': {
     retryable: false,
@@ -257,6 +267,11 @@ export const instanceCodes = {
     retryable: false,
     means: 'Another process listens on the port.',
     fix: 'Stop it, or choose another port.',
+  },
+  'prices-invalid': {
+    retryable: false,
+    means: 'The file of prices has an error.',
+    fix: 'Correct what the message names.',
   },
   'protocol-invalid': {
     retryable: false,

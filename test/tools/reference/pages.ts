@@ -8,11 +8,13 @@ import { metricsReference } from '../metrics-reference.ts';
 import { protocolsText } from '../protocols-page.ts';
 import { cliPage } from './cli-page.ts';
 import { configPage } from './config-page.ts';
+import { costPage } from './cost-page.ts';
 import { operatorsPage } from './operators-page.ts';
 
 export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/config.md': configPage,
+  'docs/reference/cost.md': costPage,
   [errorPage]: renderErrorPage,
   'docs/reference/metrics.md': metricsReference,
   'docs/reference/operators.md': operatorsPage,
