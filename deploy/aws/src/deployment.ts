@@ -10,21 +10,11 @@ import { ledgerStream, loadConfig } from './sluice.ts';
 import { loadStage } from './stage-file.ts';
 import type { Stage } from './stage-table.ts';
 
-/** How large a Kinesis stream is; what is not set is the service's default. */
-export interface KinesisShape {
-  readonly mode?: 'provisioned' | 'on-demand' | undefined;
-  readonly shards?: number | undefined;
-  readonly retentionMs?: number | undefined;
-  readonly recordMaxBytes?: number | undefined;
-}
-
-export type DeployedStream = StreamConfig & { readonly kinesis?: KinesisShape };
-
 export interface Deployment {
   readonly stage: Stage;
   readonly config: SluiceConfig;
   /** Those of the configuration, and the ledger of the ingress. */
-  readonly streams: readonly DeployedStream[];
+  readonly streams: readonly StreamConfig[];
 }
 
 /**

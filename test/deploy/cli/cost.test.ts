@@ -136,24 +136,28 @@ it('measures what an instance accepts', { timeout: 120_000 }, async () => {
   const started = await startSluice(dir, ['--config', config]);
   try {
     const stream = 'shop/clicks';
+    let isOver = false;
     const measured = sluice([
       ...['--json', '--dir', dir, '--config', config],
-      ...['cost', '--measure', '--for', '4s'],
-    ]);
-    const sent = await sluice([
-      ...['--dir', dir, 'load', '--stream', stream, '--url', started.url],
-      ...['--rate', '50', '--duration', '8s', '--size', '1kb'],
-    ]);
-    expect(sent.code).toBe(0);
+      ...['cost', '--measure', '--for', '2s'],
+    ]).finally(() => {
+      isOver = true;
+    });
+    const body = JSON.stringify({ text: 'x'.repeat(989) });
+    while (!isOver) {
+      const answer = await fetch(`${started.url}/v1/${stream}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      expect(answer.status).toBe(200);
+    }
     const { code, out } = await measured;
     expect(code).toBe(0);
     const { load } = JSON.parse(out) as Awaited<ReturnType<typeof costJson>>;
-    const own = load.streams.find((one) => one.stream === stream);
-    // How much of the load falls within the measured time is chance, and what an event is is not.
-    expect(own?.eventsPerSecond).toBeGreaterThan(0);
-    expect(own?.eventsPerSecond).toBeLessThan(400);
-    expect(own?.eventBytes).toBeGreaterThan(900);
-    expect(own?.eventBytes).toBeLessThan(1_100);
+    // How many fit in the time depends on the machine; all have the same 1,000 bytes.
+    expect(load.streams[0]).toMatchObject({ stream, eventBytes: 1_000 });
+    expect(load.streams[0]?.eventsPerSecond).toBeGreaterThan(0);
     expect(load.streams[1]).toEqual({ stream: 'shop/orders', eventsPerSecond: 0, eventBytes: 0 });
   } finally {
     await started.stop();

@@ -13,8 +13,9 @@ import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as msk from 'aws-cdk-lib/aws-msk';
 import type { Construct } from 'constructs';
-import type { DeployedStream, Deployment } from '../deployment.ts';
+import type { Deployment } from '../deployment.ts';
 import { nameOf } from '../deployment.ts';
+import type { StreamConfig } from '../sluice.ts';
 import { podSubnets } from './network.ts';
 
 const [shardsWhenUnset, retentionWhenUnsetMs, recordWhenUnsetBytes] = [1, 86_400_000, 1_048_576];
@@ -57,10 +58,7 @@ export class StreamsStack extends Stack {
     new CfnOutput(this, 'KafkaArn', { value: this.kafka.attrArn });
   }
 
-  #kinesisStream({
-    kinesisStream: streamName,
-    kinesis: shape = {},
-  }: DeployedStream): kinesis.Stream {
+  #kinesisStream({ kinesisStream: streamName, kinesis: shape }: StreamConfig): kinesis.Stream {
     const isOnDemand = shape.mode === 'on-demand';
     const stream = new kinesis.Stream(this, `Stream-${streamName}`, {
       streamName,
