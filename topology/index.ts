@@ -24,6 +24,14 @@ export type {
   StuckCall,
 } from './checkpoint/isolation.ts';
 export { type Losses, type LossRecord, lossText } from './checkpoint/losses.ts';
+export {
+  deleteSavepoint,
+  listSavepoints,
+  requireSavepointName,
+  resolveSavepoint,
+  type SavepointInfo,
+  type Savepoints,
+} from './checkpoint/savepoints.ts';
 export { checkpointedTopologies } from './checkpoint/store.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {

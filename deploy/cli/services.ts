@@ -7,8 +7,8 @@ import { loadConfig } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { startFromOf } from '../../topology/index.ts';
 import type { Instance } from '../host/instance.ts';
+import { startPlaceOf } from '../host/start-place.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
 import {
@@ -84,7 +84,7 @@ export async function enrichCommand({
       'config-incomplete',
       `${file} lists no topologies, so there is nothing to enrich`,
     );
-  const from = begin === undefined ? undefined : startFromOf(begin, clock.now());
+  const place = startPlaceOf(begin, clock.now());
   const stopped = stopSignal();
   const tell = createNotes(output, output.json, clock);
   const service = await startEnrich({
@@ -93,7 +93,7 @@ export async function enrichCommand({
     clock,
     random,
     tell,
-    from,
+    ...place,
     ...(dropState === undefined ? {} : { dropState }),
   });
   ready('enrich', service.instance, output);

@@ -15,7 +15,7 @@ export const dropState = namesOrNone(
 );
 export const from = text(
   '<where>',
-  'where to begin without a checkpoint, or when records are gone: oldest, latest, or an RFC 3339 time',
+  'where to begin without a checkpoint, or when records are gone: oldest, latest, or an RFC 3339 time; or what to go back to: savepoint:NAME',
 );
 export const stream = requiredText('<team/app>', 'target stream');
 export const url = text(

@@ -1,15 +1,20 @@
 /**
  * What the running instance does on command of its owner, who asks over the control socket.
  */
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { SkipRequest } from '../../topology/index.ts';
-import type { TopologyHost } from './hosted-topology.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { SavepointInfo, SkipRequest } from '../../topology/index.ts';
+import type { SavepointRequest, TopologyHost } from './hosted-topology.ts';
 
 export interface ControlAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
 }
+
+/** A command that takes longer than this is answered before it is done. */
+const savepointAnswerMs = limits.controlAnswerMaxMs / 4;
 
 export interface DrainRequest {
   readonly topology: string;
@@ -60,6 +65,41 @@ export async function skipAnswer(
     return jsonAnswer(200, { done: await host.skip({ split, to }) });
   } catch (thrown) {
     return refusalAnswer(thrown);
+  }
+}
+
+interface SavepointCall extends SavepointRequest {
+  readonly topology: string;
+}
+
+/** `taking`: whoever asks for it again waits for the same one. */
+export type SavepointReply =
+  | { readonly state: 'taking' }
+  | { readonly state: 'taken'; readonly savepoint: SavepointInfo };
+
+/** Has a topology keep its state under a name; its answer may come before that is done. */
+export async function savepointAnswer(
+  hosts: readonly TopologyHost[],
+  body: string,
+  clock: Clock,
+): Promise<ControlAnswer> {
+  let timer: Timer | undefined;
+  try {
+    const { topology, name, again } = JSON.parse(body) as Partial<SavepointCall>;
+    if (typeof topology !== 'string' || typeof name !== 'string')
+      throw new SluiceError('savepoint-invalid', 'expected a topology and the name of a savepoint');
+    const host = await hostOf(hosts, topology);
+    const taken = host
+      .savepoint({ name, again: again === true })
+      .then((savepoint): SavepointReply => ({ state: 'taken', savepoint }));
+    const later = new Promise<SavepointReply>((resolve) => {
+      timer = clock.setTimer(savepointAnswerMs, () => resolve({ state: 'taking' }));
+    });
+    return jsonAnswer(200, await Promise.race([taken, later]));
+  } catch (thrown) {
+    return refusalAnswer(thrown);
+  } finally {
+    timer?.cancel();
   }
 }
 

@@ -5,7 +5,12 @@
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { CheckpointHealth, JobStatus, SkipRequest } from '../../topology/index.ts';
+import type {
+  CheckpointHealth,
+  JobStatus,
+  SavepointInfo,
+  SkipRequest,
+} from '../../topology/index.ts';
 import type { TopologyNames } from './topology-names.ts';
 import type { WorkerFault, WorkerInput } from './worker-protocol.ts';
 
@@ -62,6 +67,11 @@ export interface TopologyHostStatus {
   readonly happened: Readonly<Record<string, number>>;
 }
 
+export interface SavepointRequest {
+  readonly name: string;
+  readonly again: boolean;
+}
+
 export interface RefusedBuild {
   /** Null when it does not compile. */
   readonly build: string | null;
@@ -84,6 +94,12 @@ export interface TopologyHost {
    * `skip-refused`, `split-unknown`, `split-ambiguous`.
    */
   skip(request: SkipRequest): Promise<string>;
+  /**
+   * Keeps its state under a name. With `again` it waits for the one that was begun under that name,
+   * or gives what became of it. Throws `SluiceError` `savepoint-name-invalid`, `savepoint-exists`,
+   * `savepoint-failed`.
+   */
+  savepoint(request: SavepointRequest): Promise<SavepointInfo>;
   /** Takes a last checkpoint and ends the worker. */
   stop(): Promise<void>;
 }

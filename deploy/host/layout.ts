@@ -10,6 +10,7 @@ const names: ReadonlySet<string> = new Set([
     'log',
     'lake',
     'checkpoints',
+    'savepoints',
     'build',
     'send',
     'graph',
@@ -42,6 +43,10 @@ export const lakeDir = (dir: string): string => join(dir, 'lake');
 export const logDir = (dir: string): string => join(dir, 'log');
 /** Checkpoints of topologies: `checkpoints/<topology>/...`. */
 export const checkpointsDir = (dir: string): string => join(dir, 'checkpoints');
+/**
+ * What was kept of topologies by name, until somebody deletes it: `savepoints/<topology>/<name>/`.
+ */
+export const savepointsDir = (dir: string): string => join(dir, 'savepoints');
 /** Events that wait for their stream on this machine's disk. */
 export const spoolDir = (dir: string): string => join(dir, 'spool');
 /** Data that is beyond both routes: `claims/<team>/<app>/<day>/<uuid>`. */

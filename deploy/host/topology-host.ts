@@ -13,8 +13,13 @@
 import { relative } from 'node:path';
 import { tablePath } from '../../enrich/lookup/lookups.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Plan, SkipRequest } from '../../topology/index.ts';
-import type { TopologyHost, TopologyHostOptions, TopologyHostStatus } from './hosted-topology.ts';
+import type { Plan, SavepointInfo, SkipRequest } from '../../topology/index.ts';
+import type {
+  SavepointRequest,
+  TopologyHost,
+  TopologyHostOptions,
+  TopologyHostStatus,
+} from './hosted-topology.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
 import { prepareCandidate } from './topology-candidate.ts';
@@ -37,6 +42,8 @@ class Host implements TopologyHost {
   readonly #stopped = new AbortController();
   /** Why the types of the last try were not checked, as it was told. */
   #unchecked: string | undefined;
+  /** The last one that was asked for. */
+  #savepoint: { readonly name: string; readonly taken: Promise<SavepointInfo> } | undefined;
 
   constructor(options: TopologyHostOptions) {
     this.#options = options;
@@ -105,6 +112,26 @@ class Host implements TopologyHost {
       );
     }
     return thread.skip(request);
+  }
+
+  async savepoint({ name, again }: SavepointRequest): Promise<SavepointInfo> {
+    await this.#runs.settled;
+    if (again && this.#savepoint?.name === name) return this.#savepoint.taken;
+    const { state, thread } = this.#runs;
+    if (thread === undefined || state !== 'running') {
+      throw new SluiceError(
+        'savepoint-failed',
+        `${this.#shown} is not running (${state}): no savepoint can be taken of it`,
+        {
+          fix: 'see `sluice status`; once it runs again, take it again',
+          retryable: state === 'starting',
+        },
+      );
+    }
+    const taken = thread.savepoint(name);
+    taken.catch(() => undefined);
+    this.#savepoint = { name, taken };
+    return taken;
   }
 
   async stop(): Promise<void> {

@@ -20,6 +20,7 @@ import type {
   JobNews,
   JobStatus,
   RunFailure,
+  Savepoints,
   StartFrom,
 } from '../../topology/index.ts';
 import type {
@@ -64,6 +65,8 @@ export class TopologyRuns {
   #checkpoints: CheckpointHealth = healthy;
   /** Once it has run, nothing is dropped again: a restart resumes from the state of that run. */
   #dropState: DropState;
+  /** As that: once it has run, it is where it went back to. */
+  #savepoints: Savepoints | undefined;
   /** Until there is a checkpoint, which has it. */
   #from: StartFrom | undefined;
   /** What the next run has to know of how the last one ended. */
@@ -83,6 +86,7 @@ export class TopologyRuns {
     this.#stopped = stopped;
     this.#onReady = onReady;
     this.#dropState = options.input.dropState;
+    this.#savepoints = options.input.savepoints;
     this.#from = options.input.from;
   }
 
@@ -176,14 +180,14 @@ export class TopologyRuns {
     const { input, clock, graph, names } = this.#options;
     const refuses = (name: string): SluiceError | undefined => names.claim(this.#shown, name);
     const { script } = build.compiled;
-    const [dropState, from, failure, file] = [
-      this.#dropState,
-      this.#from,
-      this.#failure,
-      this.#shown,
-    ];
+    const begin = {
+      dropState: this.#dropState,
+      savepoints: this.#savepoints,
+      from: this.#from,
+      failure: this.#failure,
+    };
     const thread = new TopologyThread(
-      { ...input, dropState, from, script, file, goBack, failure },
+      { ...input, ...begin, script, file: this.#shown, goBack },
       { clock, graph, refuses, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
@@ -199,6 +203,7 @@ export class TopologyRuns {
 
   #began(thread: TopologyThread, ready: Ready): void {
     this.#dropState = {};
+    this.#savepoints = undefined;
     for (const note of ready.notes) this.#tell(note);
     if (this.#thread !== thread) return;
     this.#name = ready.plan.name;

@@ -14,11 +14,19 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { JobNews, JobStatus, Plan, RunFailure, SkipRequest } from '../../topology/index.ts';
+import type {
+  JobNews,
+  JobStatus,
+  Plan,
+  RunFailure,
+  SavepointInfo,
+  SkipRequest,
+} from '../../topology/index.ts';
 import { FunctionWatch } from './function-watch.ts';
 import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
 import { StatusAsker } from './status-asker.ts';
+import { ThreadQuestions } from './thread-questions.ts';
 import { neverLoaded, outOfMemory } from './topology-trial.ts';
 import type {
   Begin,
@@ -76,8 +84,8 @@ export class TopologyThread {
   readonly #clock: Clock;
   readonly #graph: GraphDatabase | undefined;
   readonly #asker: StatusAsker;
-  readonly #skips = new Map<number, (done: string | WorkerFault) => void>();
-  #skipIds = 0;
+  readonly #skips = new ThreadQuestions<string>();
+  readonly #savepoints = new ThreadQuestions<SavepointInfo>();
   readonly #onNews: (news: JobNews) => void;
   readonly #refuses: (name: string) => SluiceError | undefined;
   readonly #functions: FunctionWatch;
@@ -149,19 +157,17 @@ export class TopologyThread {
    * in time.
    */
   skip(request: SkipRequest): Promise<string> {
-    const id = ++this.#skipIds;
-    const done = new Promise<string | WorkerFault>((resolve) => this.#skips.set(id, resolve));
-    this.post({ kind: 'skip', id, request });
+    const done = this.#skips.ask((id) => this.post({ kind: 'skip', id, request }));
     const late = (): SluiceError =>
       new SluiceError('topology-silent', 'the topology does not answer: it may skip it still', {
         fix: 'see `sluice status`',
       });
-    return within(this.#clock, skipAnswerMaxMs, done, late)
-      .then((answer) => {
-        if (typeof answer !== 'string') throw errorOf(answer);
-        return answer;
-      })
-      .finally(() => this.#skips.delete(id));
+    return within(this.#clock, skipAnswerMaxMs, done, late);
+  }
+
+  /** As long as it takes: the job bounds how long it waits, and its files are many. */
+  savepoint(name: string): Promise<SavepointInfo> {
+    return this.#savepoints.ask((id) => this.post({ kind: 'savepoint', id, name }));
   }
 
   #hear(message: FromWorker): void {
@@ -182,7 +188,10 @@ export class TopologyThread {
         this.#asker.answered(message.id, message.status);
         return;
       case 'skipped':
-        this.#skips.get(message.id)?.(message.done);
+        this.#skips.answered(message.id, message.answer);
+        return;
+      case 'saved':
+        this.#savepoints.answered(message.id, message.answer);
         return;
       case 'graph':
         void answerCall(
@@ -229,8 +238,8 @@ export class TopologyThread {
   #end(code: number): WorkerFault | undefined {
     this.#deadline?.cancel();
     this.#asker.close();
-    for (const answer of this.#skips.values())
-      answer({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
+    this.#skips.end({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
+    this.#savepoints.end({ code: 'worker-ended', message: 'it ended before it took a savepoint' });
     if (!this.#stopped && this.#fault === undefined) {
       this.#crash = `its thread ended without an error (exit code ${code})`;
       this.#fault = { code: 'worker-ended', message: this.#crash };

@@ -15,7 +15,7 @@ import { remoteGraph } from './graph-link.ts';
 import { stateThread } from './state-thread.ts';
 import { importTopology } from './topology-file.ts';
 import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
-import { dropsOf, faultOf } from './worker-protocol.ts';
+import { dropsOf, faultOf, savepointOf } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a topology worker');
 const input = workerData as ThreadInput;
@@ -80,6 +80,7 @@ function jobOptions(
     freezes: input.place.kind === 'local' ? 'all' : 'shared',
     goBack: input.goBack,
     from: input.from,
+    savepoint: savepointOf(input, topology.plan.name),
     calls: input.calls,
     stateWriter: stateThread,
     ...(input.failure === undefined ? {} : { failure: input.failure }),
@@ -108,8 +109,16 @@ function obey(message: ToWorker, job: Job, bindings: Bindings): void {
     case 'skip': {
       const { id, request } = message;
       job.skip(request).then(
-        (done) => say({ kind: 'skipped', id, done }),
-        (thrown: unknown) => say({ kind: 'skipped', id, done: faultOf(thrown) }),
+        (done) => say({ kind: 'skipped', id, answer: { done } }),
+        (thrown: unknown) => say({ kind: 'skipped', id, answer: { fault: faultOf(thrown) } }),
+      );
+      return;
+    }
+    case 'savepoint': {
+      const { id, name } = message;
+      job.savepoint(name).then(
+        (done) => say({ kind: 'saved', id, answer: { done } }),
+        (thrown: unknown) => say({ kind: 'saved', id, answer: { fault: faultOf(thrown) } }),
       );
       return;
     }

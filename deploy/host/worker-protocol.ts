@@ -11,6 +11,8 @@ import type {
   JobStatus,
   Plan,
   RunFailure,
+  SavepointInfo,
+  Savepoints,
   SharedCalls,
   SkipRequest,
   StartFrom,
@@ -19,6 +21,7 @@ import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
+import type { ThreadAnswer } from './thread-questions.ts';
 
 /** What a topology is loaded from, and what it is bound to. */
 export interface TrialInput {
@@ -42,6 +45,8 @@ export interface WorkerInput extends TrialInput {
   readonly functionMaxMs: number;
   /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
+  /** By topology, the savepoint that it goes back to, once. */
+  readonly savepoints?: Savepoints | undefined;
 }
 
 /** What a thread is started with: beside its input what its host sees of it. */
@@ -71,6 +76,7 @@ export type ToWorker =
   | { readonly kind: 'stop' }
   | { readonly kind: 'drain' }
   | { readonly kind: 'skip'; readonly id: number; readonly request: SkipRequest }
+  | { readonly kind: 'savepoint'; readonly id: number; readonly name: string }
   | { readonly kind: 'status'; readonly id: number }
   | { readonly kind: 'graph'; readonly id: number; readonly reply: GraphReply };
 
@@ -90,8 +96,9 @@ export type FromWorker =
   /** Without a status where it could not tell. */
   | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus | undefined }
   | { readonly kind: 'news'; readonly news: JobNews }
-  /** What was done, in a sentence, or why it was refused. */
-  | { readonly kind: 'skipped'; readonly id: number; readonly done: string | WorkerFault }
+  /** What was done, in a sentence. */
+  | { readonly kind: 'skipped'; readonly id: number; readonly answer: ThreadAnswer<string> }
+  | { readonly kind: 'saved'; readonly id: number; readonly answer: ThreadAnswer<SavepointInfo> }
   | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }
@@ -132,6 +139,14 @@ export function dropsOf(
   topology: string,
 ): readonly string[] {
   return Object.hasOwn(dropState, topology) ? (dropState[topology] ?? []) : [];
+}
+
+/** The savepoint that a topology goes back to. */
+export function savepointOf(
+  { savepoints = {} }: Pick<WorkerInput, 'savepoints'>,
+  topology: string,
+): string | undefined {
+  return Object.hasOwn(savepoints, topology) ? savepoints[topology] : undefined;
 }
 
 export function faultOf(thrown: unknown): WorkerFault {

@@ -11,8 +11,8 @@ import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { DropState } from '../../topology/index.ts';
-import { resolveDropState } from '../../topology/index.ts';
+import type { DropState, Savepoints } from '../../topology/index.ts';
+import { resolveDropState, resolveSavepoint } from '../../topology/index.ts';
 import {
   buildDir,
   checkpointsDir,
@@ -35,6 +35,8 @@ export interface LocalDataOptions {
   readonly clock: Clock;
   /** What `--drop-state` names; an empty list is refused with what there is. */
   readonly dropState?: readonly string[];
+  /** What topologies go back to: a name, or `<topology>/<name>`. */
+  readonly savepoint?: string | undefined;
 }
 
 /** What an instance keeps, and holds alone. */
@@ -45,10 +47,11 @@ export interface LocalData {
   readonly graph: GraphOwner;
   readonly claims: BlobStore;
   readonly dropState: DropState;
+  readonly savepoints: Savepoints;
 }
 
 export async function openLocalData(
-  { config, clock, dropState }: LocalDataOptions,
+  { config, clock, dropState, savepoint }: LocalDataOptions,
   dir: string,
   stops: StopSteps,
 ): Promise<LocalData> {
@@ -56,15 +59,18 @@ export async function openLocalData(
   rmSync(buildDir(dir), { recursive: true, force: true });
   for (const folder of [lakeDir(dir), checkpointsDir(dir), claimsDir(dir), graphStagingDir(dir)])
     stops.add('data', await own(folder));
+  const blobs = localBlobStore(dir);
+  const savepoints = savepoint === undefined ? {} : await resolveSavepoint(blobs, savepoint);
   const dropped =
-    dropState === undefined ? {} : await resolveDropState(localBlobStore(dir), dropState);
+    dropState === undefined ? {} : await resolveDropState(blobs, dropState, savepoints);
   const bound = [...config.streams, ledgerStream];
   const { local } = config;
   const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local, clock });
   stops.add('data', () => streams.close());
   const graph = graphOwner({ path: graphFile(dir), copies: graphCopiesDir(dir), clock });
   stops.add('data', () => graph.close());
-  return { bound, streams, graph, claims: localBlobStore(claimsDir(dir)), dropState: dropped };
+  const claims = localBlobStore(claimsDir(dir));
+  return { bound, streams, graph, claims, dropState: dropped, savepoints };
 }
 
 /**

@@ -14,7 +14,13 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { StartFrom } from '../../topology/index.ts';
-import { drainAnswer, graphAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
+import {
+  drainAnswer,
+  graphAnswer,
+  jsonAnswer,
+  savepointAnswer,
+  skipAnswer,
+} from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { TopologyHost } from '../host/hosted-topology.ts';
@@ -25,6 +31,7 @@ import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { PlainServer } from '../host/plain-server.ts';
+import { unusedSavepoints } from '../host/start-place.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { StopSteps } from '../host/stop-steps.ts';
 import { topologyHost } from '../host/topology-host.ts';
@@ -44,6 +51,8 @@ export interface StartOptions {
   readonly dropState?: readonly string[];
   /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
+  /** What topologies go back to: a name, or `<topology>/<name>`. */
+  readonly savepoint?: string | undefined;
   readonly tell: (line: string) => void;
   readonly log: Log;
   /**
@@ -62,8 +71,8 @@ export interface RunningLocal {
 }
 
 /**
- * Throws `SluiceError` `open-to-all`, `drop-state-unknown`, `already-running`, `folder-in-use`,
- * `port-taken`, `stream-corrupt`. When it resolves, events are accepted.
+ * Throws `SluiceError` `open-to-all`, `drop-state-unknown`, `savepoint-unknown`, `already-running`,
+ * `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted.
  */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   await refuseOpenToAll(options.config);
@@ -145,6 +154,7 @@ async function openCapture(
     commands: {
       '/_sluice/drain': async (body) => drainAnswer(hosts, body),
       '/_sluice/skip': async (body) => skipAnswer(hosts, body),
+      '/_sluice/savepoint': async (body) => savepointAnswer(hosts, body, clock),
       '/_sluice/graph': async (body, gone) => graphAnswer(graph, body, gone),
     },
   });
@@ -168,7 +178,7 @@ async function statusOf({ instance, ingress, hosts }: Capture): Promise<Instance
 function topologyHosts(
   { config, clock, random, tell, from }: StartOptions,
   dir: string,
-  { bound, streams, graph, dropState }: LocalData,
+  { bound, streams, graph, dropState, savepoints }: LocalData,
 ): readonly TopologyHost[] {
   const { local, lookups } = config;
   const { parquetFileMaxAgeMs, checkpointIntervalMs, functionMaxMs } = local;
@@ -183,6 +193,7 @@ function topologyHosts(
         checkpointIntervalMs,
         functionMaxMs,
         dropState,
+        savepoints,
         from,
       },
       graph,
@@ -198,9 +209,10 @@ function topologyHosts(
 async function settleRest(
   { clock, tell }: StartOptions,
   dir: string,
-  { graph }: LocalData,
+  { graph, savepoints }: LocalData,
   status: () => Promise<InstanceStatus>,
 ): Promise<void> {
   const names = (await status()).topologies.map(({ name }) => name);
+  for (const line of unusedSavepoints(savepoints, names)) tell(line);
   await settleOrphans({ dir, blobs: localBlobStore(dir), graph, names, clock, tell });
 }

@@ -14,10 +14,10 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { DropState, StartFrom } from '../../topology/index.ts';
-import { resolveDropState } from '../../topology/index.ts';
+import type { DropState, Savepoints, StartFrom } from '../../topology/index.ts';
+import { resolveDropState, resolveSavepoint } from '../../topology/index.ts';
 import { requireBuilt } from '../host/built-topology.ts';
-import { drainAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
+import { drainAnswer, jsonAnswer, savepointAnswer, skipAnswer } from '../host/commands.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { TopologyHost } from '../host/hosted-topology.ts';
 import type { Instance } from '../host/instance.ts';
@@ -26,6 +26,7 @@ import { buildDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import type { PlainServer } from '../host/plain-server.ts';
 import { servePlain, textAnswer } from '../host/plain-server.ts';
+import { unusedSavepoints } from '../host/start-place.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { StopSteps } from '../host/stop-steps.ts';
 import { topologyHost } from '../host/topology-host.ts';
@@ -47,6 +48,8 @@ export interface EnrichOptions {
   readonly dropState?: readonly string[];
   /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
+  /** What topologies go back to: a name, or `<topology>/<name>`. */
+  readonly savepoint?: string | undefined;
   readonly tell: (line: string) => void;
 }
 
@@ -85,8 +88,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     });
     stops.add('metrics', () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
-    const dropState =
-      options.dropState === undefined ? {} : await dropStateIn(options, options.dropState);
+    const begin = await beginOf(options);
     let instance = unknownInstance;
     const control = await serveControl(dir, {
       reads: {
@@ -95,10 +97,11 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
       commands: {
         '/_sluice/drain': async (body) => drainAnswer(topologies.hosts, body),
         '/_sluice/skip': async (body) => skipAnswer(topologies.hosts, body),
+        '/_sluice/savepoint': async (body) => savepointAnswer(topologies.hosts, body, clock),
       },
     });
     stops.add('control', () => control.close());
-    topologies.hosts.push(...topologyHosts(options, dir, dropState));
+    topologies.hosts.push(...topologyHosts(options, dir, begin));
     instance = {
       pid: process.pid,
       url: server.url,
@@ -107,6 +110,10 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     };
     lock.publish(instance);
     topologies.start();
+    void topologies.started().then((statuses) => {
+      const names = statuses.map(({ name }) => name);
+      for (const line of unusedSavepoints(begin.savepoints, names)) tell(line);
+    });
     stops.add('topologies', () => topologies.stop());
     return { instance, fenced: topologies.fenced(clock), stop: () => stops.stop() };
   } catch (thrown) {
@@ -133,6 +140,12 @@ class ServedTopologies {
 
   start(): void {
     this.#started = Promise.all(this.hosts.map((host) => host.start()));
+  }
+
+  /** Once each runs, or its first try has failed. */
+  async started(): Promise<InstanceStatus['topologies']> {
+    await this.#started;
+    return this.statuses();
   }
 
   async stop(): Promise<void> {
@@ -168,7 +181,7 @@ async function statusOf(topologies: ServedTopologies, instance: Instance): Promi
 function topologyHosts(
   { config, clock, random, tell, from }: EnrichOptions,
   dir: string,
-  dropState: DropState,
+  begin: Begin,
 ): readonly TopologyHost[] {
   const { streams, kinesis, kafka, s3, sinks, enrich, lookups } = config;
   const { checkpointIntervalMs, functionMaxMs } = enrich;
@@ -185,7 +198,7 @@ function topologyHosts(
         },
         checkpointIntervalMs,
         functionMaxMs,
-        dropState,
+        ...begin,
         from,
       },
       names,
@@ -196,13 +209,23 @@ function topologyHosts(
   );
 }
 
-async function dropStateIn(
-  { config, clock, random }: EnrichOptions,
-  names: readonly string[],
-): Promise<DropState> {
+/** What topologies go back to, and what of their state is dropped. */
+interface Begin {
+  readonly dropState: DropState;
+  readonly savepoints: Savepoints;
+}
+
+async function beginOf(options: EnrichOptions): Promise<Begin> {
+  const { config, clock, random, dropState, savepoint } = options;
+  if (dropState === undefined && savepoint === undefined) return { dropState: {}, savepoints: {} };
   const blobs = s3BlobStore({ ...s3Place(config.s3, ''), clock, random });
   try {
-    return await resolveDropState(blobs, names);
+    const savepoints = savepoint === undefined ? {} : await resolveSavepoint(blobs, savepoint);
+    return {
+      savepoints,
+      dropState:
+        dropState === undefined ? {} : await resolveDropState(blobs, dropState, savepoints),
+    };
   } finally {
     blobs.close();
   }

@@ -1,9 +1,12 @@
 /**
- * `--drop-state`: which state a person drops, by the ids that the checkpoints have.
+ * `--drop-state`: which state a person drops, by the ids that the checkpoints have, or the
+ * savepoint that a topology goes back to.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { checkpointedIds } from './restore.ts';
+import type { Savepoints } from './savepoints.ts';
+import { openSavepoint } from './savepoints.ts';
 import { checkpointedTopologies, checkpointStore } from './store.ts';
 
 /** Ids by topology. */
@@ -11,18 +14,23 @@ export type DropState = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Finds what is named: an id, `id#part` for an aggregate or a declared state, with `topology:`
- * before it where several have that id. Throws `SluiceError` `drop-state-unknown`,
+ * before it where several have that id. `savepoints`: those that are restored in place of the
+ * checkpoints of their topologies. Throws `SluiceError` `drop-state-unknown`,
  * `drop-state-ambiguous`, with the ids that there are.
  */
 export async function resolveDropState(
   blobs: BlobStore,
   names: readonly string[],
+  savepoints: Savepoints = {},
 ): Promise<DropState> {
   const known = new Map<string, readonly string[]>();
   for (const topology of await checkpointedTopologies(blobs)) {
+    if (Object.hasOwn(savepoints, topology)) continue;
     const latest = await checkpointStore(blobs, topology).latest();
     if (latest !== undefined) known.set(topology, checkpointedIds(latest));
   }
+  for (const [topology, name] of Object.entries(savepoints))
+    known.set(topology, checkpointedIds((await openSavepoint(blobs, topology, name)).manifest));
   if (names.length === 0)
     throw new SluiceError(
       'drop-state-unknown',

@@ -37,6 +37,11 @@ export interface TakeOverOptions {
    * copy of which was put back.
    */
   readonly leap?: boolean;
+  /**
+   * A savepoint is restored: `begin` repeats nothing, so a later run may go back to what it makes.
+   * Numbers up to the savepoint's are not given again.
+   */
+  readonly after?: Pick<Manifest, 'checkpoint'> | undefined;
 }
 
 /** Makes the first manifest of a run. `checkpoint`: its number. */
@@ -123,16 +128,17 @@ class BlobCheckpoints implements CheckpointStore {
   async takeOver(
     random: Random,
     begin: Begin,
-    { goBack = false, leap = false }: TakeOverOptions = {},
+    { goBack = false, leap = false, after }: TakeOverOptions = {},
   ): Promise<Manifest> {
     for (;;) {
       const newest = await this.latest();
       const previous = goBack ? await this.#completedBefore(newest) : newest;
       const attempt = ((newest?.attempt ?? 0) + 1) * (leap ? leapFactor : 1);
       const lineage = newest?.lineage ?? newLineage(random);
-      const checkpoint = (newest?.checkpoint ?? 0) + 1;
+      const checkpoint = Math.max(newest?.checkpoint ?? 0, after?.checkpoint ?? 0) + 1;
       const begun = await begin(attempt, checkpoint, previous, lineage);
-      const fence: Manifest = { ...begun, lineage, fence: true };
+      const isFence = after === undefined ? { fence: true as const } : {};
+      const fence: Manifest = { ...begun, lineage, ...isFence };
       this.#known = this.#keyOf(fence.checkpoint);
       if (!(await this.#blobs.createIfAbsent(this.#known, encodeManifest(fence)))) continue;
       if (newest === undefined || (await this.#keys())[0] !== this.#known) return fence;

@@ -143,8 +143,8 @@ export interface Sink {
    */
   write(batch: ElementBatch): Promise<readonly RejectedRow[]>;
   /**
-   * `last`: no more rows will come, so nothing is kept open and all of it becomes visible with this
-   * checkpoint.
+   * `last`: nothing is kept open, and all of it becomes visible with this checkpoint: no more rows
+   * will come, or it is kept as a savepoint.
    */
   prepare(checkpoint: number, last: boolean): Promise<SinkState>;
   commit(checkpoint: number): Promise<void>;

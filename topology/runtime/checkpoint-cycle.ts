@@ -36,13 +36,16 @@ export interface CheckpointFacts {
   /** Whether the marks of the last one are older than `marksMaxAgeMs`. */
   readonly isOld: boolean;
   readonly pendingRows: number;
+  /** Whether somebody waits for one, for a savepoint. */
+  readonly isWanted: boolean;
 }
 
 /** `wait`: not even the pause before the next one begins again. */
 export function decideCheckpoint(facts: CheckpointFacts): 'take' | 'take-last' | 'pass' | 'wait' {
   if (facts.drain === 'ended') return 'wait';
   if (facts.drain === 'drained') return 'take-last';
-  return facts.isDirty || facts.isOld || facts.pendingRows > 0 ? 'take' : 'pass';
+  const { isDirty, isOld, isWanted, pendingRows } = facts;
+  return isDirty || isOld || isWanted || pendingRows > 0 ? 'take' : 'pass';
 }
 
 export interface CheckpointCycleOptions {
@@ -70,7 +73,9 @@ export class CheckpointCycle {
 
   /** Whether the next one may be taken now. Throws what ended the last one. */
   get isDue(): boolean {
-    return this.#parts.checkpoints.isDue;
+    const { checkpoints, savepoints } = this.#parts;
+    if (savepoints.isUrgent) checkpoints.soon();
+    return checkpoints.isDue;
   }
 
   /** Something changed that the last checkpoint does not have. */
@@ -85,13 +90,15 @@ export class CheckpointCycle {
 
   /** Takes one where there is something to keep; resolves when its sinks have staged. */
   async take(drain: DrainPhase): Promise<void> {
-    const { checkpoints, sinks, isolation } = this.#parts;
+    const { checkpoints, sinks, isolation, savepoints } = this.#parts;
     const { clock, watch } = this.#options;
+    const { isWanted } = savepoints;
     const decision = decideCheckpoint({
       drain,
       isDirty: this.#isDirty,
       isOld: clock.now() - checkpoints.completed.completedAtMs > marksMaxAgeMs,
       pendingRows: sinks.pendingRows(),
+      isWanted,
     });
     if (decision === 'wait') return;
     if (decision === 'pass') {
@@ -99,9 +106,11 @@ export class CheckpointCycle {
       return;
     }
     isolation.takes();
+    savepoints.taking();
     const last = decision === 'take-last';
     const { snapshot, known } = this.#snapshot(last);
-    if (!(await watch.waitingFor(checkpoints.take(snapshot, last)))) return this.#unwritten();
+    if (!(await watch.waitingFor(checkpoints.take(snapshot, last, isWanted))))
+      return this.#unwritten();
     this.#isDirty = sinks.isRetiring;
     isolation.taken(known);
   }

@@ -1,10 +1,12 @@
 /**
- * What a job's checkpoints hold, as they see it: its sinks, and the tables of its operators.
+ * What a job's checkpoints hold, as they see it: its sinks, and the tables of its operators; and
+ * who keeps one of them.
  */
 import type { Manifest, ManifestState } from '../checkpoint/manifest.ts';
 
 /** The sinks of a job, as checkpoints see them. */
 export interface CheckpointSinks {
+  /** `last`: nothing is kept open: all output becomes visible with it. */
   prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
   /**
    * `last`: everything has to be visible when it resolves; else a sink that `commitsAside` may be
@@ -22,4 +24,12 @@ export interface CheckpointTables<S> {
   stored(manifest: Pick<Manifest, 'checkpoint' | 'state'>): void;
   kept(checkpoints: readonly number[]): Promise<void>;
   tidy(): void;
+}
+
+/** The savepoints of a job, as checkpoints see them (job-savepoints.ts). */
+export interface CheckpointSavepoints {
+  /** Whether no checkpoint may be removed. */
+  readonly isCopying: boolean;
+  /** One is complete that was taken for a savepoint. */
+  completed(manifest: Uint8Array): void;
 }

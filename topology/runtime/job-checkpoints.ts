@@ -17,6 +17,7 @@
  * 5. Only the next checkpoint waits for a checkpoint: reading continues while one is in progress.
  * 6. A run that was taken over ends as `fenced`, whatever its failure was, also when it has nothing
  *    to store.
+ * 7. While a savepoint is copied, no checkpoint is removed.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -29,7 +30,7 @@ import { failureOf } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifestWith, encodeStates } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
-import type { CheckpointSinks, CheckpointTables } from './checkpointed.ts';
+import type { CheckpointSavepoints, CheckpointSinks, CheckpointTables } from './checkpointed.ts';
 
 /** Completed checkpoints that are kept. */
 export const checkpointsKept = 3;
@@ -53,6 +54,7 @@ export interface JobCheckpointsOptions<S> {
   readonly store: CheckpointStore;
   readonly tables: CheckpointTables<S>;
   readonly sinks: CheckpointSinks;
+  readonly savepoints: CheckpointSavepoints;
   readonly clock: Clock;
   readonly random: Random;
   readonly intervalMs: number;
@@ -151,8 +153,9 @@ export class JobCheckpoints<S = unknown> {
   /**
    * Takes one, of the moment between two turns; resolves when its sinks have staged, and with
    * whether they have: a state without text is tried again later. Rejects on what ends the run.
+   * `kept`: for a savepoint, so all output becomes visible with it.
    */
-  async take(snapshot: Snapshot, last: boolean): Promise<boolean> {
+  async take(snapshot: Snapshot, last: boolean, kept = false): Promise<boolean> {
     const { clock, sinks, tables, intervalMs } = this.#options;
     const begunAtMs = clock.monotonic();
     const number = this.#number + 1;
@@ -169,7 +172,7 @@ export class JobCheckpoints<S = unknown> {
       this.#nextAtMs = clock.monotonic() + againInMs;
       return false;
     }
-    const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
+    const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last || kept));
     const manifest = {
       ...snapshot,
       checkpoint: number,
@@ -178,7 +181,7 @@ export class JobCheckpoints<S = unknown> {
       createdAtMs: clock.now(),
     };
     this.#number = number;
-    this.#settling = this.#settle(manifest, states, sealed)
+    this.#settling = this.#settle(manifest, states, sealed, kept)
       .catch((thrown: unknown) => {
         this.#fault ??= { thrown };
       })
@@ -252,9 +255,10 @@ export class JobCheckpoints<S = unknown> {
     withoutState: Omit<Manifest, 'state'>,
     heads: readonly string[],
     sealed: S | undefined,
+    kept: boolean,
   ): Promise<void> {
     const { checkpoint } = withoutState;
-    const { store, tables, sinks } = this.#options;
+    const { store, tables, sinks, savepoints } = this.#options;
     const persist = (what: () => Promise<void>): Promise<void> => this.#persist(checkpoint, what);
     const state = sealed === undefined ? tables.none : await tables.write(sealed, persist);
     const manifest = { ...withoutState, state };
@@ -268,6 +272,7 @@ export class JobCheckpoints<S = unknown> {
       this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
     this.#inARow = 0;
     this.#told = true;
+    if (kept) savepoints.completed(bytes);
     tables.tidy();
     this.#toPrune = true;
     this.#pruning ??= this.#prune().finally(() => {
@@ -361,9 +366,9 @@ export class JobCheckpoints<S = unknown> {
 
   /** Those that cannot be deleted now are met by the next. */
   async #prune(): Promise<void> {
-    while (this.#toPrune) {
+    const { store, tables, savepoints } = this.#options;
+    while (this.#toPrune && !savepoints.isCopying) {
       this.#toPrune = false;
-      const { store, tables } = this.#options;
       await store
         .prune(checkpointsKept)
         .then((kept) => tables.kept(kept))

@@ -70,6 +70,8 @@ export interface JobOptions extends StateRoom {
    * checkpoint does not have is not an error.
    */
   readonly dropState?: readonly string[];
+  /** Goes back to this savepoint of it, in place of the last checkpoint. */
+  readonly savepoint?: string | undefined;
   /**
    * Restores the last checkpoint that a run completed, past what runs left that completed none:
    * their build was given up.

@@ -23,6 +23,7 @@ import { JobCheckpoints } from './job-checkpoints.ts';
 import { JobIsolation } from './job-isolation.ts';
 import { JobLosses } from './job-losses.ts';
 import type { JobOptions } from './job-options.ts';
+import { JobSavepoints } from './job-savepoints.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
 import { restoreStates } from './job-state.ts';
@@ -40,6 +41,7 @@ export interface JobParts {
   readonly skips: JobSkips;
   readonly losses: JobLosses;
   readonly sinks: JobSinks;
+  readonly savepoints: JobSavepoints;
   readonly checkpoints: JobCheckpoints<SealedTables>;
 }
 
@@ -114,9 +116,12 @@ export async function assembleParts(
   const losses = new JobLosses(clock, reject, fence.losses, (news) => options.tell?.(news));
   const { retiring } = fence;
   const sinks = new JobSinks(dag, rejections, plan, { connectors, run: id, retiring, clock });
+  const late = (): readonly string[] => sinks.late;
+  const savepoints = new JobSavepoints({ blobs: options.blobs, topology: plan.name, clock, late });
   const checkpoints = new JobCheckpoints(
-    { store, tables, sinks, clock, random, intervalMs, tell },
+    { store, tables, sinks, savepoints, clock, random, intervalMs, tell },
     fence,
   );
-  return { dag, tables, rejections, isolation, keyExamples, skips, losses, sinks, checkpoints };
+  const kept = { isolation, keyExamples, skips, losses };
+  return { dag, tables, rejections, ...kept, sinks, savepoints, checkpoints };
 }

@@ -10,6 +10,7 @@
  * 3. Each run takes over from the previous one, as after a restart: a failed run's memory is never
  *    used.
  */
+import type { SavepointInfo } from '../checkpoint/savepoints.ts';
 import { createRun } from './job.ts';
 import type { JobOptions } from './job-options.ts';
 import type { Job, JobRun } from './running-job.ts';
@@ -76,6 +77,10 @@ class JobRuns implements Job {
     return this.#run.skip(request);
   }
 
+  savepoint(name: string): Promise<SavepointInfo> {
+    return this.#run.savepoint(name);
+  }
+
   status(): Promise<JobStatus> {
     return this.#run.status();
   }
@@ -88,7 +93,7 @@ class JobRuns implements Job {
   async #next(): Promise<void> {
     const leap = this.#run.isBehind;
     await this.#run.close();
-    const { dropState: _, goBack: __, failure: ___, ...same } = this.#options;
+    const { dropState: _, goBack: __, failure: ___, savepoint: ____, ...same } = this.#options;
     this.#run = createRun({ ...same, ...this.#told(), leap });
     await this.open();
     if (this.#isDraining) await this.#run.drain();

@@ -112,6 +112,13 @@ export class JobSinks {
     return found === undefined ? undefined : this.#commits.lateOf(found.sink);
   }
 
+  /** Ids of those that are behind with their commits. */
+  get late(): readonly string[] {
+    return this.#all.flatMap(({ id, sink }) =>
+      this.#commits.lateOf(sink) === undefined ? [] : [id],
+    );
+  }
+
   get #all(): readonly { readonly id: string; readonly sink: Sink }[] {
     return [...this.#sinks, ...this.#retiring.map(({ id, to }) => ({ id, sink: to }))];
   }

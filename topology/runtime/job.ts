@@ -14,12 +14,14 @@
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { present } from '../../schemas/kernel/assert.ts';
 import { mebi } from '../../schemas/kernel/bytes.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointHealth, CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, healthy } from '../checkpoint/health.ts';
 import { noLosses } from '../checkpoint/losses.ts';
+import type { SavepointInfo } from '../checkpoint/savepoints.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import { CheckpointCycle } from './checkpoint-cycle.ts';
@@ -184,6 +186,18 @@ class Run implements JobRun {
     return parts.skips.ask(request, schedule);
   }
 
+  async savepoint(name: string): Promise<SavepointInfo> {
+    const { parts, schedule, turns } = this.#opened();
+    const { name: topology } = this.#options.topology.plan;
+    if (turns.drain !== 'no')
+      throw new SluiceError('savepoint-failed', `'${topology}' is being drained`, {
+        fix: 'take a savepoint before the drain; a drained topology has emitted its state',
+      });
+    const taken = parts.savepoints.ask(name);
+    schedule.interrupt();
+    return taken;
+  }
+
   async status(): Promise<JobStatus> {
     const { plan } = this.#options.topology;
     const [dag, parts] = [this.#dag, this.#parts];
@@ -215,7 +229,8 @@ class Run implements JobRun {
 
   async close(): Promise<void> {
     this.#watch.close();
-    const { checkpoints, sinks, tables } = this.#parts ?? {};
+    const { checkpoints, savepoints, sinks, tables } = this.#parts ?? {};
+    savepoints?.close();
     checkpoints?.close();
     await checkpoints?.settled().catch(() => undefined);
     await tables?.close();

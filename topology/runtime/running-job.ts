@@ -1,6 +1,7 @@
 /**
  * The interface of a job for the code that runs it.
  */
+import type { SavepointInfo } from '../checkpoint/savepoints.ts';
 import type { SkipRequest } from './skips.ts';
 import type { JobStatus } from './status.ts';
 
@@ -30,6 +31,12 @@ export interface Job {
    * `split-ambiguous`, `skip-refused`.
    */
   skip(request: SkipRequest): Promise<string>;
+  /**
+   * Keeps its state under a name, once all output of before is visible: see
+   * topology/checkpoint/savepoints.ts. Throws `SluiceError` `savepoint-name-invalid`,
+   * `savepoint-exists`, `savepoint-failed`.
+   */
+  savepoint(name: string): Promise<SavepointInfo>;
   status(): Promise<JobStatus>;
   close(): Promise<void>;
 }

@@ -26,7 +26,7 @@ export function startFromOf(text: string, nowMs: number): StartFrom {
   if (typeof at !== 'number') {
     throw new SluiceError(
       'from-invalid',
-      `invalid --from '${text}': expected oldest, latest or a time such as 2026-01-31T08:00:00Z`,
+      `invalid --from '${text}': expected oldest, latest, a time such as 2026-01-31T08:00:00Z, or savepoint:NAME`,
     );
   }
   if (at > nowMs)

@@ -31,18 +31,23 @@ export function problemsOf(topology: Topology, { collects = false } = {}): reado
   return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.plan))];
 }
 
-/** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
+/**
+ * Throws `restore-refused` with every misfit, its old and new value, and what to do. `savepoint`:
+ * the name of the one that is restored.
+ */
 export async function requireRestorable(
   previous: StoredState | undefined,
   topology: Topology,
   drop: ReadonlySet<string>,
+  savepoint?: string,
 ): Promise<void> {
   if (previous === undefined) return;
   const { name } = topology.plan;
   const misfits = await misfitsWith(previous, topology, drop);
   if (misfits.length === 0) return;
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
-  throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, {
+  const what = savepoint === undefined ? 'its last checkpoint' : `the savepoint '${savepoint}'`;
+  throw new SluiceError('restore-refused', `'${name}' does not fit ${what}:\n${list}`, {
     fix: misfitsFix(name, misfits),
     details: { misfits },
   });

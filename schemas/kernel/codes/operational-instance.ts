@@ -135,7 +135,7 @@ export const instanceCodes = {
   'from-invalid': {
     retryable: false,
     means: '`--from` is not a place in a stream.',
-    fix: 'Write `oldest`, `latest` or a time that has passed.',
+    fix: 'Write `oldest`, `latest`, a time that has passed, or `savepoint:NAME`.',
   },
   'input-damaged': {
     retryable: false,
@@ -317,6 +317,11 @@ export const instanceCodes = {
     retryable: false,
     means: '`--size` is not a size.',
     fix: 'Write a size such as `200b`, `5kb` or `1mb`.',
+  },
+  'savepoint-invalid': {
+    retryable: false,
+    means: 'The arguments of `sluice savepoint` do not belong together.',
+    fix: 'Call it as the message says.',
   },
   'skip-invalid': {
     retryable: false,

@@ -62,6 +62,26 @@ export const topologyCodes = {
     means: 'The topology does not fit its last checkpoint.',
     fix: 'Undo the change, or drop the state with `--drop-state`.',
   },
+  'savepoint-exists': {
+    retryable: false,
+    means: 'The topology has a savepoint of that name.',
+    fix: 'Choose another name, or delete it with `sluice savepoint delete`.',
+  },
+  'savepoint-failed': {
+    retryable: 'sometimes',
+    means: 'A savepoint was not taken.',
+    fix: 'Look at the cause in the message, and take it again.',
+  },
+  'savepoint-name-invalid': {
+    retryable: false,
+    means: 'It cannot be the name of a savepoint.',
+    fix: 'Use at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit.',
+  },
+  'savepoint-unknown': {
+    retryable: false,
+    means: 'There is no such savepoint.',
+    fix: 'Use one that `sluice savepoint list` shows.',
+  },
   'schema-invalid': {
     retryable: false,
     means: 'A JSON Schema is not valid, or does not fit its use.',

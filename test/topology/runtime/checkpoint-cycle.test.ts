@@ -3,7 +3,13 @@ import { decideCheckpoint } from '../../../topology/runtime/checkpoint-cycle.ts'
 import { deriveDrain } from '../../../topology/runtime/job-drain.ts';
 
 describe('whether a checkpoint is taken', () => {
-  const idle = { drain: 'no', isDirty: false, isOld: false, pendingRows: 0 } as const;
+  const idle = {
+    drain: 'no',
+    isDirty: false,
+    isOld: false,
+    pendingRows: 0,
+    isWanted: false,
+  } as const;
 
   it('is passed over when it would hold nothing new', () => {
     expect(decideCheckpoint(idle)).toBe('pass');
@@ -14,6 +20,11 @@ describe('whether a checkpoint is taken', () => {
     expect(decideCheckpoint({ ...idle, isDirty: true })).toBe('take');
     expect(decideCheckpoint({ ...idle, pendingRows: 1 })).toBe('take');
     expect(decideCheckpoint({ ...idle, isOld: true })).toBe('take');
+  });
+
+  it('is taken for a savepoint, also when it holds nothing new', () => {
+    expect(decideCheckpoint({ ...idle, isWanted: true })).toBe('take');
+    expect(decideCheckpoint({ ...idle, drain: 'ended', isWanted: true })).toBe('wait');
   });
 
   it('waits between the end of time and the drained end, which always has one', () => {

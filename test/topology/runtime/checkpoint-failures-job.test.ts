@@ -430,8 +430,10 @@ describe('a state that has no text', () => {
       commit: async () => undefined,
     };
     const tell = (told: CheckpointNews): void => void news.push(told);
+    const savepoints = { isCopying: false, completed: () => undefined };
+    const options = { store, tables: noTables, sinks, savepoints };
     const checkpoints = new JobCheckpoints(
-      { store, tables: noTables, sinks, clock, random: seededRandom(1), intervalMs: 60_000, tell },
+      { ...options, clock, random: seededRandom(1), intervalMs: 60_000, tell },
       fence,
     );
     const circular: { self?: unknown } = {};

@@ -43,12 +43,14 @@ export class FileUse {
   }
 
   /**
-   * `kept`: the manifests that there are. The files to delete now; those that could not be are
-   * found when the next run sweeps.
+   * `kept`: the manifests that there were when old ones were removed, oldest first. The files to
+   * delete now; those that could not be are found when the next run sweeps.
    */
   takeFree(kept: readonly number[]): readonly string[] {
+    const newest = kept.at(-1) ?? 0;
+    // A later one may have been created meanwhile.
     for (const checkpoint of this.#named.keys())
-      if (!kept.includes(checkpoint)) this.#named.delete(checkpoint);
+      if (checkpoint < newest && !kept.includes(checkpoint)) this.#named.delete(checkpoint);
     // Somebody else's: this run was taken over, and does not know what is in use.
     if (kept.some((checkpoint) => !this.#named.has(checkpoint))) return [];
     const { inUse } = this;

@@ -15,10 +15,16 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { RunId } from '../../../schemas/run-id.ts';
 import { runName, runPattern, runTrace } from '../../../schemas/run-id.ts';
-import type { MadeFile } from './file-builder.ts';
+import type { StateFile } from './sorted-run.ts';
 
 /** Files that are deleted at one time. */
 const deletesMax = 8;
+
+/** A file that is to be stored under its name. */
+interface StoredFile {
+  readonly file: Pick<StateFile, 'name'>;
+  readonly bytes: Uint8Array;
+}
 
 /** Where a topology's manifests are. */
 export function checkpointFolder(topology: string): string {
@@ -60,7 +66,7 @@ export class StateFiles {
   }
 
   /** Again, as the answer to an earlier try was lost, does no harm. */
-  async put({ file, bytes }: MadeFile): Promise<void> {
+  async put({ file, bytes }: StoredFile): Promise<void> {
     await this.#blobs.createIfAbsent(file.name, bytes);
   }
 

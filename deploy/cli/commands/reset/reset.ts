@@ -3,7 +3,8 @@
  * holds the lock while it deletes.
  *
  * Invariant: events that were acknowledged and are on this disk only, in spools, are not deleted
- * because somebody agreed to a reset: they are listed, and want a word of their own.
+ * because somebody agreed to a reset: they are listed, and want a word of their own. Nor are
+ * savepoints, which somebody kept by name: `sluice savepoint delete` deletes them.
  */
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -17,7 +18,7 @@ import type { FolderLock } from '../../../../schemas/kernel/folder-lock.ts';
 import { lockFolder, lockPath } from '../../../../schemas/kernel/folder-lock.ts';
 import { printable } from '../../../../schemas/kernel/printable.ts';
 import { alreadyRunning, findInstance, lockInstance } from '../../../host/instance.ts';
-import { isOurs, spoolDir } from '../../../host/layout.ts';
+import { isOurs, savepointsDir, spoolDir } from '../../../host/layout.ts';
 import type { Output } from '../../output.ts';
 
 export interface ResetCommand {
@@ -64,6 +65,10 @@ export async function resetCommand({
   }
   const removed = await removeAll(dir, dropSpooled ? undefined : clock);
   output.line(output.json ? JSON.stringify({ removed }) : `removed ${dir} (${removed.join(', ')})`);
+  if (existsSync(savepointsDir(dir)) && !output.json)
+    output.note(
+      `${savepointsDir(dir)} stays: delete what is in it with \`sluice savepoint delete\``,
+    );
   return 0;
 }
 
@@ -74,7 +79,9 @@ export async function resetCommand({
  */
 async function removeAll(dir: string, clock: Clock | undefined): Promise<readonly string[]> {
   const lock = await lockInstance(dir);
-  const entries = readdirSync(dir).filter((entry) => entry !== 'lock' && isOurs(entry));
+  const entries = readdirSync(dir).filter(
+    (entry) => !['lock', 'savepoints'].includes(entry) && isOurs(entry),
+  );
   try {
     if (clock !== undefined) await requireNoSpooled(dir, clock);
     const within = await lockWithin(dir, entries);

@@ -10,10 +10,10 @@ import { loadConfig } from '../../../../schemas/config-file.ts';
 import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../../schemas/kernel/random.ts';
-import { startFromOf } from '../../../../topology/index.ts';
 import { httpServerNotice } from '../../../host/http-server.ts';
 import type { Instance } from '../../../host/instance.ts';
 import { openNotice } from '../../../host/open-to-all.ts';
+import { startPlaceOf } from '../../../host/start-place.ts';
 import { startLocal } from '../../../local/start.ts';
 import { createNotes } from '../../notes.ts';
 import type { Output } from '../../output.ts';
@@ -45,7 +45,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     clock,
     random: command.random,
     ...(command.dropState === undefined ? {} : { dropState: command.dropState }),
-    from: command.from === undefined ? undefined : startFromOf(command.from, clock.now()),
+    ...startPlaceOf(command.from, clock.now()),
     tell: note,
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
     readConfig: () => withPort(loadConfig(command.config, command.env), command.port),

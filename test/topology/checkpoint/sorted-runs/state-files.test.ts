@@ -71,6 +71,22 @@ describe('files on a store', () => {
 });
 
 describe('files in use', () => {
+  it('are those of a manifest that came while old ones were removed', () => {
+    const use = new FileUse();
+    for (const [checkpoint, file] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const) {
+      use.written(file);
+      use.named(checkpoint, [file]);
+    }
+    // Listed before the third was created.
+    expect(use.takeFree([2])).toEqual(['a']);
+    expect(use.inUse).toEqual(new Set(['b', 'c']));
+    expect(use.takeFree([3])).toEqual(['b']);
+  });
+
   it('are free once no manifest that is kept names them, each once', () => {
     const use = new FileUse();
     use.written('a');
