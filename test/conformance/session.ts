@@ -26,7 +26,10 @@ export interface Session {
 }
 
 /** Starts an operator with a case's configuration. */
-export type Subject = (config: Config) => Promise<Session>;
+export type Subject = (config: Config, parallelisms: Parallelisms) => Promise<Session>;
+
+/** Of the drivers that follow each other, again and again. */
+export type Parallelisms = readonly number[];
 
 export interface DriverParts {
   readonly topology: Topology;
@@ -39,10 +42,18 @@ export interface DriverParts {
   readonly take: (driver: Driver) => Found;
 }
 
-export async function driverSession(parts: DriverParts): Promise<Session> {
+export async function driverSession(
+  parts: DriverParts,
+  parallelisms: Parallelisms,
+): Promise<Session> {
   let clock = 0;
+  let opened = 0;
   const open = (): Promise<Driver> =>
-    createDriver(parts.topology, { now: clock, splits: parts.splits ?? {} });
+    createDriver(parts.topology, {
+      now: clock,
+      splits: parts.splits ?? {},
+      parallelism: parallelisms[opened++ % parallelisms.length] ?? 1,
+    });
   let driver = await open();
   await parts.begin?.(driver);
   const refuseRejections = (): void => {

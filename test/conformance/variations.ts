@@ -1,9 +1,11 @@
 /**
- * The ways in which one case is run. All must give the same results: how elements were batched, and
- * when a job was restored, is nothing that a topology may notice.
+ * The ways in which one case is run. All must give the same results: how elements were batched,
+ * when a job was restored, and over how many workers its keys are divided, is nothing that a
+ * topology may notice.
  */
 import type { Case, Operation } from './case.ts';
 import { formatOf } from './format.ts';
+import type { Parallelisms } from './session.ts';
 
 export interface Variation {
   readonly name: string;
@@ -11,6 +13,7 @@ export interface Variation {
   readonly batch: 'each' | 'together';
   readonly restore: 'asWritten' | 'everyStep';
   readonly how: 'anew' | 'inPlace';
+  readonly parallelisms: Parallelisms;
 }
 
 const asWritten: Variation = {
@@ -18,9 +21,10 @@ const asWritten: Variation = {
   batch: 'each',
   restore: 'asWritten',
   how: 'anew',
+  parallelisms: [1],
 };
 
-export const variations: readonly Variation[] = [
+const ofOne: readonly Variation[] = [
   asWritten,
   { ...asWritten, name: 'in one batch', batch: 'together' },
   { ...asWritten, name: 'restored after every step', restore: 'everyStep' },
@@ -35,6 +39,26 @@ export const variations: readonly Variation[] = [
     name: 'restored in place after every step',
     restore: 'everyStep',
     how: 'inPlace',
+  },
+];
+
+const several: readonly Variation[] = [2, 3].flatMap((parallelism) =>
+  ofOne.map((variation) => ({
+    ...variation,
+    name: `${variation.name}, in ${parallelism} parts`,
+    parallelisms: [parallelism],
+  })),
+);
+
+export const variations: readonly Variation[] = [
+  ...ofOne,
+  ...several,
+  {
+    ...asWritten,
+    name: 'restored after every step, in 1, 2 and 3 parts by turns',
+    batch: 'together',
+    restore: 'everyStep',
+    parallelisms: [1, 3, 2],
   },
 ];
 

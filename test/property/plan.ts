@@ -130,6 +130,8 @@ export interface History {
   readonly splits: readonly number[];
   /** When it begins, epoch ms. */
   readonly startMs: number;
+  /** Over how many workers keys are divided in each run, again and again. Absent: in none. */
+  readonly parallelisms?: readonly number[];
 }
 
 const index = fc.nat({ max: 5 });
@@ -316,6 +318,7 @@ const histories: fc.Arbitrary<History> = fc.record({
   checkpointMs: fc.constantFrom(0, 100, 1_000, 1_000_000),
   splits: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 3 }),
   startMs: fc.constantFrom(0, Date.UTC(2026, 0, 1)),
+  parallelisms: fc.constantFrom([1], [1], [2], [3], [1, 2, 3], [3, 2, 1]),
 });
 
 /**

@@ -8,6 +8,7 @@ import { messageOf } from '../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import type { Job, Topology } from '../../topology/index.ts';
 import { createJob } from '../../topology/index.ts';
+import { inlineWorkers } from '../../topology/runtime/parallel/inline-workers.ts';
 import type { Services } from './build.ts';
 import { connectorsOf, streamName, topologyOf } from './build.ts';
 import { differencesOf } from './compare.ts';
@@ -79,7 +80,8 @@ class Player {
     const gate = new Gate();
     this.#gates.push(gate);
     const clock = this.#clock;
-    const { turnRecords, checkpointMs } = this.#history;
+    const { turnRecords, checkpointMs, parallelisms = [1] } = this.#history;
+    const parallelism = parallelisms[(this.#gates.length - 1) % parallelisms.length] ?? 1;
     const job = createJob({
       topology: this.#topology,
       blobs: this.#world.blobs(gate),
@@ -92,6 +94,10 @@ class Player {
       random: seededRandom(1),
       checkpointIntervalMs: checkpointMs,
       turnBounds: { maxRecords: turnRecords, maxBytes: 1e7 },
+      keyedWorkers:
+        parallelism === 1
+          ? undefined
+          : (topology) => inlineWorkers(topology, parallelism, { clock, random: seededRandom(1) }),
     });
     const run: Run = { job, gate, ended: undefined, opened: false };
     void (async () => {

@@ -69,12 +69,28 @@ export interface Kind<N extends AnyNode> {
   /** Whether some of it may rest as records. */
   readonly rests?: true;
 
+  /** Of a kind whose state is by key (`keySlots`), so that several operators may share it. */
+  readonly keyed?: KeyedKind<N>;
+
   /**
    * Runs a node on its own. Of a kind that has `link` too: where the node keeps state.
    */
   readonly operator?: (node: N, parts: NodeParts) => Operator;
   /** Runs a node without state as a part of a chain. */
   readonly link?: (node: N, parts: NodeParts) => Link;
+}
+
+/** A kind that several operators run, each for its part of the key groups. */
+export interface KeyedKind<in N> {
+  readonly reads: (node: N) => KeyedReads;
+  /** Their heads as that of one operator. Default: they are alike. */
+  readonly mergeHeads?: (heads: readonly unknown[]) => unknown;
+}
+
+/** What of an element an operator reads beside its key and its time. */
+export interface KeyedReads {
+  readonly values: boolean;
+  readonly origins: boolean;
 }
 
 /** A plan as a kind may look at it. */

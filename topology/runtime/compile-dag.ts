@@ -19,6 +19,8 @@ import type { RecordStore } from '../state/records.ts';
 import type { Dag, SinkStage, SourceStage, Stage } from './dag.ts';
 import { CompiledDag } from './dag.ts';
 import { frozenPorts } from './frozen-values.ts';
+import { KeyedStage } from './parallel/keyed-stage.ts';
+import type { WorkerCalls } from './parallel/worker-calls.ts';
 import type { DagConnections, PartsOf } from './parts-of-nodes.ts';
 import { partsFor, resolved } from './parts-of-nodes.ts';
 
@@ -49,7 +51,9 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       const nodes = isFused(node) ? chainFrom(node, plan) : [node];
       for (const { id } of nodes) fused.add(id);
       const last = present(nodes.at(-1), 'a node');
-      const operator = isFused(node) ? chained(nodes, partsOf) : alone(node, partsOf(node));
+      const operator = isFused(node)
+        ? chained(nodes, partsOf)
+        : alone(node, partsOf(node), connections.workers);
       stages.push({ nodes, operator, inputs, out: batches.make(last), frozen: frozenOf(last) });
     }
   }
@@ -93,7 +97,13 @@ function sinkStage(node: SinkNode, input: Batch, topology: Topology): SinkStage 
   return { node, input, port: from.port, late, writes };
 }
 
-function alone(node: PlanNode, parts: NodeParts): Stage['operator'] {
+function alone(
+  node: PlanNode,
+  parts: NodeParts,
+  workers: WorkerCalls | undefined,
+): Stage['operator'] {
+  if (workers !== undefined && kindOf(node).keyed !== undefined)
+    return new KeyedStage(node, parts, workers);
   return present(kindOf(node).operator, `the operator of ${node.kind}`)(node, parts);
 }
 

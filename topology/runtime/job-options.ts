@@ -17,6 +17,7 @@ import type { Plan, Topology } from '../plan/plan.ts';
 import type { StateRoom } from '../state/records.ts';
 import type { Freezes } from './frozen-values.ts';
 import type { LossNews } from './job-losses.ts';
+import type { KeyedWorkers } from './parallel/keyed-workers.ts';
 import type { SharedCalls } from './shared-calls.ts';
 import type { SplitNews } from './split-watch.ts';
 import type { StartFrom } from './start-from.ts';
@@ -87,6 +88,11 @@ export interface JobOptions extends StateRoom {
   readonly turnBounds?: ReadBounds;
   /** What makes the files of the state. Default: it is done between turns. */
   readonly stateWriter?: () => StateWriter;
+  /**
+   * Gives the workers that run the keyed nodes of a topology. Default: they run where the others
+   * do.
+   */
+  readonly keyedWorkers?: ((topology: Topology) => KeyedWorkers) | undefined;
   readonly tell?: (news: JobNews) => void;
   /** Default 'shared'. */
   readonly freezes?: Freezes;

@@ -28,6 +28,7 @@ import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
 import { restoreStates } from './job-state.ts';
 import { KeyExamples } from './key-examples.ts';
+import { openWorkers } from './parallel/worker-calls.ts';
 import type { Rejections } from './rejections.ts';
 import type { SealedTables } from './state-tables.ts';
 import { StateTables } from './state-tables.ts';
@@ -75,11 +76,15 @@ export function compileOperators(
   const isolation = new JobIsolation(fence.isolation, (news) => options.tell?.(news));
   const seen = isolation.watch(options.topology, options.calls);
   const host = { clock, random, wake };
+  // What is suspected is looked for in one thread.
+  const made = isolation.isSuspecting ? undefined : options.keyedWorkers?.(seen.topology);
+  const workers = made && openWorkers(made, { freezes, rejectsFailing: false });
   const dag = compileDag(seen.topology, rejections.reject, {
     ...connections,
     host,
     freezes,
     room: { recordStore, liveStateMaxBytes },
+    workers,
     ...seen,
   });
   return { topology: seen.topology, dag, isolation };

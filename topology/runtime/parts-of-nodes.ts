@@ -18,6 +18,7 @@ import { liveStateDefaultMaxBytes } from '../state/records.ts';
 import { elementLevels } from './element-levels.ts';
 import type { Freezes } from './frozen-values.ts';
 import { returningFrozen } from './frozen-values.ts';
+import type { WorkerCalls } from './parallel/worker-calls.ts';
 
 /** What nodes need of the world beside their functions. */
 export interface DagConnections {
@@ -28,6 +29,8 @@ export interface DagConnections {
   readonly host: OperatorHost;
   readonly freezes: Freezes;
   readonly room?: StateRoom;
+  /** Those that run the keyed nodes, with operators of their own. */
+  readonly workers?: WorkerCalls | undefined;
   /** What a node's check of schemas is called by, where somebody watches. */
   readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
 }

@@ -24,7 +24,11 @@ export function siblingOf(
   index: number,
 ): Provenance | undefined {
   if (origin === undefined || index === 0) return origin;
-  const element = elementAt(origin.element, level, index);
+  return withElement(origin, elementAt(origin.element, level, index));
+}
+
+/** The same origin, of another element of its event. */
+export function withElement(origin: Provenance, element: string): Provenance {
   if (origin.derived !== undefined) return { derived: origin.derived, element };
   const { stream, path, split, splitKey, position, attributes, data, inexact } = origin;
   const sibling: Origin = { stream, path, split, splitKey, position, attributes, data, element };

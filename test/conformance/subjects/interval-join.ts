@@ -5,7 +5,7 @@ import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import type { Config, Json, Operation } from '../case.ts';
-import type { Session } from '../session.ts';
+import type { Parallelisms, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { rowEvent, rows, topologyOf } from './common.ts';
@@ -64,24 +64,27 @@ async function watermark(driver: Driver, at: Json): Promise<void> {
     await driver.advanceWatermark(own, { source });
 }
 
-export function intervalJoinSubject(config: Config): Promise<Session> {
-  return driverSession({
-    topology: joinTopology(config),
-    feed,
-    act: (driver, operation) => watermark(driver, operation.value),
-    take: (driver) => ({
-      expect: driver
-        .read('out')
-        .map(({ value, timestamp }) => [...(value as readonly Json[]), timestamp]),
-      expectWatermarks: driver.signals('out'),
-      ...Object.fromEntries(
-        sides.map((side) => [
-          `expectLate.${side}`,
-          config['late'] === 'drop'
-            ? []
-            : driver.read(`late-${side}`).map(({ timestamp }) => timestamp),
-        ]),
-      ),
-    }),
-  });
+export function intervalJoinSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+  return driverSession(
+    {
+      topology: joinTopology(config),
+      feed,
+      act: (driver, operation) => watermark(driver, operation.value),
+      take: (driver) => ({
+        expect: driver
+          .read('out')
+          .map(({ value, timestamp }) => [...(value as readonly Json[]), timestamp]),
+        expectWatermarks: driver.signals('out'),
+        ...Object.fromEntries(
+          sides.map((side) => [
+            `expectLate.${side}`,
+            config['late'] === 'drop'
+              ? []
+              : driver.read(`late-${side}`).map(({ timestamp }) => timestamp),
+          ]),
+        ),
+      }),
+    },
+    parallelisms,
+  );
 }

@@ -5,7 +5,7 @@ import type { SluiceEvent } from '../../../topology/index.ts';
 import { collect, value } from '../../../topology/index.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Json, Operation } from '../case.ts';
-import type { Session } from '../session.ts';
+import type { Parallelisms, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { feedRows, rows, timed, topologyOf } from './common.ts';
@@ -22,37 +22,40 @@ function whole(watermark: number): number {
   return Math.max(-farthest, Math.min(watermark, farthest));
 }
 
-export function timersSubject(config: Config): Promise<Session> {
+export function timersSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const { eventTimer, processingTimer } = config['register'] as {
     readonly eventTimer?: number;
     readonly processingTimer?: number;
   };
-  return driverSession({
-    topology: topologyOf((t) =>
-      rows(t, 'in')
-        .keyBy((e) => e.data.key)
-        .process('timers', {
-          state: { last: value<Scalar>() },
-          onElement: (e, ctx): readonly Json[] => {
-            ctx.state.last.set(e.data.value);
-            if (eventTimer !== undefined) ctx.timers.event(whole(ctx.watermark) + eventTimer);
-            if (processingTimer !== undefined)
-              ctx.timers.processing(ctx.processingTime + processingTimer);
-            return [[e.data.key, e.data.value, 'element']];
-          },
-          onTimer: (timer, ctx): readonly Json[] => [
-            [ctx.key, ctx.state.last.get() ?? null, timer.domain],
-          ],
-        })
-        .sinkTo('out', collect()),
-    ),
-    feed: feedRows,
-    take: (driver) => ({
-      expect: driver
-        .read('out')
-        .map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]),
-    }),
-  });
+  return driverSession(
+    {
+      topology: topologyOf((t) =>
+        rows(t, 'in')
+          .keyBy((e) => e.data.key)
+          .process('timers', {
+            state: { last: value<Scalar>() },
+            onElement: (e, ctx): readonly Json[] => {
+              ctx.state.last.set(e.data.value);
+              if (eventTimer !== undefined) ctx.timers.event(whole(ctx.watermark) + eventTimer);
+              if (processingTimer !== undefined)
+                ctx.timers.processing(ctx.processingTime + processingTimer);
+              return [[e.data.key, e.data.value, 'element']];
+            },
+            onTimer: (timer, ctx): readonly Json[] => [
+              [ctx.key, ctx.state.last.get() ?? null, timer.domain],
+            ],
+          })
+          .sinkTo('out', collect()),
+      ),
+      feed: feedRows,
+      take: (driver) => ({
+        expect: driver
+          .read('out')
+          .map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]),
+      }),
+    },
+    parallelisms,
+  );
 }
 
 interface Access {
@@ -68,37 +71,40 @@ function accessOf({ key, value: given }: Operation): Access {
   return { key: name, put, at: 0 };
 }
 
-export function ttlSubject(config: Config): Promise<Session> {
+export function ttlSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const options = {
     ttl: config['ttl'] as number,
     refresh: (config['refresh'] ?? 'write') as 'write' | 'readWrite',
   };
-  return driverSession({
-    topology: topologyOf((t) =>
-      timed<Access>(t, 'in')
-        .keyBy((e) => e.data.key)
-        .process('state', {
-          state: { held: value<Scalar>(options) },
-          onElement: (e, ctx): readonly Json[] => {
-            if (e.data.put === undefined) return [{ held: ctx.state.held.get() ?? null }];
-            ctx.state.held.set(e.data.put);
-            return [];
-          },
-        })
-        .sinkTo('out', collect()),
-    ),
-    feed: (driver, operations) =>
-      driver.push(
-        'in',
-        operations.map((operation) => event(accessOf(operation))),
+  return driverSession(
+    {
+      topology: topologyOf((t) =>
+        timed<Access>(t, 'in')
+          .keyBy((e) => e.data.key)
+          .process('state', {
+            state: { held: value<Scalar>(options) },
+            onElement: (e, ctx): readonly Json[] => {
+              if (e.data.put === undefined) return [{ held: ctx.state.held.get() ?? null }];
+              ctx.state.held.set(e.data.put);
+              return [];
+            },
+          })
+          .sinkTo('out', collect()),
       ),
-    take: (driver) => ({
-      expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held),
-    }),
-  });
+      feed: (driver, operations) =>
+        driver.push(
+          'in',
+          operations.map((operation) => event(accessOf(operation))),
+        ),
+      take: (driver) => ({
+        expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held),
+      }),
+    },
+    parallelisms,
+  );
 }
 
-export function deduplicateSubject(config: Config): Promise<Session> {
+export function deduplicateSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const pairOf = ({
     value: row,
     timestamp,
@@ -106,20 +112,23 @@ export function deduplicateSubject(config: Config): Promise<Session> {
     readonly value: unknown;
     readonly timestamp: number;
   }): Json => [(row as SluiceEvent<Row>).data.key, timestamp];
-  return driverSession({
-    topology: topologyOf((t) => {
-      const once = rows(t, 'in').deduplicate('once', {
-        by: (e) => e.data.key,
-        within: config['within'] as number,
-        late: 'side',
-      });
-      once.out.sinkTo('out', collect());
-      once.late.sinkTo('late', collect());
-    }),
-    feed: feedRows,
-    take: (driver) => ({
-      expect: driver.read('out').map(pairOf),
-      expectLate: driver.read('late').map(pairOf),
-    }),
-  });
+  return driverSession(
+    {
+      topology: topologyOf((t) => {
+        const once = rows(t, 'in').deduplicate('once', {
+          by: (e) => e.data.key,
+          within: config['within'] as number,
+          late: 'side',
+        });
+        once.out.sinkTo('out', collect());
+        once.late.sinkTo('late', collect());
+      }),
+      feed: feedRows,
+      take: (driver) => ({
+        expect: driver.read('out').map(pairOf),
+        expectLate: driver.read('late').map(pairOf),
+      }),
+    },
+    parallelisms,
+  );
 }

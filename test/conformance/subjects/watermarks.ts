@@ -7,46 +7,52 @@ import { collect } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Operation } from '../case.ts';
-import type { Session } from '../session.ts';
+import type { Parallelisms, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import { rows, timed, topologyOf } from './common.ts';
 
-export function watermarksSubject(config: Config): Promise<Session> {
+export function watermarksSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const { delay = 0, idleAfter = 0 } = config as {
     readonly delay?: number;
     readonly idleAfter?: number;
   };
-  return driverSession({
-    topology: topologyOf((t) => timed(t, 'in', { delay, idleAfter }).sinkTo('out', collect())),
-    feed: (driver, operations) =>
-      driver.push(
-        'in',
-        operations.map(({ value: at }) => event({ at })),
-      ),
-    take: (driver) => ({ expect: driver.signals('out') }),
-  });
+  return driverSession(
+    {
+      topology: topologyOf((t) => timed(t, 'in', { delay, idleAfter }).sinkTo('out', collect())),
+      feed: (driver, operations) =>
+        driver.push(
+          'in',
+          operations.map(({ value: at }) => event({ at })),
+        ),
+      take: (driver) => ({ expect: driver.signals('out') }),
+    },
+    parallelisms,
+  );
 }
 
 type Place = { readonly source: string; readonly split?: string };
 
 /** Valve: a union of sources. Combined: one source of several splits. */
-export function mergeSubject(config: Config): Promise<Session> {
+export function mergeSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const inputs = config['inputs'] as number;
   const combined = config['rule'] === 'combined';
   const placeOf = (input: number): Place =>
     combined ? { source: 'in', split: `${input}` } : { source: `in-${input}` };
-  return driverSession({
-    topology: combined
-      ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect()))
-      : unionTopology(inputs),
-    splits: combined ? { in: Array.from({ length: inputs }, (_, input) => `${input}`) } : {},
-    begin: async (driver) => {
-      if (!combined && inputs === 1) await driver.idle(placeOf(1));
+  return driverSession(
+    {
+      topology: combined
+        ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect()))
+        : unionTopology(inputs),
+      splits: combined ? { in: Array.from({ length: inputs }, (_, input) => `${input}`) } : {},
+      begin: async (driver) => {
+        if (!combined && inputs === 1) await driver.idle(placeOf(1));
+      },
+      feed: () => Promise.reject(new Error('a merge takes no elements')),
+      act: (driver, operation) => act(driver, operation, placeOf),
+      take: (driver) => ({ expect: driver.signals('out') }),
     },
-    feed: () => Promise.reject(new Error('a merge takes no elements')),
-    act: (driver, operation) => act(driver, operation, placeOf),
-    take: (driver) => ({ expect: driver.signals('out') }),
-  });
+    parallelisms,
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect, count, sum } from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 import type { Config, Json } from '../case.ts';
-import type { Found, Session } from '../session.ts';
+import type { Found, Parallelisms, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { feedRows, rows, topologyOf, windowOf } from './common.ts';
@@ -35,22 +35,25 @@ function windowTopology(config: Config): Topology {
   });
 }
 
-export function windowSubject(config: Config): Promise<Session> {
-  return driverSession({
-    topology: windowTopology(config),
-    feed: feedRows,
-    take: (driver) => ({
-      expect: driver.read('out').map(({ value, timestamp }) => {
-        const row = value as WindowRow;
-        return [row.key, row.total, row.windowStart, row.windowEnd, timestamp];
+export function windowSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+  return driverSession(
+    {
+      topology: windowTopology(config),
+      feed: feedRows,
+      take: (driver) => ({
+        expect: driver.read('out').map(({ value, timestamp }) => {
+          const row = value as WindowRow;
+          return [row.key, row.total, row.windowStart, row.windowEnd, timestamp];
+        }),
+        expectLate: driver.read('late').map(({ value, timestamp }) => {
+          const { data } = value as SluiceEvent<Row>;
+          return [data.key, data.value, timestamp];
+        }),
+        expectWatermarks: driver.signals('out'),
       }),
-      expectLate: driver.read('late').map(({ value, timestamp }) => {
-        const { data } = value as SluiceEvent<Row>;
-        return [data.key, data.value, timestamp];
-      }),
-      expectWatermarks: driver.signals('out'),
-    }),
-  });
+    },
+    parallelisms,
+  );
 }
 
 function assignTopology(config: Config): Topology {
@@ -67,13 +70,13 @@ function assignTopology(config: Config): Topology {
  * Each element has a driver of its own, drained at once: windows of different elements must not
  * meet.
  */
-export async function assignSubject(config: Config): Promise<Session> {
+export async function assignSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
   const topology = assignTopology(config);
   // What the language refuses is told before the first step.
   (await createDriver(topology)).close();
   let found: Json[] = [];
   const assign = async (at: number): Promise<void> => {
-    const driver = await createDriver(topology);
+    const driver = await createDriver(topology, { parallelism: parallelisms[0] ?? 1 });
     await driver.push('in', event({ key: 'k', value: 1, at }));
     await driver.restore(driver.snapshot());
     await driver.advanceWatermark('max');

@@ -31,6 +31,7 @@ import {
 import type { Batch } from '../../../topology/operators/batch.ts';
 import { rowKinds } from '../../../topology/operators/batch.ts';
 import { DeduplicateOperator } from '../../../topology/operators/deduplicate/operator.ts';
+import { inlineWorkers } from '../../../topology/runtime/parallel/inline-workers.ts';
 import { FirstSeen } from '../../../topology/state/first-seen.ts';
 import { createDriver, event as driven } from '../../../topology/testing.ts';
 import type { World } from '../support.ts';
@@ -202,6 +203,27 @@ describe('an element on which an operator fails', () => {
       },
     ]);
     expect(refusedOf(rigged)[0]).toMatchObject({ code: 'operator-failed', operator: 'once' });
+  });
+
+  it('is found in one thread where the operator of a worker failed on it', async () => {
+    failOnKey('e13');
+    const rigged = rig(100);
+    const made: number[] = [];
+    const keyedWorkers: JobOptions['keyedWorkers'] = (of) => {
+      made.push(rigged.news.length);
+      return inlineWorkers(of, 3, { clock: manualClock(), random: seededRandom(1) });
+    };
+    expect(await rigged.run({ keyedWorkers })).toBeInstanceOf(Error);
+    // The second of its runs that fails is followed by one without it.
+    expect(await rigged.run({ keyedWorkers })).toBeUndefined();
+    await rigged.drain();
+    expectCounted(rigged, 100, [13]);
+    expect(refusedOf(rigged)).toMatchObject([
+      { id: 'e13', code: 'operator-failed', operator: 'once', position: '7' },
+    ]);
+    expect(made).toHaveLength(1);
+    expect(await rigged.run({ keyedWorkers })).toBeUndefined();
+    expect(made).toHaveLength(2);
   });
 
   it('is said in the status of every later run, and told by each that meets it', async () => {

@@ -10,7 +10,7 @@
  */
 import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import type { EntryWriter } from '../../state/entries.ts';
+import type { Entry, EntryWriter } from '../../state/entries.ts';
 import { keyGroups } from '../../state/entries.ts';
 import { mostBytesOf, writeText } from '../../state/entry-text.ts';
 
@@ -121,6 +121,26 @@ export class ChunkWriter implements EntryWriter {
     this.#open = 0;
     this.#buffer = Buffer.alloc(0);
     this.#view = viewOf(this.#buffer);
+  }
+}
+
+/** The entries of a chunk, as views of its memory. */
+export function* readChunk({ bytes }: EntryChunk): Generator<Entry> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; ) {
+    const keyAt = at + entryHeadBytes;
+    const valueAt = keyAt + view.getUint32(at + keyLengthAt);
+    const valueLength = view.getUint32(at + valueLengthAt);
+    const isRemoved = valueLength === removedLength;
+    const end = isRemoved ? valueAt : valueAt + valueLength;
+    yield {
+      table: view.getUint32(at),
+      group: view.getUint16(at + groupAt),
+      time: view.getFloat64(at + timeAt),
+      key: bytes.subarray(keyAt, valueAt),
+      value: isRemoved ? undefined : bytes.subarray(valueAt, end),
+    };
+    at = end;
   }
 }
 

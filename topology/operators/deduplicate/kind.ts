@@ -37,6 +37,7 @@ export const deduplicateKind: Kind<DeduplicateNode> = {
     options: ({ withinMs, late }) => ({ within: withinMs, late }),
     fromWhole: deduplicateFromWhole,
   },
+  keyed: { reads: () => ({ values: false, origins: false }) },
   operator: (node, { call, counts, reject, host, cause }) =>
     new DeduplicateOperator(node, call(keySlot), counts, reject, host.random, cause),
 };

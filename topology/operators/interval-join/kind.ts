@@ -1,6 +1,7 @@
 /**
  * Joins elements of one key whose times are within an interval of each other.
  */
+import { present } from '../../../schemas/kernel/assert.ts';
 import type { Problem } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
@@ -10,6 +11,7 @@ import { intervalJoinDocs } from './docs.ts';
 import type { EncodedRow } from './join-side.ts';
 import type { IntervalJoinNode } from './node.ts';
 import { lateLeftPort, lateRightPort } from './node.ts';
+import type { IntervalJoinHead } from './operator.ts';
 import { IntervalJoinOperator, sideNames } from './operator.ts';
 import { joinFromWhole } from './whole-state.ts';
 
@@ -47,6 +49,7 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
     ],
   },
   rests: true,
+  keyed: { reads: () => ({ values: true, origins: true }), mergeHeads },
   operator: (node, { call, wayLevel, counts, reject, cause }) =>
     new IntervalJoinOperator(
       node,
@@ -57,6 +60,14 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
       cause,
     ),
 };
+
+/** Arrivals order the rows of a key, which are all in one operator: what comes next is the last. */
+function mergeHeads(heads: readonly unknown[]): IntervalJoinHead {
+  const all = heads as readonly IntervalJoinHead[];
+  const [first] = all;
+  const last = (side: 0 | 1): number => Math.max(...all.map(({ arrivals }) => arrivals[side]));
+  return { ...present(first, 'a head'), arrivals: [last(0), last(1)] };
+}
 
 function intervalProblems({ lowerMs, upperMs }: IntervalJoinNode): readonly Problem[] {
   if (lowerMs <= upperMs) return [];

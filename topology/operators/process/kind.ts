@@ -48,6 +48,7 @@ export const processKind: Kind<ProcessNode> = {
     },
   },
   rests: true,
+  keyed: { reads: () => ({ values: true, origins: true }) },
   operator: (node, { call, level, counts, reject, cause }) =>
     new ProcessOperator(
       node,

@@ -64,6 +64,10 @@ export const windowKind: Kind<WindowNode> = {
     },
   },
   rests: true,
+  // A late pane is told by the element that caused it.
+  keyed: {
+    reads: ({ allowedLatenessMs }) => ({ values: true, origins: allowedLatenessMs > 0 }),
+  },
   operator: (node, { call, counts, reject, cause }) => {
     const aggregates = node.aggregates.map((choice) => ({
       name: choice.name,

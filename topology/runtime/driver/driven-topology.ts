@@ -20,6 +20,8 @@ import type { Connections } from '../connections.ts';
 import type { Dag } from '../dag.ts';
 import { endInput, tellClock } from '../dag.ts';
 import { KeyExamples } from '../key-examples.ts';
+import { inlineWorkers } from '../parallel/inline-workers.ts';
+import { openWorkers } from '../parallel/worker-calls.ts';
 import type { DrivenRejection, DriverOptions, Pushed, SourceSelection } from './driven.ts';
 import { ownOf } from './driven-connectors.ts';
 import { DrivenSinks } from './driven-sinks.ts';
@@ -40,6 +42,7 @@ export class DrivenTopology {
   readonly #connections: Connections;
   readonly #splits: DriverOptions['splits'];
   readonly #room: StateRoom;
+  readonly #parallelism: number;
   readonly #clock = manualClock();
   readonly #rejections: DrivenRejection[] = [];
   readonly #reject = ({ node, code, message, pointer, value }: Rejection): void =>
@@ -61,6 +64,7 @@ export class DrivenTopology {
     this.#connections = connections;
     this.#splits = options.splits;
     this.#room = room;
+    this.#parallelism = options.parallelism ?? 1;
     this.#nowMs = options.now ?? 0;
     this.#dag = this.#compile();
     this.#state = new DrivenState(this.#dag);
@@ -167,11 +171,17 @@ export class DrivenTopology {
 
   #compile(): Dag {
     const wake = (): void => this.#wake?.();
-    return compileDag(this.#topology, this.#reject, {
+    const [topology, clock, room] = [this.#topology, this.#clock, this.#room];
+    const made =
+      this.#parallelism > 1
+        ? inlineWorkers(topology, this.#parallelism, { clock, random: seededRandom(1), room })
+        : undefined;
+    return compileDag(topology, this.#reject, {
       ...this.#connections,
-      host: { clock: this.#clock, random: seededRandom(1), wake },
+      host: { clock, random: seededRandom(1), wake },
       freezes: 'all',
-      room: this.#room,
+      room,
+      workers: made && openWorkers(made, { freezes: 'all', rejectsFailing: true }),
     });
   }
 

@@ -17,6 +17,11 @@ export interface DriverOptions {
   readonly tables?: Readonly<Record<string, readonly unknown[]>>;
   /** Splits by source id; a source that is not listed has one. */
   readonly splits?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Over how many operators the keys of each keyed node are divided, from 1. Default 1. Results do
+   * not depend on it, unless a function keeps something outside of its state.
+   */
+  readonly parallelism?: number;
 }
 
 /** One output of a topology under test. */

@@ -2,8 +2,10 @@
  * Opens the driver of a topology (topology/testing.ts), with what authors have no say in: where its
  * state may be.
  */
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { rowKinds } from '../../operators/batch.ts';
 import type { Topology } from '../../plan/plan.ts';
+import { keyGroups } from '../../state/entries.ts';
 import type { StateRoom } from '../../state/records.ts';
 import { maxTime } from '../../time/watermark.ts';
 import { connect } from '../connections.ts';
@@ -18,6 +20,7 @@ export async function openDriver(
   room: StateRoom = {},
 ): Promise<Driver> {
   requireValid(topology, { collects: true });
+  requireParallelism(options.parallelism ?? 1);
   const connections = await connect(topology.plan, drivenConnectors(options));
   const driven = new DrivenTopology(topology, connections, options, room);
   await driven.begin();
@@ -49,4 +52,12 @@ export async function openDriver(
     restore: (snapshot) => driven.restore(snapshot),
     close: () => driven.close(),
   };
+}
+
+function requireParallelism(parallelism: number): void {
+  if (Number.isInteger(parallelism) && parallelism >= 1 && parallelism <= keyGroups) return;
+  throw new SluiceError(
+    'option-invalid',
+    `invalid parallelism ${parallelism}: expected a whole number from 1 to ${keyGroups}`,
+  );
 }

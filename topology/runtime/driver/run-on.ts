@@ -10,8 +10,10 @@
  *    back.
  */
 import { messageOf } from '../../../schemas/kernel/errors.ts';
-import { Batch, rowKinds } from '../../operators/batch.ts';
+import type { Batch } from '../../operators/batch.ts';
+import { rowKinds } from '../../operators/batch.ts';
 import type { Reject } from '../../operators/operator.ts';
+import { part, runsOf } from '../batch-parts.ts';
 import type { Dag, Stage } from '../dag.ts';
 
 /** Gives what an operator threw on control, if any did. */
@@ -75,28 +77,4 @@ function elements(
       left = part(left, at + 1, left.length);
     }
   }
-}
-
-/** The rows of a batch as stretches of elements, and control each on its own. */
-function* runsOf({ kinds, length }: Batch): Generator<readonly [from: number, to: number]> {
-  for (let from = 0; from < length; ) {
-    let to = from + 1;
-    if (kinds[from] === rowKinds.element)
-      while (to < length && kinds[to] === rowKinds.element) to++;
-    yield [from, to];
-    from = to;
-  }
-}
-
-function part(batch: Batch, from: number, to: number): Batch {
-  if (from === 0 && to === batch.length) return batch;
-  const cut = new Batch();
-  for (let i = from; i < to; i++)
-    cut.push(
-      batch.kinds[i] as (typeof batch.kinds)[number],
-      batch.values[i],
-      batch.timestamps[i] as number,
-      batch.origins[i],
-    );
-  return cut;
 }
