@@ -8,6 +8,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { acknowledge } from './acknowledged.ts';
 import type { Deployment } from './deployment.ts';
 import { nameOf } from './deployment.ts';
+import { LakeStack } from './stacks/lake.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { StreamsStack } from './stacks/streams.ts';
 
@@ -16,13 +17,20 @@ const recommended = createRequire(import.meta.url)(
   'aws-cdk-lib/recommended-feature-flags.json',
 ) as Readonly<Record<string, unknown>>;
 
+/**
+ * Values that one stack has of another are exports, which CloudFormation guards: what another stack
+ * uses cannot be deleted. Only what stays is passed so; streams and tables are named.
+ */
+const exported = { '@aws-cdk/core:defaultCrossStackReferences': 'strong' };
+
 export function createApp({ context, ...props }: AppProps = {}): App {
-  return new App({ ...props, context: { ...recommended, ...context } });
+  return new App({ ...props, context: { ...recommended, ...exported, ...context } });
 }
 
 export interface Stacks {
   readonly network: NetworkStack;
   readonly streams: StreamsStack;
+  readonly lake: LakeStack;
 }
 
 /** Adds the stacks; a template that a check refuses then fails the synthesis. */
@@ -32,11 +40,15 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
   const name = (part: string): string => nameOf(deployment, part);
   const network = new NetworkStack(app, name('network'), deployment, { env });
   const { vpc } = network;
-  const streams = new StreamsStack(app, name('streams'), deployment, { env, vpc });
+  const stateful = { env, terminationProtection: true };
+  const streams = new StreamsStack(app, name('streams'), deployment, { ...stateful, vpc });
+  const { key } = streams;
+  const lake = new LakeStack(app, name('lake'), deployment, { ...stateful, key });
+  lake.addStackDependency(streams);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   Tags.of(app).add('project', 'sluice');
   Tags.of(app).add('stage', stage);
-  const stacks = { network, streams };
+  const stacks = { network, streams, lake };
   acknowledge(stacks);
   return stacks;
 }

@@ -5,16 +5,32 @@
  * Invariant: only the two files decide. The environment of the command, the time and the account
  * change nothing, so that two people synthesize the same templates.
  */
+
+import { problemsOf } from './problems.ts';
 import type { SluiceConfig, StreamConfig } from './sluice.ts';
-import { ledgerStream, loadConfig } from './sluice.ts';
+import { ledgerStream, loadConfig, loadTopologyFile, SluiceError } from './sluice.ts';
 import { loadStage } from './stage-file.ts';
 import type { Stage } from './stage-table.ts';
+import type { LakeTable } from './tables.ts';
+import { tablesOf } from './tables.ts';
+
+/** How large a Kinesis stream is; what is not set is the service's default. */
+export interface KinesisShape {
+  readonly mode?: 'provisioned' | 'on-demand' | undefined;
+  readonly shards?: number | undefined;
+  readonly retentionMs?: number | undefined;
+  readonly recordMaxBytes?: number | undefined;
+}
+
+export type DeployedStream = StreamConfig & { readonly kinesis?: KinesisShape };
 
 export interface Deployment {
   readonly stage: Stage;
   readonly config: SluiceConfig;
   /** Those of the configuration, and the ledger of the ingress. */
-  readonly streams: readonly StreamConfig[];
+  readonly streams: readonly DeployedStream[];
+  /** Those of its topologies, and the rejected table. */
+  readonly tables: readonly LakeTable[];
 }
 
 /**
@@ -26,12 +42,25 @@ const knownLater = {
   KAFKA_ROLE_ARN: 'arn:aws:iam::000000000000:role/known-after-deployment',
 } as const;
 
-/** Throws `SluiceError` `config-missing`, `config-invalid`. */
-export function loadDeployment(stageFile: string): Deployment {
+/**
+ * Throws `SluiceError` `config-missing`, `config-invalid`, and what a topology that cannot be loaded
+ * throws.
+ */
+export async function loadDeployment(stageFile: string): Promise<Deployment> {
   const stage = loadStage(stageFile);
   const env = { AWS_REGION: stage.region, ...knownLater, ...stage.environment };
   const config = loadConfig(stage.config, env);
-  return { stage, config, streams: [...config.streams, ledgerStream] };
+  const plans = (await Promise.all(config.topologies.map(loadTopologyFile))).map(
+    ({ plan }) => plan,
+  );
+  const tables = tablesOf(plans, config.streams, config.sinks.firehose.tables);
+  const deployment = { stage, config, streams: [...config.streams, ledgerStream], tables };
+  const problems = problemsOf(deployment);
+  if (problems.length > 0)
+    throw new SluiceError('config-invalid', problems.join('\n'), {
+      fix: `fix ${stageFile} or ${stage.config}`,
+    });
+  return deployment;
 }
 
 /** `sluice-prod-streams`: stacks, roles and the cluster are named so. */

@@ -8,7 +8,7 @@ import { SluiceError } from './sluice.ts';
 try {
   const app = createApp();
   const stageFile = (app.node.tryGetContext('stage') as string | undefined) ?? 'stage.yaml';
-  addStacks(app, loadDeployment(stageFile));
+  addStacks(app, await loadDeployment(stageFile));
   app.synth();
 } catch (thrown) {
   if (!(thrown instanceof SluiceError)) throw thrown;

@@ -4,14 +4,23 @@
  * build` in the root compiled; no other file here does.
  */
 
+export { loadTopologyFile } from '../../../dist/deploy/host/topology-file.js';
+export { describedTable } from '../../../dist/enrich/lake/described-table.js';
+export { rejectedPartitionBy } from '../../../dist/enrich/rejected/rejected-row.js';
+export { rejectedSchema } from '../../../dist/enrich/rejected/rejected-schema.js';
+export type { ColumnType } from '../../../dist/schemas/columns.js';
+export { columnsOf, storedColumns } from '../../../dist/schemas/columns.js';
 export { configCheck } from '../../../dist/schemas/config/check.js';
 export type { Fault } from '../../../dist/schemas/config/document.js';
 export { ConfigDocument } from '../../../dist/schemas/config/document.js';
 export { pathOf } from '../../../dist/schemas/config/path.js';
 export type { ValueOf } from '../../../dist/schemas/config/setting.js';
-export { group, named, text, whole } from '../../../dist/schemas/config/setting.js';
+export { group, list, named, text, whole } from '../../../dist/schemas/config/setting.js';
 export { effectiveValues } from '../../../dist/schemas/config/values.js';
 export type { SluiceConfig, StreamConfig } from '../../../dist/schemas/config.js';
 export { ledgerStream } from '../../../dist/schemas/config.js';
 export { loadConfig, problemLine } from '../../../dist/schemas/config-file.js';
 export { messageOf, SluiceError } from '../../../dist/schemas/kernel/errors.js';
+export type { PartitionColumn, PartitionOwner } from '../../../dist/schemas/partition.js';
+export type { JsonSchema } from '../../../dist/schemas/registry.js';
+export type { Plan } from '../../../dist/topology/index.js';

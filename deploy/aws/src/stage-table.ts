@@ -4,7 +4,7 @@
  * and errors come from it.
  */
 import type { ValueOf } from './sluice.ts';
-import { group, named, text, whole } from './sluice.ts';
+import { group, list, named, text, whole } from './sluice.ts';
 
 const network = group({
   description: 'The VPC.',
@@ -26,6 +26,36 @@ const network = group({
       default: 1,
       minimum: 0,
       maximum: 3,
+    }),
+  },
+});
+
+const lake = group({
+  description: 'The lake: a bucket with tables, checkpoints and claims, and how it is asked.',
+  properties: {
+    scan_limit_gib: whole({
+      description: 'What one query of the workgroup of Athena may read, in GiB.',
+      default: 100,
+      minimum: 1,
+      maximum: 100_000,
+    }),
+    first_date: text({
+      description: 'First day that Athena looks for: rows of earlier days are not found by it.',
+      pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+      expected: 'a day in quotes, such as "2026-01-01"',
+      default: '2024-01-01',
+    }),
+    claims_days: whole({
+      description: 'Days that claims are kept: longer than any stream or topic keeps its events.',
+      default: 30,
+      minimum: 2,
+      maximum: 3_650,
+    }),
+    archive: list({
+      description:
+        'Streams (team/app) whose Kinesis records Firehose also keeps as they are, below `archive/`.',
+      default: [],
+      items: text({ description: 'Stream.', examples: ['shop/clicks'] }),
     }),
   },
 });
@@ -64,6 +94,7 @@ export const stageTable = group({
       additionalProperties: text({ description: 'Value of the variable.' }),
     }),
     network,
+    lake,
   },
 });
 

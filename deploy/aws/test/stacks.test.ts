@@ -8,8 +8,8 @@ import { synthesize } from './support.ts';
 
 describe('the stacks of a stage', () => {
   let made: Synthesized;
-  beforeAll(() => {
-    made = synthesize();
+  beforeAll(async () => {
+    made = await synthesize();
   });
 
   it('pass the checks, and have what the configuration says', () => {

@@ -45,11 +45,11 @@ describe('a stage', () => {
   });
 });
 
-const deploymentOf = (files: Files): Deployment => withFiles(files, loadDeployment);
+const deploymentOf = (files: Files): Promise<Deployment> => withFiles(files, loadDeployment);
 
 describe('a deployment', () => {
-  it('has the streams of the configuration, and the ledger', () => {
-    const { streams } = deploymentOf({});
+  it('has the streams of the configuration, and the ledger', async () => {
+    const { streams } = await deploymentOf({});
     expect(streams.map(({ name }) => name)).toEqual([
       'shop/clicks',
       'shop/orders',
@@ -57,19 +57,38 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('takes variables from the stage, not from the environment of the command', () => {
-    const config = `${minimalConfig}s3: {bucket: '\${HOME}'}\n`;
-    expect(() => deploymentOf({ config })).toThrow(
+  it('takes variables from the stage, not from the environment of the command', async () => {
+    const config = minimalConfig.replace('events-test', "'${HOME}'");
+    await expect(deploymentOf({ config })).rejects.toThrow(
       's3.bucket: the environment variable HOME is not set',
     );
-    const stage = `${minimalStage}environment: {HOME: events-test}\n`;
-    expect(deploymentOf({ stage, config }).config.s3.bucket).toBe('events-test');
+    const stage = `${minimalStage}environment: {HOME: events-of-stage}\n`;
+    const { config: read } = await deploymentOf({ stage, config });
+    expect(read.s3.bucket).toBe('events-of-stage');
   });
 
-  it('accepts what only a deployment knows', () => {
+  it('accepts what only a deployment knows', async () => {
     const kafka =
       "kafka: {brokers: '${KAFKA_BROKERS}', role_arn: '${KAFKA_ROLE_ARN}', region: '${AWS_REGION}'}\n";
-    const { config } = deploymentOf({ config: `${minimalConfig}${kafka}` });
+    const { config } = await deploymentOf({ config: `${minimalConfig}${kafka}` });
     expect(config.kafka.region).toBe('eu-central-1');
+  });
+
+  it.each<readonly [stage: string, config: string, message: RegExp]>([
+    ['', minimalConfig.replace(/s3:.*/, ''), /sluice\.yaml: s3\.bucket: is missing; expected the/],
+    [
+      'lake: {archive: [shop/clickz]}\n',
+      minimalConfig,
+      /^lake\.archive: there is no stream 'shop\/clickz'; expected one of shop\/clicks, shop\/orders$/,
+    ],
+    [
+      '',
+      `${minimalConfig}firehose: {tables: {clicks: hose}}\n`,
+      /firehose\.tables\.clicks: no topology writes it; expected one of rejected$/,
+    ],
+  ])('%j with %j is refused: %s', async (stage, config, message) => {
+    await expect(deploymentOf({ stage: `${minimalStage}${stage}`, config })).rejects.toThrow(
+      message,
+    );
   });
 });

@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Stacks } from '../src/app.ts';
 import { addStacks, createApp } from '../src/app.ts';
@@ -14,6 +15,19 @@ export const minimalConfig = `
 streams:
   - {team: shop, app: clicks, kinesis_stream: shop-clicks-test}
   - {team: shop, app: orders}
+s3: {bucket: events-test, prefix: sluice/}
+`;
+
+export const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** A pipeline with tables, of which Firehose writes one. */
+export const flightsConfig = `
+streams:
+  - {team: nyc, app: departures, envelope: sluice}
+  - {team: nyc, app: weather, envelope: sluice}
+  - {team: nyc, app: schedules, envelope: sluice}
+s3: {bucket: flights-test}
+firehose: {tables: {weather: nyc-weather}}
+topologies: ['${join(root, 'topology/examples/flights/topology.ts')}']
 `;
 
 /** What is deployed, as text of its files. */
@@ -23,12 +37,15 @@ export interface Files {
 }
 
 /** Writes both files into a folder that is there while `use` runs. */
-export function withFiles<T>({ stage, config }: Files, use: (stageFile: string) => T): T {
+export async function withFiles<T>(
+  { stage, config }: Files,
+  use: (stageFile: string) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-aws-'));
   try {
     writeFileSync(join(folder, 'sluice.yaml'), config ?? minimalConfig);
     writeFileSync(join(folder, 'stage.yaml'), stage ?? minimalStage);
-    return use(join(folder, 'stage.yaml'));
+    return await use(join(folder, 'stage.yaml'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -58,11 +75,14 @@ interface Report {
 }
 
 /** Synthesizes a stage; `plant` puts something into its stacks before. */
-export function synthesize(files: Files = {}, plant?: (stacks: Stacks) => void): Synthesized {
-  return withFiles(files, (stageFile) => {
+export function synthesize(
+  files: Files = {},
+  plant?: (stacks: Stacks) => void,
+): Promise<Synthesized> {
+  return withFiles(files, async (stageFile) => {
     const outdir = join(stageFile, '..', 'out');
     const app = createApp({ outdir });
-    const stacks = addStacks(app, loadDeployment(stageFile));
+    const stacks = addStacks(app, await loadDeployment(stageFile));
     plant?.(stacks);
     const isValid = quietly(() => app.synth());
     const { pluginReports } = JSON.parse(
