@@ -12,7 +12,31 @@ export interface Acknowledged {
   readonly reason: string;
 }
 
+/** https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html */
+const managedOfEks = [
+  'AmazonEC2ContainerRegistryReadOnly',
+  'AmazonEKSBlockStoragePolicy',
+  'AmazonEKSClusterPolicy',
+  'AmazonEKSComputePolicy',
+  'AmazonEKSLoadBalancingPolicy',
+  'AmazonEKSNetworkingPolicy',
+  'AmazonEKSWorkerNodePolicy',
+];
+
 export const acknowledged: readonly Acknowledged[] = [
+  ...managedOfEks.map(
+    (policy): Acknowledged => ({
+      stack: 'cluster',
+      id: `AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${policy}]`,
+      reason:
+        'EKS in Auto Mode manages nodes, disks and load balancers, under the policies that AWS keeps for it.',
+    }),
+  ),
+  {
+    stack: 'cluster',
+    id: 'CloudFormation-Validate::W9009',
+    reason: 'The construct of CDK writes the deprecated property; without it secrets have no key.',
+  },
   {
     stack: 'streams',
     id: 'AwsSolutions::AwsSolutions-KDS3',

@@ -8,6 +8,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { acknowledge } from './acknowledged.ts';
 import type { Deployment } from './deployment.ts';
 import { nameOf } from './deployment.ts';
+import { ClusterStack } from './stacks/cluster.ts';
 import { LakeStack } from './stacks/lake.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { StreamsStack } from './stacks/streams.ts';
@@ -31,6 +32,7 @@ export interface Stacks {
   readonly network: NetworkStack;
   readonly streams: StreamsStack;
   readonly lake: LakeStack;
+  readonly cluster: ClusterStack;
 }
 
 /** Adds the stacks; a template that a check refuses then fails the synthesis. */
@@ -45,10 +47,11 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
   const { key } = streams;
   const lake = new LakeStack(app, name('lake'), deployment, { ...stateful, key });
   lake.addStackDependency(streams);
+  const cluster = new ClusterStack(app, name('cluster'), deployment, { env, vpc, streams, lake });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   Tags.of(app).add('project', 'sluice');
   Tags.of(app).add('stage', stage);
-  const stacks = { network, streams, lake };
+  const stacks = { network, streams, lake, cluster };
   acknowledge(stacks);
   return stacks;
 }

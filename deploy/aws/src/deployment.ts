@@ -14,21 +14,11 @@ import type { Stage } from './stage-table.ts';
 import type { LakeTable } from './tables.ts';
 import { tablesOf } from './tables.ts';
 
-/** How large a Kinesis stream is; what is not set is the service's default. */
-export interface KinesisShape {
-  readonly mode?: 'provisioned' | 'on-demand' | undefined;
-  readonly shards?: number | undefined;
-  readonly retentionMs?: number | undefined;
-  readonly recordMaxBytes?: number | undefined;
-}
-
-export type DeployedStream = StreamConfig & { readonly kinesis?: KinesisShape };
-
 export interface Deployment {
   readonly stage: Stage;
   readonly config: SluiceConfig;
   /** Those of the configuration, and the ledger of the ingress. */
-  readonly streams: readonly DeployedStream[];
+  readonly streams: readonly StreamConfig[];
   /** Those of its topologies, and the rejected table. */
   readonly tables: readonly LakeTable[];
 }

@@ -5,7 +5,13 @@ import type { Deployment } from './deployment.ts';
 
 /** One line a problem: where, what, and what was expected. */
 export function problemsOf(deployment: Deployment): readonly string[] {
-  return [...bucketProblems(deployment), ...tableProblems(deployment), ...keptLong(deployment)];
+  return [
+    ...bucketProblems(deployment),
+    ...tableProblems(deployment),
+    ...kafkaProblems(deployment),
+    ...edgeProblems(deployment),
+    ...keptLong(deployment),
+  ];
 }
 
 function* bucketProblems({ config, stage }: Deployment): Iterable<string> {
@@ -20,6 +26,25 @@ function* tableProblems({ config, tables }: Deployment): Iterable<string> {
   for (const name of Object.keys(config.sinks.firehose.tables))
     if (!tables.some((table) => table.name === name && table.deliveryStream !== undefined))
       yield `${config.file}: firehose.tables.${name}: no topology writes it; expected one of ${namesOf(tables)}`;
+}
+
+/**
+ * Pod Identity gives pods another session name at each refresh, and MSK ends a connection whose name
+ * changes: the services assume a role of their own for Kafka, under a name that stays.
+ */
+function* kafkaProblems({ config }: Deployment): Iterable<string> {
+  const { auth, tls, roleArn } = config.kafka;
+  if (auth !== 'msk_iam') yield `${config.file}: kafka.auth: is '${auth}'; expected msk_iam`;
+  if (!tls) yield `${config.file}: kafka.tls: is false; expected true`;
+  if (roleArn === undefined)
+    yield `${config.file}: kafka.role_arn: is missing; expected \${KAFKA_ROLE_ARN}, which each service has of its own`;
+}
+
+/** A port that is open to everybody has to be meant so. */
+function* edgeProblems({ stage }: Deployment): Iterable<string> {
+  const { certificateArn, clientCidrs } = stage.edge;
+  if (certificateArn !== undefined && clientCidrs.length === 0)
+    yield 'edge.client_cidrs: is missing; expected who may send, such as 203.0.113.0/24, or 0.0.0.0/0 for everybody';
 }
 
 const dayMs = 86_400_000;

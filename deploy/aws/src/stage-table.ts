@@ -4,7 +4,7 @@
  * and errors come from it.
  */
 import type { ValueOf } from './sluice.ts';
-import { group, list, named, text, whole } from './sluice.ts';
+import { flag, group, list, named, text, whole } from './sluice.ts';
 
 const network = group({
   description: 'The VPC.',
@@ -60,9 +60,62 @@ const lake = group({
   },
 });
 
+const cidr = text({
+  description: 'Range of addresses.',
+  pattern: '^\\d{1,3}(?:\\.\\d{1,3}){3}/\\d{1,2}$',
+  expected: 'a range such as 203.0.113.0/24',
+  examples: ['203.0.113.0/24'],
+});
+
+const cluster = group({
+  description: 'The cluster of EKS that the services run in.',
+  required: ['admin_role_arn'],
+  properties: {
+    admin_role_arn: text({
+      description: 'Role of those who install the chart: administrator of the cluster.',
+      pattern: '^arn:[a-z-]+:iam::\\d{12}:role/\\S+$',
+      expected: 'a role such as arn:aws:iam::123456789012:role/deployer',
+      examples: ['arn:aws:iam::123456789012:role/deployer'],
+    }),
+    api_cidrs: list({
+      description: 'From where the API of Kubernetes can be reached. None: from the VPC alone.',
+      default: [],
+      items: cidr,
+    }),
+    namespace: text({
+      description: 'Namespace of the release.',
+      pattern: '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$',
+      expected: 'the name of a namespace: 1 to 63 of a-z 0-9 -',
+      default: 'sluice',
+    }),
+  },
+});
+
+const edge = group({
+  description: 'How clients reach the ingress.',
+  properties: {
+    certificate_arn: text({
+      description:
+        'Certificate of ACM for the load balancer. Unset: it is inside the VPC and has no TLS.',
+      pattern: '^arn:[a-z-]+:acm:[a-z0-9-]+:\\d{12}:certificate/\\S+$',
+      expected: 'a certificate such as arn:aws:acm:eu-central-1:123456789012:certificate/ID',
+    }),
+    client_cidrs: list({
+      description: 'Who may reach the load balancer. Needed with a certificate.',
+      default: [],
+      items: cidr,
+    }),
+    api_gateway: flag({
+      description:
+        'Whether API Gateway also takes requests, with an authorizer that checks keys. WebSockets come by the load balancer.',
+      default: false,
+    }),
+  },
+});
+
 export const stageTable = group({
   description: 'One deployment of Sluice on AWS.',
-  required: ['stage', 'region'],
+  required: ['stage', 'region', 'cluster'],
   properties: {
     stage: text({
       description: 'Name of the deployment: the middle of the names of its stacks and roles.',
@@ -95,6 +148,8 @@ export const stageTable = group({
     }),
     network,
     lake,
+    cluster,
+    edge,
   },
 });
 

@@ -31,10 +31,11 @@ describe('a stage', () => {
 
   it.each([
     ['region: eu-central-1\n', 'stage.yaml:1:1: stage: is missing; expected 1 to 16 of a-z 0-9 -'],
+    [minimalStage.replace('admin_role_arn', 'admin'), 'cluster.admin: unknown key; expected'],
     ['stage: Prod\nregion: eu-central-1\n', "stage.yaml:1:8: stage: invalid value 'Prod'"],
     [`${minimalStage}accounts: '1'\n`, "accounts: unknown key; expected 'account' (did you mean"],
     [`${minimalStage}account: 123456789012\n`, 'account: invalid value 123456789012; expected 12'],
-    [`${minimalStage}network: {zones: 4}\n`, 'stage.yaml:3:18: network.zones: invalid value 4;'],
+    [`${minimalStage}network: {zones: 4}\n`, 'stage.yaml:4:18: network.zones: invalid value 4;'],
     ['stage: [\n', 'stage.yaml:2:1: '],
   ])('%j is refused with its line and what was expected', (text, message) => {
     expect(refused(text)).toContain(message);
@@ -68,10 +69,8 @@ describe('a deployment', () => {
   });
 
   it('accepts what only a deployment knows', async () => {
-    const kafka =
-      "kafka: {brokers: '${KAFKA_BROKERS}', role_arn: '${KAFKA_ROLE_ARN}', region: '${AWS_REGION}'}\n";
-    const { config } = await deploymentOf({ config: `${minimalConfig}${kafka}` });
-    expect(config.kafka.region).toBe('eu-central-1');
+    const { config } = await deploymentOf({});
+    expect(config.kafka).toMatchObject({ region: 'eu-central-1', brokers: [expect.anything()] });
   });
 
   it.each<readonly [stage: string, config: string, message: RegExp]>([
@@ -80,6 +79,21 @@ describe('a deployment', () => {
       'lake: {archive: [shop/clickz]}\n',
       minimalConfig,
       /^lake\.archive: there is no stream 'shop\/clickz'; expected one of shop\/clicks, shop\/orders$/,
+    ],
+    [
+      '',
+      minimalConfig.replace(/role_arn: \S+ /, '').replace('msk_iam', 'none'),
+      /kafka\.auth: is 'none'; expected msk_iam\n.*kafka\.role_arn: is missing; expected \$\{KAFKA_ROLE_ARN\}/,
+    ],
+    [
+      "edge: {certificate_arn: 'arn:aws:acm:eu-central-1:123456789012:certificate/a'}\n",
+      minimalConfig,
+      /^edge\.client_cidrs: is missing; expected who may send/,
+    ],
+    [
+      'lake: {claims_days: 3}\n',
+      minimalConfig.replace('orders}', 'orders, kinesis: {retention_h: 72}}'),
+      /^lake\.claims_days: shop\/orders keeps records 3 days; expected more than that$/,
     ],
     [
       '',

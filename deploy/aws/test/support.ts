@@ -10,15 +10,21 @@ import type { Stacks } from '../src/app.ts';
 import { addStacks, createApp } from '../src/app.ts';
 import { loadDeployment } from '../src/deployment.ts';
 
-export const minimalStage = 'stage: test\nregion: eu-central-1\n';
+export const minimalStage = `stage: test
+region: eu-central-1
+cluster: {admin_role_arn: 'arn:aws:iam::123456789012:role/deployer'}
+`;
+const kafka =
+  "kafka: {brokers: '${KAFKA_BROKERS}', auth: msk_iam, tls: true, role_arn: '${KAFKA_ROLE_ARN}', region: '${AWS_REGION}'}";
 export const minimalConfig = `
 streams:
   - {team: shop, app: clicks, kinesis_stream: shop-clicks-test}
   - {team: shop, app: orders}
 s3: {bucket: events-test, prefix: sluice/}
+${kafka}
 `;
 
-export const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** A pipeline with tables, of which Firehose writes one. */
 export const flightsConfig = `
 streams:
@@ -26,6 +32,7 @@ streams:
   - {team: nyc, app: weather, envelope: sluice}
   - {team: nyc, app: schedules, envelope: sluice}
 s3: {bucket: flights-test}
+${kafka}
 firehose: {tables: {weather: nyc-weather}}
 topologies: ['${join(root, 'topology/examples/flights/topology.ts')}']
 `;

@@ -19,10 +19,11 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { DeployedStream, Deployment } from '../deployment.ts';
+import type { Deployment } from '../deployment.ts';
 import { nameOf } from '../deployment.ts';
 import type { Right } from '../roles.ts';
 import { roleOf } from '../roles.ts';
+import type { StreamConfig } from '../sluice.ts';
 import type { LakePartition, LakeTable } from '../tables.ts';
 
 /** The largest files within five minutes: Firehose writes when either is reached. */
@@ -38,6 +39,7 @@ export interface LakeProps extends StackProps {
 
 export class LakeStack extends Stack {
   readonly bucket: s3.Bucket;
+  readonly accessLogs: s3.Bucket;
   /** Of tables and of archives, by their names at Firehose. */
   readonly deliveryStreams = new Map<string, firehose.DeliveryStream>();
   readonly #key: kms.IKey;
@@ -49,11 +51,11 @@ export class LakeStack extends Stack {
     const { stage, tables, streams } = deployment;
     this.#key = props.key;
     this.#deployment = deployment;
-    const accessLogs = this.#bucket('AccessLogs', {
+    this.accessLogs = this.#bucket('AccessLogs', {
       lifecycleRules: [{ expiration: Duration.days(accessLogsKeptDays) }],
     });
     const logged = (name: string): s3.BucketProps => ({
-      serverAccessLogsBucket: accessLogs,
+      serverAccessLogsBucket: this.accessLogs,
       serverAccessLogsPrefix: `${name}/`,
     });
     this.bucket = this.#lakeBucket(logged('lake'));
@@ -212,7 +214,7 @@ export class LakeStack extends Stack {
   }
 
   /** Records of Kinesis as they are, which Firehose reads itself. */
-  #archive({ kinesisStream }: DeployedStream): void {
+  #archive({ kinesisStream }: StreamConfig): void {
     const { prefix } = this.#deployment.config.s3;
     const name = nameOf(this.#deployment, `archive-${kinesisStream}`).slice(0, 64);
     const source = kinesis.Stream.fromStreamAttributes(this, `Source-${kinesisStream}`, {

@@ -1,0 +1,44 @@
+/**
+ * What a service's rights are on, in this deployment. Streams, topics and the bucket are named, not
+ * referred to, so that one can be removed without the stack that has the roles.
+ */
+import type { Stack } from 'aws-cdk-lib';
+import { Fn } from 'aws-cdk-lib';
+import type { Deployment } from './deployment.ts';
+import type { Places, Service, TopicPlaces } from './rights.ts';
+import type { StreamsStack } from './stacks/streams.ts';
+
+export function placesOf(
+  stack: Stack,
+  service: Service,
+  deployment: Deployment,
+  streams: StreamsStack,
+): Places {
+  const { config } = deployment;
+  const { bucket = '', prefix } = config.s3;
+  const bucketArn = `arn:${stack.partition}:s3:::${bucket}`;
+  const named = deployment.streams.map(({ kinesisStream }) =>
+    stack.formatArn({ service: 'kinesis', resource: 'stream', resourceName: kinesisStream }),
+  );
+  return {
+    Streams: named,
+    ConsumersOfFanOut: config.kinesis.fanOut ? named.map((arn) => `${arn}/consumer/*`) : [],
+    Bucket: [bucketArn],
+    Objects: [`${bucketArn}/${prefix}${service === 'ingest' ? 'claims/' : ''}*`],
+    DeliveryStreams: Object.values(config.sinks.firehose.tables).map((name) =>
+      stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: name }),
+    ),
+    KeyWhereYoursEncrypts: [streams.key.keyArn],
+    ...topicPlaces(deployment, streams),
+  };
+}
+
+/** Of the cluster and its topics. */
+export function topicPlaces(deployment: Deployment, { kafka }: StreamsStack): TopicPlaces {
+  // arn:..:cluster/NAME/ID is arn:..:topic/NAME/ID/TOPIC, and only CloudFormation knows the ID.
+  const topics = Fn.join(':topic/', Fn.split(':cluster/', kafka.attrArn, 2));
+  return {
+    Cluster: [kafka.attrArn],
+    Topics: deployment.streams.map(({ kafkaTopic }) => `${topics}/${kafkaTopic}`),
+  };
+}

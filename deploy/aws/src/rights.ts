@@ -1,0 +1,86 @@
+/**
+ * What the services may do: the policies of docs/operating/policies, which are generated from the
+ * calls that the code makes (test/tools/policies.ts). A call without its right fails the tests
+ * there, so the roles here follow the code, and the page shows what is deployed.
+ *
+ * Invariant: each statement of a policy has its resources here; one that is new fails the synthesis
+ * until it is said what it is on.
+ */
+import { readFileSync } from 'node:fs';
+import type { Right } from './roles.ts';
+
+export type Service = 'ingest' | 'enrich';
+
+/** Statements by their `Sid`. */
+type Statements = ReadonlyMap<string, readonly string[]>;
+
+interface Policy {
+  readonly Statement: readonly { readonly Sid: string; readonly Action: readonly string[] }[];
+}
+
+function statementsOf(service: Service): Statements {
+  const file = new URL(`../../../docs/operating/policies/${service}.json`, import.meta.url);
+  const { Statement } = JSON.parse(readFileSync(file, 'utf8')) as Policy;
+  return new Map(Statement.map(({ Sid, Action }) => [Sid, Action]));
+}
+
+/** What a policy's statements are on; an empty list: the deployment does not use it. */
+export interface Places {
+  readonly Streams: readonly string[];
+  readonly ConsumersOfFanOut: readonly string[];
+  readonly Bucket: readonly string[];
+  readonly Objects: readonly string[];
+  readonly DeliveryStreams: readonly string[];
+  readonly KeyWhereYoursEncrypts: readonly string[];
+  /** These two are of the role for Kafka. */
+  readonly Cluster: readonly string[];
+  readonly Topics: readonly string[];
+}
+
+const ofKafka: ReadonlySet<string> = new Set(['Cluster', 'Topics']);
+/** A consumer is registered on the stream, and only where there are consumers. */
+const registers = 'kinesis:RegisterStreamConsumer';
+
+/** The rights of a service's pods, and those of the role that they assume for Kafka. */
+export function rightsOf(
+  service: Service,
+  places: Places,
+): { readonly pod: readonly Right[]; readonly kafka: readonly Right[] } {
+  const rights = [...statementsOf(service)].flatMap(([sid, actions]): Right[] => {
+    const on = (places as unknown as Readonly<Record<string, readonly string[] | undefined>>)[sid];
+    if (on === undefined)
+      throw new Error(
+        `the policy of ${service} has '${sid}': src/rights.ts says not what it is on`,
+      );
+    const isUsed = (action: string): boolean =>
+      action !== registers || places.ConsumersOfFanOut.length > 0;
+    return on.length === 0 ? [] : [{ sid, actions: actions.filter(isUsed), on }];
+  });
+  return {
+    pod: rights.filter(({ sid }) => !ofKafka.has(sid)),
+    kafka: rights.filter(({ sid }) => ofKafka.has(sid)),
+  };
+}
+
+export type TopicPlaces = Pick<Places, 'Cluster' | 'Topics'>;
+
+/**
+ * What `sluice topics` may: create the topics of the configuration and alter their settings.
+ * https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html#kafka-actions
+ */
+export function topicRights({ Cluster, Topics }: TopicPlaces): readonly Right[] {
+  return [
+    { sid: 'Cluster', actions: ['kafka-cluster:Connect'], on: Cluster },
+    {
+      sid: 'Topics',
+      actions: [
+        'kafka-cluster:AlterTopic',
+        'kafka-cluster:AlterTopicDynamicConfiguration',
+        'kafka-cluster:CreateTopic',
+        'kafka-cluster:DescribeTopic',
+        'kafka-cluster:DescribeTopicDynamicConfiguration',
+      ],
+      on: Topics,
+    },
+  ];
+}
