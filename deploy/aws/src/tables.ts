@@ -126,7 +126,7 @@ function ofRows(
   const { const: one, enum: several } = property as { const?: unknown; enum?: unknown[] };
   const listed = several ?? (one === undefined ? undefined : [one]);
   // Null is the topology's owner.
-  return listed?.map((value) => String(value ?? owner[column]));
+  return listed?.map((value) => (typeof value === 'string' ? value : owner[column]));
 }
 
 /** One table that several topologies write: their columns, and the values of all. */
