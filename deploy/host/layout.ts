@@ -18,6 +18,7 @@ const names: ReadonlySet<string> = new Set([
     'graph-staging',
     'spool',
     'claims',
+    'state',
   ],
 ]);
 /** What the embedded graph keeps beside its file. */
@@ -51,6 +52,8 @@ export const savepointsDir = (dir: string): string => join(dir, 'savepoints');
 export const spoolDir = (dir: string): string => join(dir, 'spool');
 /** Data that is beyond both routes: `claims/<team>/<app>/<day>/<uuid>`. */
 export const claimsDir = (dir: string): string => join(dir, 'claims');
+/** State at rest, with `local.state.backend: disk`. */
+export const stateDir = (dir: string): string => join(dir, 'state');
 /** Compiled topologies. */
 export const buildDir = (dir: string): string => join(dir, 'build');
 /** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */

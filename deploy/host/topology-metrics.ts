@@ -59,6 +59,10 @@ const table = {
     'sluice_state_changed_bytes',
     'About what changed in the state and is in no checkpoint yet',
   ),
+  stateResting: gauge(
+    'sluice_state_resting_bytes',
+    'What state that was not used for a while takes, in memory or on disk',
+  ),
   restored: gauge(
     'sluice_state_restore_seconds',
     'How long the state took to be restored when the topology was started',
@@ -188,6 +192,7 @@ function setState(
   metrics.stateFileBytes.set({ topology }, state.fileBytes);
   metrics.stateRuns.set({ topology }, state.runs);
   metrics.stateChanged.set({ topology }, state.changedBytes);
+  metrics.stateResting.set({ topology }, state.restingBytes);
   if (state.restoreMs !== null) metrics.restored.set({ topology }, state.restoreMs / 1_000);
 }
 

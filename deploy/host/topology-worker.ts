@@ -12,6 +12,8 @@ import { bindTopology } from './bind-topology.ts';
 import type { Bindings } from './bindings.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
+import type { StateFolder } from './state-folder.ts';
+import { openStateFolder } from './state-folder.ts';
 import { stateThread } from './state-thread.ts';
 import { importTopology } from './topology-file.ts';
 import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
@@ -40,7 +42,9 @@ async function main(): Promise<void> {
   const early = await begun(plan);
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
-  const job = createJob(jobOptions(topology, bindings, connectors));
+  const { stateFolder } = input;
+  const disk = stateFolder === undefined ? undefined : await openStateFolder(stateFolder);
+  const job = createJob(jobOptions(topology, bindings, connectors, disk));
   const hear = (message: ToWorker): void => obey(message, job, bindings);
   const ends = beating();
   early.forEach(hear);
@@ -57,6 +61,7 @@ async function main(): Promise<void> {
   } finally {
     ends();
     await job.close();
+    disk?.close();
     await bindings.close();
   }
   say({ kind: 'stopped' });
@@ -66,6 +71,7 @@ function jobOptions(
   topology: Topology,
   { checkpoints: blobs }: Bindings,
   connectors: JobConnectors,
+  disk: StateFolder | undefined,
 ): JobOptions {
   return {
     topology,
@@ -83,6 +89,8 @@ function jobOptions(
     savepoint: savepointOf(input, topology.plan.name),
     calls: input.calls,
     stateWriter: stateThread,
+    recordStore: disk?.recordStore,
+    stateFolder: disk?.stateFolder,
     ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),
   };

@@ -43,6 +43,8 @@ export interface WorkerInput extends TrialInput {
   readonly failure?: RunFailure | undefined;
   /** How long one call of an author's function may take. */
   readonly functionMaxMs: number;
+  /** Where state rests on disk; absent: in memory. */
+  readonly stateFolder?: string | undefined;
   /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
   /** By topology, the savepoint that it goes back to, once. */

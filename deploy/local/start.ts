@@ -26,7 +26,7 @@ import { serveControl } from '../host/control-server.ts';
 import type { TopologyHost } from '../host/hosted-topology.ts';
 import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
-import { buildDir, spoolDir } from '../host/layout.ts';
+import { buildDir, spoolDir, stateDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
@@ -181,7 +181,7 @@ function topologyHosts(
   { bound, streams, graph, dropState, savepoints }: LocalData,
 ): readonly TopologyHost[] {
   const { local, lookups } = config;
-  const { parquetFileMaxAgeMs, checkpointIntervalMs, functionMaxMs } = local;
+  const { parquetFileMaxAgeMs, checkpointIntervalMs, functionMaxMs, state } = local;
   const handles = Object.fromEntries(bound.map(({ name }) => [name, streams.handles(name)]));
   const names = new TopologyNames();
   return config.topologies.map((file) =>
@@ -192,6 +192,7 @@ function topologyHosts(
         place: { kind: 'local', dir, streams: handles, lookups, parquetFileMaxAgeMs },
         checkpointIntervalMs,
         functionMaxMs,
+        stateFolder: state.backend === 'disk' ? (state.folder ?? stateDir(dir)) : undefined,
         dropState,
         savepoints,
         from,

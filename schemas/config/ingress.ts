@@ -8,6 +8,7 @@ import { origin } from './access.ts';
 import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, list, text, whole } from './setting.ts';
+import { state } from './state.ts';
 import type { QuotaConfig } from './streams.ts';
 import { quotaOf } from './streams.ts';
 
@@ -242,6 +243,7 @@ export const local = group({
       maximum: 3_600_000,
     }),
     function_max_ms: functionMax,
+    state,
     parquet_file_age_ms: whole({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',

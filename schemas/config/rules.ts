@@ -10,6 +10,7 @@ import { addressSecretExpected, ingressRules } from './ingress.ts';
 import { lookupRules } from './lookups.ts';
 import type { Finding, SectionRules, Values } from './rule.ts';
 import { serviceRules } from './services.ts';
+import { stateRules } from './state.ts';
 import { streamRules } from './streams.ts';
 
 /** Where the Segment API is to put events there must be a stream, and its key must be for it. */
@@ -62,6 +63,7 @@ const all: readonly SectionRules<SluiceConfig>[] = [
   { whole: [segmentStreams, secretIsThere] },
   ingressRules,
   serviceRules,
+  stateRules,
   lookupRules,
   ...sinkRules,
 ];

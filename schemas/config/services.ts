@@ -13,6 +13,7 @@ import { functionMax, listenHost } from './ingress.ts';
 import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, text, whole } from './setting.ts';
+import { state } from './state.ts';
 
 /** GetRecords of a shard: five a second, which all its readers share (a quota of Kinesis). */
 export const kinesisReadIntervalMs = 200;
@@ -145,6 +146,7 @@ export const enrich = group({
       maximum: 3_600_000,
     }),
     function_max_ms: functionMax,
+    state,
     parquet_file_age_ms: whole({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',

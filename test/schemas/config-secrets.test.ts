@@ -92,9 +92,7 @@ const secrets = all.flatMap(([name, { writeOnly }, file]) =>
 
 it('walks every section, and knows the secrets', () => {
   expect(new Set(settings.map(([name]) => name.split('.')[0]))).toEqual(
-    new Set(
-      Object.keys(configTable.properties).filter((name) => name !== 'local' && name !== 'routing'),
-    ),
+    new Set(Object.keys(configTable.properties).filter((name) => name !== 'routing')),
   );
   expect(secrets.map(([name]) => name).sort()).toEqual([
     'ingress.address_secret',

@@ -97,6 +97,23 @@ it('says what becomes of compacted topics', () => {
   ]);
 });
 
+it('keeps state in memory, or in a folder on disk', () => {
+  const [silent, onDisk] = [parse(''), parse('enrich: { state: { backend: disk, folder: /d } }')];
+  expect(silent.ok && [silent.config.enrich.state, silent.config.local.state]).toEqual([
+    { backend: 'memory', folder: undefined },
+    { backend: 'memory', folder: undefined },
+  ]);
+  expect(onDisk.ok && onDisk.config.enrich.state).toEqual({ backend: 'disk', folder: '/d' });
+  // `sluice start` has a folder of its own.
+  expect(problems('local: { state: { backend: disk } }')).toEqual([]);
+  expect(problems('enrich: { state: { backend: disk } }')).toEqual([
+    '2 enrich.state.folder: is missing: state is kept on disk; a folder on a local disk, such as /var/lib/sluice/state',
+  ]);
+  expect(problems('enrich: { state: { backend: tape } }')).toEqual([
+    "2 enrich.state.backend: invalid value 'tape'; memory or disk",
+  ]);
+});
+
 it('takes a truth and an absence from the environment', () => {
   const result = parse(
     'kafka: { brokers: "b:9098", tls: "${TLS}" }\nkinesis: { endpoint: "${ENDPOINT:-}" }',

@@ -13,7 +13,7 @@ import type { NodeCounts, Operator } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
 import type { SourceNode } from '../operators/source/kind.ts';
 import type { StateTable } from '../state/entries.ts';
-import type { RecordStore } from '../state/records.ts';
+import type { RecordStore, StateAtRest } from '../state/records.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Freezes } from './frozen-values.ts';
 import { freezeElements } from './frozen-values.ts';
@@ -63,6 +63,7 @@ export interface Dag {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  readonly atRest: StateAtRest;
   /** The stage that runs, or ran last: the one that failed, where `run` threw. */
   readonly at: Stage | undefined;
   /**
@@ -96,6 +97,15 @@ export class CompiledDag implements Dag {
     this.#batches = batches;
     this.#entering = entering;
     this.#freezes = freezes;
+  }
+
+  get atRest(): StateAtRest {
+    let [restingRecords, restingBytes] = [0, 0];
+    for (const { records, heldBytes } of this.#records) {
+      restingRecords += records;
+      restingBytes += heldBytes;
+    }
+    return { restingRecords, restingBytes };
   }
 
   get at(): Stage | undefined {

@@ -44,6 +44,9 @@ import { watchCalls } from './watched-calls.ts';
  */
 const faultsOfState: ReadonlySet<string> = new Set(['state-unwritable', 'not-json-safe']);
 
+/** What a turn may meet that is no element's fault: it reads state at rest. */
+const faultOfDisk = 'state-disk-failed';
+
 type Phase = 'turn' | 'write' | 'checkpoint' | undefined;
 
 export class JobIsolation {
@@ -183,7 +186,8 @@ export class JobIsolation {
 
   #failureOf(thrown: unknown, operator: string | undefined): RunFailure | undefined {
     const message = messageOf(thrown);
-    // A turn through the operators asks nothing of the world.
+    if (thrown instanceof SluiceError && thrown.code === faultOfDisk) return undefined;
+    // Of the world, a turn through the operators asks nothing but its state.
     if (this.#phase === 'turn')
       return { kind: 'turn', span: this.#turn?.span, place: this.#turn?.place, operator, message };
     if (this.#phase === undefined || isOperational(thrown)) return undefined;

@@ -210,7 +210,7 @@ class Run implements JobRun {
       attempt: this.#id?.attempt ?? 0,
       turns: this.#turns?.count ?? 0,
       checkpoint: parts?.checkpoints.completed ?? null,
-      state: parts?.tables.status ?? null,
+      state: this.#stateStatus(),
       checkpoints: this.#health,
       ...reading,
       nodes: plan.nodes.map((node) => {
@@ -225,6 +225,12 @@ class Run implements JobRun {
       losses: parts?.losses.all ?? noLosses,
       notes: this.notes,
     };
+  }
+
+  #stateStatus(): JobStatus['state'] {
+    const [dag, tables] = [this.#dag, this.#parts?.tables];
+    if (dag === undefined || tables === undefined) return null;
+    return { ...tables.status, ...dag.atRest, folder: this.#options.stateFolder ?? null };
   }
 
   async close(): Promise<void> {

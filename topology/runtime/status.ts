@@ -12,6 +12,7 @@ import type { AskedTarget } from '../operators/lookup/lookup-target.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { StateAtRest } from '../state/records.ts';
 import type { EncodedTime, SplitTime, SplitWatermarks } from '../time/watermark.ts';
 import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor } from './cursor.ts';
@@ -128,8 +129,10 @@ export interface JobStatus {
   readonly attempt: number;
   readonly turns: number;
   readonly checkpoint: { readonly id: number; readonly completedAtMs: number } | null;
-  /** What its state takes; null before it is there. */
-  readonly state: StateStatus | null;
+  /**
+   * What its state takes; null before it is there. `folder`: where it rests on disk; null: nowhere.
+   */
+  readonly state: (StateStatus & StateAtRest & { readonly folder: string | null }) | null;
   /** How its checkpoints fare in this run. */
   readonly checkpoints: CheckpointHealth;
   /** At most `statusSplitsMax`, those first that are not heard. */

@@ -86,6 +86,7 @@ export class Blocks {
     this.#content.set(block, content.length);
     this.#used.set(block, usedBytes);
     segment.end += written.length;
+    this.#segmentsBytes += written.length;
     segment.contentBytes += content.length;
     segment.usedBytes += usedBytes;
     segment.blocks.push(block);
@@ -163,13 +164,12 @@ export class Blocks {
     this.#segments.begin(this.#last, segmentBytes);
     const begun = { bytes: segmentBytes, end: 0, contentBytes: 0, usedBytes: 0, blocks: [] };
     this.#kept.set(this.#last, begun);
-    this.#segmentsBytes += segmentBytes;
     return begun;
   }
 
-  #drop(number: number, { bytes, contentBytes }: Segment): void {
+  #drop(number: number, { end, contentBytes }: Segment): void {
     this.#kept.delete(number);
-    this.#segmentsBytes -= bytes;
+    this.#segmentsBytes -= end;
     this.contentBytes -= contentBytes;
     this.#segments.drop(number);
   }

@@ -21,10 +21,19 @@ export interface RecordStore {
   close(): void;
 }
 
+/** What is not live of a job's state. */
+export interface StateAtRest {
+  readonly restingRecords: number;
+  /** What they take, in memory and on disk. */
+  readonly restingBytes: number;
+}
+
 /** Where the state of a job may be. */
 export interface StateRoom {
   /** Makes a store for one operator. Default: in memory. */
   readonly recordStore?: (() => RecordStore) | undefined;
+  /** Where that keeps its files, for status; undefined where it keeps none. */
+  readonly stateFolder?: string | undefined;
   /**
    * What the live objects of all operators may take, about, before those used longest ago rest. 0:
    * each rests as soon as it may. Default: 64 MiB.

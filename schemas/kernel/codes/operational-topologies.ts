@@ -117,6 +117,16 @@ export const topologyCodes = {
     means: 'The topology reads no such split.',
     fix: 'Use one of the names that the message lists.',
   },
+  'state-disk-failed': {
+    retryable: true,
+    means: 'A file of state at rest, on the local disk, could not be written or read.',
+    fix: 'Free space on the disk, or check it. The topology restarts from its checkpoint, which needs nothing of these files.',
+  },
+  'state-folder-unusable': {
+    retryable: false,
+    means: 'The folder for state on disk cannot be made, written or locked.',
+    fix: 'Set `enrich.state.folder` (`local.state.folder` for `sluice start`) to a folder on a local disk that the user may write.',
+  },
   'state-unwritable': {
     retryable: false,
     means: 'A state cannot be written as JSON.',

@@ -203,6 +203,9 @@ describe('a topology', () => {
       stallMs: 3.21,
       restoreMs: null,
       damage: null,
+      restingRecords: 0,
+      restingBytes: 0,
+      folder: null,
     };
     expect(topologyDetails(hostStatus({ job: jobStatus([split(0)], { state }) }), 3_000)).toContain(
       '  state: 1200 entries, 3.5 MiB in 1 run; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most',
@@ -217,6 +220,14 @@ describe('a topology', () => {
     ).toContain(
       '  state: 1200 entries, 3.5 MiB in 2 runs; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most; restored in 2.5 s',
     );
+    const resting = { ...state, restingRecords: 900, restingBytes: 2_097_152 };
+    const tells = (folder: string | null): string =>
+      topologyDetails(
+        hostStatus({ job: jobStatus([split(0)], { state: { ...resting, folder } }) }),
+        3_000,
+      ).join('\n');
+    expect(tells(null)).toContain(' at most; 900 at rest take 2.0 MiB in memory');
+    expect(tells('/data/state')).toContain('; 900 at rest take 2.0 MiB on disk in /data/state');
     const none = { ...state, entries: 0, runs: 0 };
     expect(
       topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: none }) }), 3_000).join(

@@ -107,6 +107,9 @@ it('the metrics tell what the state takes, and what its last checkpoint and its 
     stallMs: 3.5,
     restoreMs: 2_500,
     damage: null,
+    restingRecords: 5,
+    restingBytes: 8_192,
+    folder: null,
   };
   const of = async (job: Partial<typeof state> | null): Promise<readonly string[]> => {
     const status = hostStatus({
@@ -123,6 +126,7 @@ it('the metrics tell what the state takes, and what its last checkpoint and its 
     'sluice_state_file_bytes{topology="orders"} 3000',
     'sluice_state_runs{topology="orders"} 2',
     'sluice_state_changed_bytes{topology="orders"} 10',
+    'sluice_state_resting_bytes{topology="orders"} 8192',
     'sluice_state_restore_seconds{topology="orders"} 2.5',
   ]);
   expect(await of(null)).toEqual([]);

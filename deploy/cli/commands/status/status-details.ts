@@ -64,9 +64,17 @@ function stateLine({
   writtenBytes,
   stallMs,
   restoreMs,
+  restingRecords,
+  restingBytes,
+  folder,
 }: NonNullable<JobStatus['state']>): string {
+  const place = folder === null ? 'in memory' : `on disk in ${folder}`;
+  const resting =
+    restingRecords === 0
+      ? ''
+      : `; ${restingRecords} at rest take ${mebiBytes(restingBytes)} ${place}`;
   const restored = restoreMs === null ? '' : `; restored in ${secondsText(restoreMs)}`;
-  return `  state: ${entries} entries, ${mebiBytes(fileBytes)} in ${runs} ${runs === 1 ? 'run' : 'runs'}; the last checkpoint wrote ${mebiBytes(writtenBytes)} and kept events waiting ${stallMs.toFixed(1)} ms at most${restored}`;
+  return `  state: ${entries} entries, ${mebiBytes(fileBytes)} in ${runs} ${runs === 1 ? 'run' : 'runs'}; the last checkpoint wrote ${mebiBytes(writtenBytes)} and kept events waiting ${stallMs.toFixed(1)} ms at most${restored}${resting}`;
 }
 
 function jobLines(job: JobStatus, nowMs: number): readonly string[] {
