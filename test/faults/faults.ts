@@ -122,8 +122,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'a left row whose function throws for one pair counts as matched',
     file: 'topology/operators/interval-join/operator.ts',
-    find: 'if (matched && isLeft) this.#lefts.match(element);',
-    replace: 'if (isLeft) this.#lefts.match(element);',
+    find: 'if (matched && isLeft) this.#lefts.match(slot);',
+    replace: 'if (isLeft) this.#lefts.match(slot);',
     caughtBy: { test: 'topology/operators/thrown' },
   },
   {
@@ -220,10 +220,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'what a join keeps of a key is looked through from its beginning',
-    file: 'topology/state/time-buffer.ts',
-    find: 'for (let at = this.#chunkNotBefore(from); at < this.#chunks.length; at++) {\n      const { times, values } = this.#chunks[at] as Chunk<T>;\n      for (\n        let i = firstNotBefore(times, from, at === this.#first ? this.#head : 0);\n        i < times.length;\n        i++\n      ) {',
-    replace:
-      'for (let at = this.#first; at < this.#chunks.length; at++) {\n      const { times, values } = this.#chunks[at] as Chunk<T>;\n      for (let i = at === this.#first ? this.#head : 0; i < times.length; i++) {\n        if ((times[i] as number) < from) continue;',
+    file: 'topology/state/slot-tree.ts',
+    find: 'if (time >= from) this.range(this.#left.get(root), from, to, visit);',
+    replace: 'this.range(this.#left.get(root), from, to, visit);',
     caughtBy: { test: 'topology/state/time-structures' },
   },
   {
@@ -337,9 +336,9 @@ export const faults: readonly Fault[] = [
   {
     name: 'a join leaves out the row at its upper bound',
     file: 'topology/operators/interval-join/operator.ts',
-    find: 'this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {',
+    find: 'this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left, slot) => {',
     replace:
-      'this.#lefts.range(key, timestamp - upperMs + 1, timestamp - lowerMs, (leftTime, left) => {',
+      'this.#lefts.range(key, timestamp - upperMs + 1, timestamp - lowerMs, (leftTime, left, slot) => {',
     caughtBy: { histories: 1_000 },
   },
   {
@@ -403,9 +402,30 @@ export const faults: readonly Fault[] = [
   {
     name: 'a row that left at its own time is restored',
     file: 'topology/operators/interval-join/join-side.ts',
-    find: 'if (time > this.deadThrough) this.#changed.remove(row);',
+    find: 'if (isStored && this.#times.get(slot) > this.deadThrough) this.#remove(slot);',
     replace: '',
     caughtBy: { test: 'topology/operators/operators' },
+  },
+  {
+    name: 'a row that joins another one after a barrier is written as matched for it',
+    file: 'topology/operators/interval-join/join-side.ts',
+    find: 'if (sealed !== undefined && this.#isUnwritten(slot, sealed)) this.#write(slot, sealed.writer);',
+    replace: '',
+    caughtBy: { test: 'topology/operators/interval-join-rest' },
+  },
+  {
+    name: 'a row at rest stays unmatched in checkpoints',
+    file: 'topology/operators/interval-join/row-record.ts',
+    find: 'if (value[matchedAt] === digit) return value;',
+    replace: 'if (value[matchedAt] !== undefined) return value;',
+    caughtBy: { test: 'topology/operators/interval-join-rest' },
+  },
+  {
+    name: 'a row that is not JSON rests as what JSON makes of it',
+    file: 'topology/operators/interval-join/row-values.ts',
+    find: 'if (!isJson(row.value)) return;',
+    replace: '',
+    caughtBy: { test: 'topology/operators/interval-join-rest' },
   },
   {
     name: 'a leap second is the first millisecond of the next minute',

@@ -46,5 +46,6 @@ export class Chunked<A extends NumberArray> {
   }
 }
 
+export const small = (): Chunked<Uint8Array> => new Chunked((length) => new Uint8Array(length));
 export const wholes = (): Chunked<Uint32Array> => new Chunked((length) => new Uint32Array(length));
 export const times = (): Chunked<Float64Array> => new Chunked((length) => new Float64Array(length));

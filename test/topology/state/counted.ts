@@ -25,16 +25,6 @@ export async function movedByAsync(work: () => Promise<void>): Promise<number> {
   return moves.moved();
 }
 
-export function movedBy(work: () => void): number {
-  const moves = countMoves();
-  try {
-    work();
-  } finally {
-    moves.stop();
-  }
-  return moves.moved();
-}
-
 function countMoves(): { readonly moved: () => number; readonly stop: () => void } {
   let moved = 0;
   const splice = Array.prototype.splice;

@@ -2,8 +2,12 @@
  * The entries that tables write, interval after interval, as a restore would read them.
  */
 import type { Entry, EntryWriter } from '../../../topology/state/entries.ts';
+import { bytesOfPart } from '../../../topology/state/entry-text.ts';
 
 type Kept = Entry & { readonly value: Uint8Array };
+
+const copyOf = (part: string | Uint8Array): Uint8Array => Uint8Array.from(bytesOfPart(part));
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 class IntervalWriter implements EntryWriter {
   bytes = 0;
@@ -17,15 +21,15 @@ class IntervalWriter implements EntryWriter {
     time: number,
     value: string | Uint8Array,
   ): void {
-    const entry = { table, group, key: Buffer.from(key), time, value: Buffer.from(value) };
+    const entry = { table, group, key: copyOf(key), time, value: copyOf(value) };
     this.entries++;
     this.bytes += 28 + entry.value.length;
-    const at = `${table} ${entry.key.toString('hex')}`;
+    const at = `${table} ${hexOf(entry.key)}`;
     this.written.push((kept) => void kept.set(at, entry));
   }
 
   remove(table: number, _group: number, key: string | Uint8Array): void {
-    const at = `${table} ${Buffer.from(key).toString('hex')}`;
+    const at = `${table} ${hexOf(bytesOfPart(key))}`;
     this.entries++;
     this.bytes += 12;
     this.written.push((kept) => void kept.delete(at));

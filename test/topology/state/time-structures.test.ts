@@ -9,10 +9,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WindowList } from '../../../topology/operators/window/window-list.ts';
-import { TimeBuffer } from '../../../topology/state/time-buffer.ts';
+import type { SlotTimes } from '../../../topology/state/slot-heap.ts';
+import { SlotHeap } from '../../../topology/state/slot-heap.ts';
+import { SlotTree } from '../../../topology/state/slot-tree.ts';
 import { TimeHeap } from '../../../topology/state/time-heap.ts';
 import { TimerQueue } from '../../../topology/state/timer-queue.ts';
-import { countedTime, movedBy } from './counted.ts';
+import { countedTime } from './counted.ts';
 
 const rows = 20_000;
 const log = Math.log2(rows);
@@ -29,72 +31,123 @@ const orders: Readonly<Record<string, (n: number) => number>> = {
   'nearly in order': (n) => n - (n % 10),
 };
 
-describe('a buffer of rows by time', () => {
-  it('gives what a sorted list gives, whatever is put in, read and taken out', () => {
+const columnOf = (numbers: readonly number[]): SlotTimes => ({
+  get: (slot) => numbers[slot] as number,
+});
+
+describe('trees and a heap of slots', () => {
+  it('give what sorted lists give, whatever is put in, read and taken out', () => {
     let taken = 0;
     const times = fc.integer({ min: 0, max: 60 });
     const action = fc.oneof(
       {
         weight: 6,
-        arbitrary: fc.record({ insert: times, times: fc.integer({ min: 1, max: 400 }) }),
+        arbitrary: fc.record({
+          insert: times,
+          count: fc.integer({ min: 1, max: 50 }),
+          tree: fc.nat({ max: 2 }),
+        }),
       },
       { weight: 2, arbitrary: fc.record({ from: times, to: times }) },
       { weight: 1, arbitrary: fc.record({ until: times }) },
+      { weight: 1, arbitrary: fc.record({ remove: fc.nat() }) },
     );
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => {
-        const buffer = new TimeBuffer<number>();
-        let model: (readonly [number, number])[] = [];
-        let n = 0;
-        for (const each of actions) {
-          if ('insert' in each) {
-            // Many at one place, so that chunks are halved there.
-            for (let i = 0; i < each.times; i++, n++) {
-              buffer.insert(each.insert, n);
-              model.push([each.insert, n]);
+      fc.property(
+        fc.array(action, { maxLength: 60, size: 'max' }),
+        fc.integer(),
+        (actions, seed) => {
+          const columns = { times: [0], arrivals: [0], trees: [0] };
+          const tree = new SlotTree(columnOf(columns.times), columnOf(columns.arrivals), seed);
+          const heap = new SlotHeap(columnOf(columns.times));
+          const roots = [0, 0, 0];
+          const timeOf = (slot: number): number => columns.times[slot] ?? -1;
+          let model: number[] = [];
+          const drop = (slot: number): void => {
+            const of = columns.trees[slot] ?? 0;
+            roots[of] = tree.remove(roots[of] ?? 0, slot);
+            model = model.filter((other) => other !== slot);
+          };
+          for (const each of actions) {
+            if ('insert' in each) {
+              for (let n = 0; n < each.count; n++) {
+                const slot = columns.times.length;
+                columns.times.push(each.insert + (n % 3));
+                // Of equal times, those that come later are not always those that arrived later.
+                columns.arrivals.push(slot ^ 5);
+                columns.trees.push(each.tree);
+                roots[each.tree] = tree.insert(roots[each.tree] ?? 0, slot);
+                heap.push(slot);
+                model.push(slot);
+              }
+              model = model.toSorted((a, b) => timeOf(a) - timeOf(b) || (a ^ 5) - (b ^ 5));
+            } else if ('until' in each) {
+              const due = model.filter((slot) => timeOf(slot) <= each.until);
+              const given: number[] = [];
+              for (
+                let { next } = heap;
+                next !== undefined && next <= each.until;
+                next = heap.next
+              ) {
+                const slot = heap.take();
+                if (!model.includes(slot)) continue;
+                given.push(slot);
+                drop(slot);
+              }
+              expect(given.map(timeOf)).toEqual(due.map(timeOf));
+              expect(new Set(given)).toEqual(new Set(due));
+              taken += given.length;
+            } else if ('remove' in each) {
+              const slot = model[each.remove % Math.max(1, model.length)];
+              if (slot !== undefined) drop(slot);
             }
-            model = model.toSorted((a, b) => a[0] - b[0] || a[1] - b[1]);
-          } else if ('until' in each) {
-            const given: (readonly [number, number])[] = [];
-            const count = buffer.takeUntil(each.until, (time, value) => given.push([time, value]));
-            expect(given).toEqual(model.filter(([time]) => time <= each.until));
-            expect(count).toBe(given.length);
-            model = model.filter(([time]) => time > each.until);
-            taken += count;
-          } else {
-            const given: (readonly [number, number])[] = [];
-            buffer.range(each.from, each.to, (time, value) => given.push([time, value]));
-            expect(given).toEqual(model.filter(([time]) => time >= each.from && time <= each.to));
+            const [from, to] = 'from' in each ? [each.from, each.to] : [0, 100];
+            roots.forEach((root, of) => {
+              const given: number[] = [];
+              tree.range(root, from, to, (slot) => given.push(slot));
+              expect(given).toEqual(
+                model.filter(
+                  (slot) =>
+                    columns.trees[slot] === of && timeOf(slot) >= from && timeOf(slot) <= to,
+                ),
+              );
+            });
           }
-          expect(buffer.size).toBe(model.length);
-          expect(buffer.next).toBe(model[0]?.[0]);
-        }
-        expect([...buffer.entries()]).toEqual(model);
-      }),
+        },
+      ),
     );
     expect(taken).toBeGreaterThan(1_000);
   });
 
   it.each(Object.entries(orders))(
-    'costs a row O(log n) to come, to be found and to go: %s',
+    'cost a row O(log n) to come, to be found and to go: %s',
     (_, at) => {
-      const count = { compared: 0 };
-      let visited = 0;
-      const moved = movedBy(() => {
-        const buffer = new TimeBuffer<number>();
-        for (let n = 0; n < rows; n++) buffer.insert(countedTime(at(n), count), n);
-        // Ranges that find nothing, or one row.
-        for (let n = 0; n < rows; n++) buffer.range(rows + n, rows + n + 1, () => visited++);
-        for (let n = 0; n <= rows; n++) buffer.takeUntil(n);
-        expect(buffer.size).toBe(0);
+      let [read, visited, gone] = [0, 0, 0];
+      const counted = (column: (slot: number) => number): SlotTimes => ({
+        get(slot) {
+          read++;
+          return column(slot);
+        },
       });
+      const byTime = counted((slot) => at(slot));
+      const tree = new SlotTree(
+        byTime,
+        counted((slot) => slot),
+        1,
+      );
+      const heap = new SlotHeap(byTime);
+      let root = 0;
+      for (let slot = 1; slot <= rows; slot++) {
+        root = tree.insert(root, slot);
+        heap.push(slot);
+      }
+      // Ranges that find nothing, or one row.
+      for (let n = 0; n < rows; n++) tree.range(root, rows + n, rows + n + 1, () => visited++);
+      for (; heap.next !== undefined; gone++) root = tree.remove(root, heap.take());
+      expect([gone, root]).toEqual([rows, 0]);
       expect(visited).toBeLessThanOrEqual(2);
-      // Three searches of a row, each in the list of chunks and in one chunk, and what a chunk's
-      // neighbors are asked.
-      expect(count.compared).toBeLessThan(rows * (3 * log + 12));
-      // Times and values of a chunk of 512 move at most, where a list would move those of half of
-      // all rows.
-      expect(moved).toBeLessThan(rows * 1_100);
+      // Two numbers a step: down a tree to put in, to find and to take out, and down the heap.
+      expect(read).toBeLessThan(rows * (12 * log + 20));
     },
   );
 });

@@ -8,11 +8,11 @@ import { untimedProblems } from '../kind.ts';
 import type { Rule } from '../kind-state.ts';
 import { buildIntervalJoin } from './build.ts';
 import { intervalJoinDocs } from './docs.ts';
-import type { EncodedRow } from './join-side.ts';
 import type { IntervalJoinNode } from './node.ts';
 import { lateLeftPort, lateRightPort } from './node.ts';
 import type { IntervalJoinHead } from './operator.ts';
 import { IntervalJoinOperator, sideNames } from './operator.ts';
+import type { EncodedRow } from './row-record.ts';
 import { joinFromWhole } from './whole-state.ts';
 
 const oldPairs: Rule = {
@@ -50,15 +50,11 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
   },
   rests: true,
   keyed: { reads: () => ({ values: true, origins: true }), mergeHeads },
-  operator: (node, { call, wayLevel, counts, reject, cause }) =>
-    new IntervalJoinOperator(
-      node,
-      { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') },
-      wayLevel,
-      counts,
-      reject,
-      cause,
-    ),
+  operator: (node, parts) => {
+    const { call } = parts;
+    const functions = { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') };
+    return new IntervalJoinOperator(node, functions, parts);
+  },
 };
 
 /** Arrivals order the rows of a key, which are all in one operator: what comes next is the last. */

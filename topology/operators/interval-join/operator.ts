@@ -14,7 +14,7 @@
  * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time;
  *    the operator forwards W - max(upper, 0) - 1, so that it is not late downstream.
  * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order
- *    rows come (state/time-buffer.ts).
+ *    rows come (state/slot-tree.ts).
  *
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
@@ -31,11 +31,21 @@ import type { Batch, RowKind } from '../batch.ts';
 import { endOfInput, rowKinds } from '../batch.ts';
 import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
+import type { NodeParts } from '../node-parts.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
-import type { JoinRow } from './join-side.ts';
+import type { Side } from './join-keys.ts';
+import { JoinKeys } from './join-keys.ts';
 import { JoinSide } from './join-side.ts';
 import type { IntervalJoinNode } from './node.ts';
+import type { LiveRow } from './row-record.ts';
+import { RowValues } from './row-values.ts';
+
+/** What it is run with, beside its functions. */
+export type IntervalJoinParts = Pick<
+  NodeParts,
+  'counts' | 'reject' | 'cause' | 'wayLevel' | 'host' | 'records' | 'liveStateMaxBytes'
+>;
 
 /** What the tables of both inputs are called. */
 export const sideNames = ['left', 'right'] as const;
@@ -59,6 +69,7 @@ export class IntervalJoinOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #cause: Cause;
+  readonly #keys: JoinKeys;
   readonly #lefts: JoinSide;
   readonly #rights: JoinSide;
   readonly #merge = new WatermarkMerge(2, 'combined');
@@ -68,28 +79,30 @@ export class IntervalJoinOperator implements Operator {
   readonly #result: string;
   #nowMs = Number.NEGATIVE_INFINITY;
 
-  /**
-   * `level`, where both sides may have the same events: how many nodes before it make several
-   * elements of one.
-   */
-  constructor(
-    node: IntervalJoinNode,
-    functions: JoinFunctions,
-    level: number | undefined,
-    counts: NodeCounts,
-    reject: Reject,
-    cause: Cause,
-  ) {
+  constructor(node: IntervalJoinNode, functions: JoinFunctions, parts: IntervalJoinParts) {
+    const { random } = parts.host;
     this.#node = node;
-    this.#level = level;
+    this.#level = parts.wayLevel;
     this.#functions = functions;
-    this.#counts = counts;
-    this.#reject = reject;
-    this.#cause = cause;
+    this.#counts = parts.counts;
+    this.#reject = parts.reject;
+    this.#cause = parts.cause;
     this.#result = `what '${node.id}' returns`;
     this.#leftStaysMs = Math.max(node.upperMs, 0);
-    this.#lefts = new JoinSide(node.id, sideNames[0], this.#leftStaysMs);
-    this.#rights = new JoinSide(node.id, sideNames[1], Math.max(-node.lowerMs, 0));
+    const keys = new JoinKeys(random);
+    const records = parts.records();
+    const side = (number: Side, staysMs: number): JoinSide =>
+      new JoinSide({
+        side: number,
+        name: sideNames[number],
+        keys,
+        values: new RowValues(node.id, records, parts.liveStateMaxBytes / 2),
+        staysMs,
+        seed: Math.floor(random.next() * 2 ** 32),
+      });
+    this.#keys = keys;
+    this.#lefts = side(0, this.#leftStaysMs);
+    this.#rights = side(1, Math.max(-node.lowerMs, 0));
     this.tables = [this.#lefts, this.#rights];
   }
 
@@ -174,43 +187,45 @@ export class IntervalJoinOperator implements Operator {
     this.#counts.passed++;
     // It stays, and is joined again.
     freeze(value);
-    if (side === 0) this.#left(key, value, timestamp, origin, target);
-    else this.#right(key, value, timestamp, origin, target);
+    const row: LiveRow = { key, value, identity: identityOf(origin) };
+    const number = this.#keys.numberOf(key);
+    if (side === 0) this.#left(number, row, timestamp, origin, target);
+    else this.#right(number, row, timestamp, origin, target);
   }
 
   #left(
-    key: string,
-    value: unknown,
+    key: number,
+    row: LiveRow,
     timestamp: number,
     origin: Provenance | undefined,
     target: Batch,
   ): void {
-    const element = this.#lefts.insert(key, timestamp, value, identityOf(origin));
+    const slot = this.#lefts.insert(key, timestamp, row);
     const { lowerMs, upperMs } = this.#node;
     const isLeft = this.#node.join === 'left';
     this.#rights.range(key, timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
       const time = Math.max(timestamp, rightTime);
       // Of what is in state the record is no longer known.
       const matched = isLeft
-        ? this.#give(element, right, time, right.value, undefined, target)
-        : this.#give(element, right, time, value, origin, target);
-      if (matched && isLeft) this.#lefts.match(element);
+        ? this.#give(row, right, time, right.value, undefined, target)
+        : this.#give(row, right, time, row.value, origin, target);
+      if (matched && isLeft) this.#lefts.match(slot);
     });
   }
 
   #right(
-    key: string,
-    value: unknown,
+    key: number,
+    row: LiveRow,
     timestamp: number,
     origin: Provenance | undefined,
     target: Batch,
   ): void {
-    const element = this.#rights.insert(key, timestamp, value, identityOf(origin));
+    this.#rights.insert(key, timestamp, row);
     const { lowerMs, upperMs } = this.#node;
     const isLeft = this.#node.join === 'left';
-    this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
-      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target) && isLeft)
-        this.#lefts.match(left);
+    this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left, slot) => {
+      const time = Math.max(timestamp, leftTime);
+      if (this.#give(left, row, time, row.value, origin, target) && isLeft) this.#lefts.match(slot);
     });
   }
 
@@ -219,8 +234,8 @@ export class IntervalJoinOperator implements Operator {
    * rejected when it throws. Says whether it did not.
    */
   #give(
-    { value: left, identity }: JoinRow,
-    right: JoinRow | undefined,
+    { value: left, identity }: LiveRow,
+    right: LiveRow | undefined,
     timestamp: number,
     value: unknown,
     origin: Provenance | undefined,
@@ -245,7 +260,7 @@ export class IntervalJoinOperator implements Operator {
     return true;
   }
 
-  #pairOf(left: Identity | undefined, right: JoinRow | undefined): Provenance | undefined {
+  #pairOf(left: Identity | undefined, right: LiveRow | undefined): Provenance | undefined {
     if (left === undefined || (right !== undefined && right.identity === undefined))
       return undefined;
     return { derived: { kind: 'pair', node: this.#node.id, left, right: right?.identity } };
@@ -274,9 +289,9 @@ export class IntervalJoinOperator implements Operator {
 
   #advance(watermark: number, target: Batch): void {
     if (this.#node.join === 'left') {
-      this.#lefts.advanceGiving(watermark, (left) => {
-        this.#cause.timer?.(left.time, left.key);
-        if (!left.matched) this.#give(left, undefined, left.time, left.value, undefined, target);
+      this.#lefts.advanceGiving(watermark, (time, left) => {
+        this.#cause.timer?.(time, left.key);
+        this.#give(left, undefined, time, left.value, undefined, target);
       });
     } else this.#lefts.advance(watermark);
     this.#rights.advance(watermark);
@@ -290,7 +305,6 @@ export class IntervalJoinOperator implements Operator {
   restore({ merge, arrivals }: IntervalJoinHead): void {
     this.#merge.restore(merge);
     this.tables.forEach((side, index) => {
-      side.clear();
       side.arrivals = arrivals[index] as number;
       side.advance(this.#merge.watermark);
     });

@@ -5,9 +5,9 @@ import type { Identity } from '../../nodes/sink.ts';
 import { groupOfKeyText } from '../../state/key-group.ts';
 import type { MergeSnapshot } from '../../time/merge.ts';
 import type { NewEntry, WholeState } from '../kind-state.ts';
-import { rowEntryKey } from './join-side.ts';
 import type { IntervalJoinHead } from './operator.ts';
 import { sideNames } from './operator.ts';
+import { rowEntryKey } from './row-values.ts';
 
 interface Rows {
   readonly merge: MergeSnapshot;
