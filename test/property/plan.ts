@@ -126,6 +126,8 @@ export interface History {
   /** Records of a turn at most. */
   readonly turnRecords: number;
   readonly checkpointMs: number;
+  /** What state may be live objects; default: as a job has it. */
+  readonly liveStateMaxBytes?: number;
   /** Splits of each stream. */
   readonly splits: readonly number[];
   /** When it begins, epoch ms. */
@@ -316,6 +318,7 @@ const histories: fc.Arbitrary<History> = fc.record({
   }),
   turnRecords: fc.constantFrom(1, 3, 10, 1_000),
   checkpointMs: fc.constantFrom(0, 100, 1_000, 1_000_000),
+  liveStateMaxBytes: fc.constantFrom(0, 10_000, 1_000_000_000),
   splits: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 3 }),
   startMs: fc.constantFrom(0, Date.UTC(2026, 0, 1)),
   parallelisms: fc.constantFrom([1], [1], [2], [3], [1, 2, 3], [3, 2, 1]),

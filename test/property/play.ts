@@ -80,7 +80,7 @@ class Player {
     const gate = new Gate();
     this.#gates.push(gate);
     const clock = this.#clock;
-    const { turnRecords, checkpointMs, parallelisms = [1] } = this.#history;
+    const { turnRecords, checkpointMs, liveStateMaxBytes, parallelisms = [1] } = this.#history;
     const parallelism = parallelisms[(this.#gates.length - 1) % parallelisms.length] ?? 1;
     const job = createJob({
       topology: this.#topology,
@@ -93,6 +93,7 @@ class Player {
       clock: { ...clock, setTimer: (ms, fire) => clock.setTimer(ms, () => gate.dead || fire()) },
       random: seededRandom(1),
       checkpointIntervalMs: checkpointMs,
+      liveStateMaxBytes,
       turnBounds: { maxRecords: turnRecords, maxBytes: 1e7 },
       keyedWorkers:
         parallelism === 1

@@ -13,6 +13,8 @@
  *    state, or they are few.
  * 4. An object that leaves the state because its time is over does not change any more, and nobody
  *    is told: what a barrier finds dead is not written, what dies after it is.
+ * 5. An object that comes to rest is written before it goes, of whichever interval its change is:
+ *    what is at rest is in the checkpoints as it is.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import type { EntryWriter, SealedChanges } from './entries.ts';
@@ -42,6 +44,8 @@ export interface EntryForm<T> {
 const fewChanged = 1_024;
 /** What an entry takes where none was written yet. */
 const assumedEntryBytes = 256;
+/** Entries that the mean of those at rest is of. */
+const meanOver = 256;
 
 export class ChangedObjects<T extends Tracked> {
   readonly #form: EntryForm<T>;
@@ -60,6 +64,11 @@ export class ChangedObjects<T extends Tracked> {
   begin(table: number, writer: EntryWriter): void {
     this.#table = table;
     this.#writer = writer;
+  }
+
+  /** Of an entry, about. */
+  get meanBytes(): number {
+    return this.#meanBytes;
   }
 
   get changedBytes(): number {
@@ -93,6 +102,24 @@ export class ChangedObjects<T extends Tracked> {
     item.isGone = false;
   }
 
+  /**
+   * The text of one, which is written where a checkpoint is to have it: it may be kept as that text
+   * alone, and come back as another object by `restored`. Throws where it has none: it stays.
+   */
+  rest(item: T): string {
+    const form = this.#form;
+    const text = form.text(item);
+    this.#writeSealed(item);
+    if (item.changedIn === this.#interval) {
+      const writer = present(this.#writer, 'a writer of the changes');
+      writer.put(this.#table, form.group(item), form.key(item), form.time(item), text);
+      item.changedIn = 0;
+      item.isStored = true;
+    }
+    this.#meanBytes += (text.length - this.#meanBytes) / meanOver;
+    return text;
+  }
+
   seal(next: EntryWriter): SealedChanges {
     assert(this.#sealed === undefined, 'what the last barrier sealed is written');
     const sealed: Sealed<T> = {
@@ -120,7 +147,9 @@ export class ChangedObjects<T extends Tracked> {
     if (this.#changed.push(item) < this.#compactAt) return;
     const form = this.#form;
     const deadThrough = form.deadThrough();
-    this.#changed = this.#changed.filter((kept) => !kept.isGone && form.time(kept) > deadThrough);
+    this.#changed = this.#changed.filter(
+      (kept) => !kept.isGone && kept.changedIn === this.#interval && form.time(kept) > deadThrough,
+    );
     this.#compactAt = Math.max(fewChanged, this.#changed.length * 2);
   }
 

@@ -16,6 +16,7 @@ import { decodeKey } from '../../schemas/kernel/key.ts';
 import type { Identity } from '../nodes/sink.ts';
 import type { Tracked } from './changed-objects.ts';
 import { jsonCopy } from './json-safe.ts';
+import type { Used } from './rest-round.ts';
 import type { Timer } from './timer-queue.ts';
 
 /** A piece of state that a function declares, by name. */
@@ -35,7 +36,7 @@ export interface Now {
 /** A value with the processing time of its last access, epoch ms. */
 type Entry = readonly [value: unknown, accessedAtMs: number];
 
-export interface KeyState extends Tracked {
+export interface KeyState extends Tracked, Used {
   readonly key: Key;
   readonly text: string;
   /** A value has at most one entry, a list any number. */
@@ -69,6 +70,7 @@ export function newKeyState(key: Key, text: string): KeyState {
     isStored: false,
     // Until it is put into the state.
     isGone: true,
+    isUsed: false,
     key,
     text,
     entries: new Map(),
@@ -160,6 +162,16 @@ export function dropExpired(
     before();
     restoreEntries(state, declared.name, entries);
   }
+}
+
+/** When something of it expires next. */
+export function expiryOf({ entries }: KeyState, declarations: readonly StateDeclaration[]): number {
+  let expiry = Number.POSITIVE_INFINITY;
+  for (const { name, ttlMs } of declarations) {
+    const first = ttlMs === 0 ? undefined : entries.get(name)?.[0];
+    if (first !== undefined) expiry = Math.min(expiry, first[1] + ttlMs);
+  }
+  return expiry;
 }
 
 /** `layout`: the number of the declarations under which it is written. */

@@ -22,6 +22,11 @@ export class TimeHeap<T> {
     return this.#values[0];
   }
 
+  /** The key of the earliest time, or undefined when there is none. */
+  get firstKey(): string | undefined {
+    return this.#keys[0];
+  }
+
   clear(): void {
     this.#truncate(0);
   }

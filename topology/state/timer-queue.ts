@@ -45,6 +45,11 @@ export class TimerQueue<T> {
     return undefined;
   }
 
+  /** The key of the timer that is next, or undefined when there is none. */
+  get nextKey(): string | undefined {
+    return this.next === undefined ? undefined : this.#heap.firstKey;
+  }
+
   clear(): void {
     this.#heap.clear();
     this.#cancelled = 0;

@@ -222,6 +222,24 @@ describe('an aggregate that throws', () => {
     expect(rows).toMatchObject([{ all: 'never: 1' }, { all: 'late: 1' }]);
   });
 
+  it('between a session whose results were discarded and another leaves that other as it was', async () => {
+    const sessions = build((t) =>
+      timed(t, 'in')
+        .keyBy(() => 'k')
+        .window('w', session(100), { mode: 'discarding', early: 10 })
+        .aggregate({ all: hasty })
+        .out.sinkTo('out', collect()),
+    );
+    const driver = await createDriver(sessions);
+    await driver.push('in', row('first', 0));
+    await driver.advanceWatermark(20);
+    await driver.push('in', [row('second', 180), row('between', 90, 13)]);
+    await driver.advanceWatermark('max');
+    expect(driver.rejected()).toMatchObject([{ message: 'thirteen' }]);
+    const rows = driver.read('out').map(({ value }) => (value as { all: string }).all);
+    expect(rows).toEqual(['first: 1', 'second: 1']);
+  });
+
   it('for the result of one pane loses no other', async () => {
     const windows = build((t) =>
       timed(t, 'in')

@@ -30,6 +30,13 @@ const step = fc.oneof(
       key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('rest' as const),
+      key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    }),
+  },
   { weight: 3, arbitrary: fc.constant({ kind: 'seal' as const }) },
   {
     weight: 4,
@@ -77,6 +84,14 @@ it('are written as they were at the barrier, each as often as it changed', () =>
           if (known === undefined) continue;
           changed.remove(known);
           objects.delete(one.key);
+        } else if (one.kind === 'rest') {
+          const known = objects.get(one.key);
+          if (known === undefined) continue;
+          // The object goes; another one comes back from its text.
+          const n = Number(changed.rest(known));
+          const woken = { key: one.key, n, changedIn: 0, isStored: false, isGone: false };
+          changed.restored(woken);
+          objects.set(one.key, woken);
         } else if (one.kind === 'seal') {
           finish(Number.POSITIVE_INFINITY);
           atBarrier = new Map([...objects].map(([key, { n }]) => [key, String(n)]));

@@ -49,19 +49,18 @@ export const processKind: Kind<ProcessNode> = {
   },
   rests: true,
   keyed: { reads: () => ({ values: true, origins: true }) },
-  operator: (node, { call, level, counts, reject, cause }) =>
-    new ProcessOperator(
+  operator: (node, parts) => {
+    const { call } = parts;
+    return new ProcessOperator(
       node,
       {
         key: call('key'),
         onElement: call('onElement'),
         onTimer: node.timers ? call('onTimer') : undefined,
       },
-      level,
-      counts,
-      reject,
-      cause,
-    ),
+      parts,
+    );
+  },
 };
 
 function optionsOf({ state, timers }: ProcessNode): Options {

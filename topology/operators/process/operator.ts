@@ -19,13 +19,15 @@
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
-import type { Identity, Provenance } from '../../nodes/sink.ts';
+import type { Provenance } from '../../nodes/sink.ts';
 import { freeze } from '../../state/freeze.ts';
 import { isJson, notJson } from '../../state/json-safe.ts';
-import type { Domain, EncodedKeyState, KeyState, Now } from '../../state/key-state.ts';
+import type { Domain, KeyState, Now } from '../../state/key-state.ts';
 import { handlesOf, lastAccessOf, newKeyState } from '../../state/key-state.ts';
 import { siblingOf } from '../../state/origin.ts';
-import { TimerQueue } from '../../state/timer-queue.ts';
+import type { RecordStore } from '../../state/records.ts';
+import { restLooksMax, restLooksPerTimer } from '../../state/rest-round.ts';
+import type { Timer } from '../../state/timer-queue.ts';
 import type { EncodedTime } from '../../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
 import type { Batch, RowKind } from '../batch.ts';
@@ -33,11 +35,11 @@ import { rowKinds } from '../batch.ts';
 import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { Layout } from '../layouts.ts';
-import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
+import type { NodeCounts, Operator, OperatorHost, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
 import { KeyStates } from './key-states.ts';
 import type { ProcessNode } from './node.ts';
-import { causeAt, causeOf, dropCause, keepCause } from './timer-causes.ts';
+import { causeAt, causeOf } from './timer-causes.ts';
 import { TimerChains } from './timer-chains.ts';
 
 export interface ProcessFunctions {
@@ -45,6 +47,21 @@ export interface ProcessFunctions {
   readonly onElement: (value: unknown, context: unknown) => unknown;
   readonly onTimer: ((timer: unknown, context: unknown) => unknown) | undefined;
 }
+
+/** What it needs beside its functions. */
+export interface ProcessParts {
+  /** How many nodes before it make several elements of one. */
+  readonly level: number;
+  readonly counts: NodeCounts;
+  readonly reject: Reject;
+  readonly cause: Cause;
+  readonly records: () => RecordStore;
+  readonly liveStateMaxBytes: number;
+  readonly host: Pick<OperatorHost, 'random'>;
+}
+
+/** After so many elements it is looked whether keys are to rest. */
+const elementsPerRest = 1_024;
 
 export interface ProcessHead {
   readonly watermark: EncodedTime;
@@ -56,17 +73,12 @@ export interface ProcessHead {
 export class ProcessOperator implements Operator {
   readonly tables: readonly [KeyStates];
   readonly #node: ProcessNode;
-  /** How many nodes before it make several elements of one. */
   readonly #level: number;
   readonly #functions: ProcessFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #cause: Cause;
   readonly #keys: KeyStates;
-  readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = {
-    event: new TimerQueue(),
-    processing: new TimerQueue(),
-  };
   readonly #chains = new TimerChains();
   /** The timers that fire now. */
   #firing: Domain | undefined;
@@ -80,10 +92,7 @@ export class ProcessOperator implements Operator {
   constructor(
     node: ProcessNode,
     functions: ProcessFunctions,
-    level: number,
-    counts: NodeCounts,
-    reject: Reject,
-    cause: Cause,
+    { level, counts, reject, cause, records, liveStateMaxBytes, host }: ProcessParts,
   ) {
     this.#node = node;
     this.#level = level;
@@ -91,9 +100,17 @@ export class ProcessOperator implements Operator {
     this.#counts = counts;
     this.#reject = reject;
     this.#cause = cause;
-    this.#keys = new KeyStates(node.id, node.state, (state, encoded) =>
-      this.#restored(state, encoded),
-    );
+    this.#keys = new KeyStates({
+      node: node.id,
+      declarations: node.state,
+      liveMaxBytes: liveStateMaxBytes,
+      store: records,
+      random: host.random,
+      // Processing time does not go back, also where the clock of the new run does.
+      restored: (state) => {
+        this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
+      },
+    });
     this.tables = [this.#keys];
   }
 
@@ -102,7 +119,7 @@ export class ProcessOperator implements Operator {
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#watermark, open: this.#keys.size, next: this.#timers.event.next };
+    return { watermark: this.#watermark, open: this.#keys.size, next: this.#keys.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -114,6 +131,7 @@ export class ProcessOperator implements Operator {
       const timestamp = batch.timestamps[i] as number;
       if (kind === rowKinds.element) {
         this.#element(batch.values[i], timestamp, batch.origins[i], target);
+        if (i % elementsPerRest === elementsPerRest - 1) this.#keys.rest(restLooksMax);
         continue;
       }
       if (kind === rowKinds.watermark) {
@@ -128,6 +146,7 @@ export class ProcessOperator implements Operator {
       }
       target.push(kind, batch.values[i], timestamp, undefined);
     }
+    this.#keys.rest(restLooksMax);
   }
 
   #element(value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
@@ -161,14 +180,15 @@ export class ProcessOperator implements Operator {
    * all are, until none is left.
    */
   #fire(domain: Domain, until: number, target: Batch): void {
-    const timers = this.#timers[domain];
+    const take = (): Timer<KeyState> | undefined => this.#keys.takeDue(domain, until);
     this.#chains.begin(until);
     this.#firing = domain;
     try {
-      for (let due = timers.takeUntil(until); due !== undefined; due = timers.takeUntil(until)) {
+      for (let due = take(); due !== undefined; due = take()) {
         this.#firingAt = due.at;
         this.#cause.timer?.(due.at, due.value.text);
         this.#fireOne(due.value, domain, due.at, target);
+        this.#keys.rest(restLooksPerTimer);
       }
     } finally {
       this.#firing = undefined;
@@ -177,10 +197,8 @@ export class ProcessOperator implements Operator {
 
   #fireOne(state: KeyState, domain: Domain, time: number, target: Batch): void {
     const { onTimer } = this.#functions;
-    const by = causeAt(state, domain, time) ?? time;
     this.#keys.touch(state);
-    state.timers[domain].delete(time);
-    dropCause(state, domain, time);
+    const by = this.#keys.timers.fired(domain, state, time);
     if (domain === 'event') this.#reached = Math.max(this.#reached, time);
     if (onTimer === undefined) {
       this.#keys.settle(state);
@@ -257,6 +275,7 @@ export class ProcessOperator implements Operator {
   }
 
   #timersOf(state: KeyState, origin: Provenance | undefined, undo: (() => void)[]): unknown {
+    const { timers } = this.#keys;
     let nth = 0;
     const register = (domain: Domain) => (at: number) => {
       nth++;
@@ -268,13 +287,13 @@ export class ProcessOperator implements Operator {
       if (state.timers[domain].has(at)) return;
       if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
       const isTold = domain === 'event' && at > this.#reached;
-      this.#register(domain, state, at, isTold ? undefined : causeOf(origin, nth));
-      undo.push(() => this.#cancel(domain, state, at));
+      timers.register(domain, state, at, isTold ? undefined : causeOf(origin, nth));
+      undo.push(() => timers.cancel(domain, state, at));
     };
     const remove = (domain: Domain) => (at: number) => {
       const cause = causeAt(state, domain, at);
-      if (this.#cancel(domain, state, at))
-        undo.push(() => this.#register(domain, state, at, cause));
+      if (timers.cancel(domain, state, at))
+        undo.push(() => timers.register(domain, state, at, cause));
     };
     return {
       event: register('event'),
@@ -282,20 +301,6 @@ export class ProcessOperator implements Operator {
       processing: register('processing'),
       deleteProcessing: remove('processing'),
     };
-  }
-
-  #register(domain: Domain, state: KeyState, at: number, cause: Identity | undefined): void {
-    state.timers[domain].set(at, this.#timers[domain].set(at, state.text, state));
-    if (cause !== undefined) keepCause(state, domain, at, cause);
-  }
-
-  #cancel(domain: Domain, state: KeyState, at: number): boolean {
-    const timer = state.timers[domain].get(at);
-    if (timer === undefined) return false;
-    state.timers[domain].delete(at);
-    dropCause(state, domain, at);
-    this.#timers[domain].cancel(timer);
-    return true;
   }
 
   snapshot(): ProcessHead {
@@ -311,14 +316,6 @@ export class ProcessOperator implements Operator {
     this.#now.ms = Math.max(this.#now.ms, nowMs);
     this.#watermark = decodeTime(watermark);
     this.#reached = this.#watermark;
-    this.#timers.event.clear();
-    this.#timers.processing.clear();
     this.#keys.clear(layouts);
-  }
-
-  #restored(state: KeyState, [, , event, processing]: EncodedKeyState): void {
-    this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
-    for (const at of event) this.#register('event', state, at, undefined);
-    for (const at of processing) this.#register('processing', state, at, undefined);
   }
 }

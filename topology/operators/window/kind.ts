@@ -68,12 +68,13 @@ export const windowKind: Kind<WindowNode> = {
   keyed: {
     reads: ({ allowedLatenessMs }) => ({ values: true, origins: allowedLatenessMs > 0 }),
   },
-  operator: (node, { call, counts, reject, cause }) => {
+  operator: (node, parts) => {
+    const { call } = parts;
     const aggregates = node.aggregates.map((choice) => ({
       name: choice.name,
       aggregator: aggregatorOf(choice, call),
     }));
-    return new WindowOperator(node, call('key'), aggregates, counts, reject, cause);
+    return new WindowOperator(node, call('key'), aggregates, parts);
   },
 };
 

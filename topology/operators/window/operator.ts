@@ -18,29 +18,44 @@
  * MergingWindowSet}.
  */
 import type { Key } from '../../../schemas/kernel/key.ts';
-import { decodeKey, keptKey } from '../../../schemas/kernel/key.ts';
+import { keptKey } from '../../../schemas/kernel/key.ts';
 import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { identityOf } from '../../state/origin.ts';
+import type { RecordStore } from '../../state/records.ts';
+import { restLooksMax, restLooksPerTimer } from '../../state/rest-round.ts';
+import type { Timer } from '../../state/timer-queue.ts';
 import { decodeTime, encodeTime } from '../../time/watermark.ts';
 import { windowLength, windowStarts } from '../../time/windows.ts';
 import type { Batch } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
 import type { Cause } from '../cause.ts';
 import { keyTextOf } from '../key-text.ts';
-import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
+import type { NodeCounts, Operator, OperatorHost, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
 import type { WindowNode } from './node.ts';
 import type { NamedAggregator } from './window-aggregates.ts';
 import { WindowAggregates } from './window-aggregates.ts';
-import { WindowList } from './window-list.ts';
+import { WindowKeys } from './window-keys.ts';
 import type { KeyWindows, OpenWindow } from './window-state.ts';
-import { mergeAccumulators, newWindow } from './window-state.ts';
-import type { RestoredWindow, WindowHead } from './window-table.ts';
-import { WindowTable } from './window-table.ts';
+import { mergeAccumulators, newKeyWindows, newWindow } from './window-state.ts';
+import type { WindowHead, WindowTable } from './window-table.ts';
 import { WindowTimes } from './window-times.ts';
 
 /** A window that takes an element, and its accumulators with it. */
 type Taking = readonly [window: OpenWindow, accumulators: unknown[]];
+
+/** What it needs beside its functions. */
+export interface WindowParts {
+  readonly counts: NodeCounts;
+  readonly reject: Reject;
+  readonly cause: Cause;
+  readonly records: () => RecordStore;
+  readonly liveStateMaxBytes: number;
+  readonly host: Pick<OperatorHost, 'random'>;
+}
+
+/** After so many elements it is looked whether keys are to rest. */
+const elementsPerRest = 1_024;
 
 export class WindowOperator implements Operator {
   readonly tables: readonly [WindowTable];
@@ -50,7 +65,7 @@ export class WindowOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #cause: Cause;
-  readonly #keys = new Map<string, KeyWindows>();
+  readonly #keys: WindowKeys;
   readonly #times: WindowTimes;
   readonly #table: WindowTable;
   #era = 0;
@@ -59,9 +74,7 @@ export class WindowOperator implements Operator {
     node: WindowNode,
     keyOf: (value: unknown) => unknown,
     aggregates: readonly NamedAggregator[],
-    counts: NodeCounts,
-    reject: Reject,
-    cause: Cause,
+    { counts, reject, cause, records, liveStateMaxBytes, host }: WindowParts,
   ) {
     this.#node = node;
     this.#keyOf = keyOf;
@@ -73,12 +86,15 @@ export class WindowOperator implements Operator {
     this.#reject = reject;
     this.#cause = cause;
     this.#times = new WindowTimes(node);
-    this.#table = new WindowTable({
+    this.#keys = new WindowKeys({
       node: node.id,
-      aggregates,
+      aggregates: this.#aggregates,
       times: this.#times,
-      restored: (window) => this.#restored(window),
+      liveMaxBytes: liveStateMaxBytes,
+      store: records,
+      random: host.random,
     });
+    this.#table = this.#keys.table;
     this.tables = [this.#table];
   }
 
@@ -87,7 +103,7 @@ export class WindowOperator implements Operator {
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#times.watermark, open: this.#table.size, next: this.#times.next };
+    return { watermark: this.#times.watermark, open: this.#table.size, next: this.#keys.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -99,6 +115,7 @@ export class WindowOperator implements Operator {
       const timestamp = batch.timestamps[i] as number;
       if (kind === rowKinds.element) {
         this.#element(batch.values[i], timestamp, batch.origins[i], target, late);
+        if (i % elementsPerRest === elementsPerRest - 1) this.#keys.rest(restLooksMax);
         continue;
       }
       if (kind === rowKinds.watermark) {
@@ -108,6 +125,7 @@ export class WindowOperator implements Operator {
       for (const port of out) port.push(kind, batch.values[i], timestamp, undefined);
     }
     this.#aggregates.forget();
+    this.#keys.rest(restLooksMax);
   }
 
   #element(
@@ -129,8 +147,8 @@ export class WindowOperator implements Operator {
       this.#rejectThrown(thrown, value, origin);
       return;
     }
-    const known = this.#keys.get(text);
-    const owner: KeyWindows = known ?? { key: keptKey(key), text, windows: new WindowList() };
+    const known = this.#keys.find(text);
+    const owner = known ?? newKeyWindows(keptKey(key), text);
     const taking: Taking[] = [];
     let skipped: number;
     try {
@@ -146,7 +164,7 @@ export class WindowOperator implements Operator {
     }
     if (skipped > 0) this.#counts.partiallyLate++;
     this.#counts.passed++;
-    if (known === undefined) this.#keys.set(text, owner);
+    if (known === undefined) this.#keys.add(owner);
     for (const [window, accumulators] of taking) {
       this.#enter(window);
       this.#take(window, timestamp, accumulators, read);
@@ -272,37 +290,41 @@ export class WindowOperator implements Operator {
   }
 
   #advance(watermark: number, target: Batch): void {
-    const times = this.#times;
-    times.advance(watermark);
-    for (let due = times.takeDue(); due !== undefined; due = times.takeDue()) {
-      const { at, value: window } = due;
-      this.#cause.timer?.(at, `${window.owner.text}\n`);
-      if (due === window.earlyTimer) {
-        this.#table.touch(window);
-        window.earlyTimer = undefined;
-        if (window.changed) this.#fire(window, 'early', at, target);
-        times.planNextEarly(window, at);
-        continue;
-      }
-      window.timer = undefined;
-      if (at === window.end - 1) {
-        this.#table.touch(window);
-        this.#fire(window, 'onTime', 'onTime', target);
-      }
-      if (at >= times.cleanupTime(window.end)) this.#remove(window);
-      else times.planAfter(window, at);
+    this.#times.advance(watermark);
+    for (let due = this.#keys.takeDue(); due !== undefined; due = this.#keys.takeDue()) {
+      this.#cause.timer?.(due.at, `${due.value.owner.text}\n`);
+      this.#due(due, target);
+      this.#keys.rest(restLooksPerTimer);
     }
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#table.size === 0) return;
-    for (const { windows } of [...this.#keys.values()])
-      for (const window of windows.all()) this.#remove(window);
+    for (const window of this.#keys.takeAll()) this.#remove(window);
+  }
+
+  #due(due: Timer<OpenWindow>, target: Batch): void {
+    const times = this.#times;
+    const { at, value: window } = due;
+    if (due === window.earlyTimer) {
+      this.#table.touch(window);
+      window.earlyTimer = undefined;
+      if (window.changed) this.#fire(window, 'early', at, target);
+      times.planNextEarly(window, at);
+      return;
+    }
+    window.timer = undefined;
+    if (at === window.end - 1) {
+      this.#table.touch(window);
+      this.#fire(window, 'onTime', 'onTime', target);
+    }
+    if (at >= times.cleanupTime(window.end)) this.#remove(window);
+    else times.planAfter(window, at);
   }
 
   #remove(window: OpenWindow): void {
     const { owner } = window;
     this.#leave(window);
     this.#table.expire();
-    if (owner.windows.isEmpty) this.#keys.delete(owner.text);
+    if (owner.windows.isEmpty) this.#keys.delete(owner);
   }
 
   /** It has no timer any more. */
@@ -364,19 +386,5 @@ export class WindowOperator implements Operator {
     times.clear();
     this.#keys.clear();
     this.#table.restoreLayouts(layouts);
-  }
-
-  #restored({ key, id, start, end, fired, changed, early, accumulators }: RestoredWindow): void {
-    let owner = this.#keys.get(key);
-    if (owner === undefined) {
-      owner = { key: decodeKey(key), text: key, windows: new WindowList() };
-      this.#keys.set(key, owner);
-    }
-    const made = newWindow(owner, start, end);
-    const window = { ...made, id, fired, changed, early, accumulators, entered: true };
-    owner.windows.insert(window);
-    this.#table.keep(window);
-    window.early = this.#times.earlyAfterRestore(window);
-    this.#times.plan(window);
   }
 }

@@ -5,6 +5,7 @@
  * 1. An element is read for all aggregates before it is added to any.
  * 2. Where an author's own aggregate throws, the window's accumulators are as they were.
  */
+import { isJson } from '../../state/json-safe.ts';
 import { changedValue } from '../changed-value.ts';
 import { AccumulatorUndo } from './accumulator-undo.ts';
 import type { AnyAggregator } from './aggregates.ts';
@@ -56,6 +57,11 @@ export class WindowAggregates {
   addBuiltIn(accumulators: unknown[], read: readonly unknown[]): void {
     for (const index of this.#builtIn)
       accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
+  }
+
+  /** Whether an author's own accumulators of it are read as they were written. */
+  isWhole({ accumulators }: OpenWindow): boolean {
+    return accumulators === undefined || this.#own.every((index) => isJson(accumulators[index]));
   }
 
   /** Takes an element of the author's own back. */

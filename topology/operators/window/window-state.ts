@@ -8,9 +8,10 @@
 import type { Key } from '../../../schemas/kernel/key.ts';
 import type { Tracked } from '../../state/changed-objects.ts';
 import { jsonCopy } from '../../state/json-safe.ts';
+import type { Used } from '../../state/rest-round.ts';
 import type { Timer } from '../../state/timer-queue.ts';
 import type { AnyAggregator } from './aggregates.ts';
-import type { WindowList } from './window-list.ts';
+import { WindowList } from './window-list.ts';
 
 export interface OpenWindow extends Tracked {
   readonly owner: KeyWindows;
@@ -50,11 +51,16 @@ export interface KeptAccumulators {
   readonly added: (readonly unknown[])[];
 }
 
-export interface KeyWindows {
+/** The windows of a key that is live. */
+export interface KeyWindows extends Used {
   readonly key: Key;
   /** The key's canonical encoding. */
   readonly text: string;
   readonly windows: WindowList<OpenWindow>;
+}
+
+export function newKeyWindows(key: Key, text: string): KeyWindows {
+  return { key, text, windows: new WindowList(), isUsed: false };
 }
 
 export function newWindow(owner: KeyWindows, start: number, end: number): OpenWindow {
@@ -92,9 +98,7 @@ export function mergeAccumulators(
   const filled = windows.flatMap(({ accumulators }) =>
     accumulators === undefined ? [] : [accumulators],
   );
-  const [first, ...others] = filled;
-  if (first === undefined) return undefined;
-  if (others.length === 0) return [...first];
+  if (filled.length === 0) return undefined;
   return aggregates.map(({ aggregator }, index) =>
     filled
       .map((accumulators) => copied(aggregator, accumulators[index]))

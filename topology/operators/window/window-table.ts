@@ -43,20 +43,17 @@ export function windowEntryKey(id: number, key: string): string {
 }
 
 /** What of a window's entry its operator makes a window of. */
-export interface RestoredWindow
-  extends Pick<
-    OpenWindow,
-    'id' | 'start' | 'end' | 'fired' | 'changed' | 'early' | 'accumulators'
-  > {
-  readonly key: string;
-}
+export type RestoredWindow = Pick<
+  OpenWindow,
+  'id' | 'start' | 'end' | 'fired' | 'changed' | 'early' | 'accumulators'
+>;
 
 export interface WindowTableOptions {
   readonly node: string;
   readonly aggregates: Aggregates;
   readonly times: WindowTimes;
-  /** Takes a window of a checkpoint. */
-  readonly restored: (window: RestoredWindow) => void;
+  /** Takes a window of a checkpoint, of the key with this text. */
+  readonly restored: (key: string, window: RestoredWindow) => void;
 }
 
 export class WindowTable implements StateTable {
@@ -66,11 +63,13 @@ export class WindowTable implements StateTable {
   readonly #changed: ChangedObjects<OpenWindow>;
   #layouts: readonly Layout[];
   /** Of each layout, where the accumulator of each aggregate is; -1: nowhere. */
-  #places: readonly (readonly number[])[] = [];
+  #places: readonly (readonly number[])[];
 
   constructor(options: WindowTableOptions) {
     this.#options = options;
-    this.#layouts = [options.aggregates.map(({ name }) => name)];
+    const now = options.aggregates.map(({ name }) => name);
+    this.#layouts = [now];
+    this.#places = [now.map((_, index) => index)];
     this.#changed = new ChangedObjects<OpenWindow>({
       group: ({ owner }) => groupOfKeyText(owner.text),
       key: ({ id, owner }) => windowEntryKey(id, owner.text),
@@ -111,9 +110,9 @@ export class WindowTable implements StateTable {
     this.#changed.touch(window);
   }
 
-  /** The time of one is over. */
-  expire(): void {
-    this.size--;
+  /** The time of some is over. */
+  expire(windows = 1): void {
+    this.size -= windows;
   }
 
   /** It became part of another session. */
@@ -133,25 +132,56 @@ export class WindowTable implements StateTable {
   restore({ key, value }: Entry): void {
     const text = textOf(key);
     const at = text.indexOf('\n');
-    const [layout, start, end, fired, changed, early, accumulators] = JSON.parse(
-      textOf(value),
-    ) as EncodedWindow;
-    this.#options.restored({
-      key: text.slice(at + 1),
-      id: Number(text.slice(0, at)),
-      start,
-      end,
-      fired,
-      changed: changed === 1,
-      early: early ?? undefined,
-      accumulators: accumulators === null ? undefined : this.#decoded(layout, accumulators),
-    });
+    this.#options.restored(
+      text.slice(at + 1),
+      this.#read(Number(text.slice(0, at)), textOf(value)),
+    );
   }
 
   /** A window of a checkpoint is in state. */
   keep(window: OpenWindow): void {
     this.size++;
     this.#changed.restored(window);
+  }
+
+  /** About what an entry takes. */
+  get entryBytes(): number {
+    return this.#changed.meanBytes;
+  }
+
+  /**
+   * What a window is at rest, whose timer of its end or its removal is at `at`. Throws where it has
+   * no text.
+   */
+  rest(window: OpenWindow, at: number): string {
+    return `${window.id} ${at}\n${this.#changed.rest(window)}`;
+  }
+
+  /** What `rest` gave, as it was. */
+  wake(record: string): readonly [window: RestoredWindow, at: number] {
+    const line = record.indexOf('\n');
+    const [id, at] = record.slice(0, line).split(' ').map(Number) as [number, number];
+    return [this.#read(id, record.slice(line + 1)), at];
+  }
+
+  /** A window that was at rest is live. */
+  woken(window: OpenWindow): void {
+    this.#changed.restored(window);
+  }
+
+  #read(id: number, text: string): RestoredWindow {
+    const [layout, start, end, fired, changed, early, accumulators] = JSON.parse(
+      text,
+    ) as EncodedWindow;
+    return {
+      id,
+      start,
+      end,
+      fired,
+      changed: changed === 1,
+      early: early ?? undefined,
+      accumulators: accumulators === null ? undefined : this.#decoded(layout, accumulators),
+    };
   }
 
   #decoded(layout: number, accumulators: readonly unknown[]): unknown[] {

@@ -20,16 +20,12 @@ export class WindowTimes {
   removedThrough = minTime;
   readonly #allowedLatenessMs: number;
   readonly #earlyMs: number;
-  readonly #timers = new TimerQueue<OpenWindow>();
+  /** Of live windows. */
+  readonly timers = new TimerQueue<OpenWindow>();
 
   constructor({ allowedLatenessMs, earlyMs }: WindowNode) {
     this.#allowedLatenessMs = allowedLatenessMs;
     this.#earlyMs = earlyMs;
-  }
-
-  /** When a timer comes due next. */
-  get next(): number | undefined {
-    return this.#timers.next;
   }
 
   /** When a window of this end is removed; never, where a time cannot hold that. */
@@ -49,12 +45,27 @@ export class WindowTimes {
   }
 
   takeDue(): Timer<OpenWindow> | undefined {
-    return this.#timers.takeUntil(this.watermark);
+    return this.timers.takeUntil(this.watermark);
   }
 
   plan(window: OpenWindow): void {
-    this.planNext(window);
+    this.planAt(window, this.nextOf(window));
+  }
+
+  /** `at`: of its end or its removal. */
+  planAt(window: OpenWindow, at: number): void {
+    window.timer = this.#timer(at, window);
     if (window.early !== undefined) this.planEarly(window, window.early);
+  }
+
+  /** When a window ends, or is removed where its end has passed. */
+  nextOf({ end }: OpenWindow): number {
+    return end - 1 > this.watermark ? end - 1 : this.cleanupTime(end);
+  }
+
+  /** When the first timer of a window that has one at `at` comes due. */
+  firstOf({ early = Number.POSITIVE_INFINITY, end }: OpenWindow, at: number): number {
+    return early < end - 1 ? Math.min(early, at) : at;
   }
 
   /**
@@ -63,9 +74,9 @@ export class WindowTimes {
    * session that grows with every element does not set its timer with every one.
    */
   planNext(window: OpenWindow): void {
-    const at = window.end - 1 > this.watermark ? window.end - 1 : this.cleanupTime(window.end);
+    const at = this.nextOf(window);
     if (window.timer !== undefined && window.timer.at <= at) return;
-    this.#timers.cancel(window.timer);
+    this.timers.cancel(window.timer);
     window.timer = this.#timer(at, window);
   }
 
@@ -78,7 +89,7 @@ export class WindowTimes {
   planEarly(window: OpenWindow, at: number): void {
     if (!(at < Number.POSITIVE_INFINITY)) return;
     window.early = at;
-    this.#timers.cancel(window.earlyTimer);
+    this.timers.cancel(window.earlyTimer);
     window.earlyTimer = at < window.end - 1 ? this.#timer(at, window) : undefined;
   }
 
@@ -107,17 +118,17 @@ export class WindowTimes {
   }
 
   cancel(window: OpenWindow): void {
-    this.#timers.cancel(window.timer);
-    this.#timers.cancel(window.earlyTimer);
+    this.timers.cancel(window.timer);
+    this.timers.cancel(window.earlyTimer);
   }
 
   clear(): void {
-    this.#timers.clear();
+    this.timers.clear();
   }
 
   #timer(at: number, window: OpenWindow): Timer<OpenWindow> | undefined {
     if (at === Number.POSITIVE_INFINITY) return undefined;
-    return this.#timers.set(at, `${window.owner.text}\n${orderText(window.start)}`, window);
+    return this.timers.set(at, `${window.owner.text}\n${orderText(window.start)}`, window);
   }
 }
 
