@@ -31,7 +31,7 @@ import type { PostContext } from './http/body.ts';
 import { watchBodies } from './http/body-watch.ts';
 import { Door } from './http/door.ts';
 import type { Exchange } from './http/exchange.ts';
-import { listen } from './http/listen.ts';
+import { listen, urlOf } from './http/listen.ts';
 import type { AddressRule } from './http/request.ts';
 import { Turns } from './http/turns.ts';
 import { Intake } from './intake.ts';
@@ -199,7 +199,7 @@ class RunningIngress implements Ingress {
     const { host, listener } = running;
     this.#running = running;
     this.port = uws.us_socket_local_port(listener);
-    this.url = `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+    this.url = urlOf(host, this.port);
   }
 
   counts(): IngressCounts {

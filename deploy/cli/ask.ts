@@ -9,8 +9,11 @@ import type { InstanceStatus } from '../host/status.ts';
 
 /** Throws `SluiceError` `not-running`. */
 async function requireInstance(dir: string): Promise<void> {
-  if ((await findInstance(dir)) !== undefined) return;
-  throw new SluiceError('not-running', `no instance runs on ${dir}`, {
+  if ((await findInstance(dir)) === undefined) throw notRunning(dir);
+}
+
+export function notRunning(dir: string): SluiceError {
+  return new SluiceError('not-running', `no instance runs on ${dir}`, {
     fix: 'start one with `sluice start`',
   });
 }

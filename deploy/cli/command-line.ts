@@ -16,9 +16,15 @@ export interface GlobalOptions {
 /** Options of every command, by their flags. */
 export const globalOptions = [
   { flags: '--json', summary: 'answer as JSON, for programs' },
-  { flags: '--dir <dir>', summary: 'folder for all local data', default: '.sluice' },
+  {
+    flags: '--dir <dir>',
+    summary: 'folder for all local data',
+    default: '.sluice',
+    env: 'SLUICE_DIR',
+  },
   {
     flags: '--config <file>',
+    env: 'SLUICE_CONFIG',
     summary: 'configuration (default: sluice.yaml here, else the shipped example)',
   },
 ] as const;
@@ -45,8 +51,12 @@ export function commandLine(version: string, runner: Runner, entries: readonly E
       writeErr: (text) => void process.stderr.write(printable(text)),
     })
     .exitOverride();
-  for (const option of globalOptions)
-    root.option(option.flags, option.summary, 'default' in option ? option.default : undefined);
+  for (const option of globalOptions) {
+    const made = new CommanderOption(option.flags, option.summary);
+    if ('default' in option) made.default(option.default);
+    if ('env' in option) made.env(option.env);
+    root.addOption(made);
+  }
   for (const entry of entries) {
     if ('commands' in entry) {
       const parent = root.command(entry.name).description(entry.summary);

@@ -12,11 +12,11 @@ import { startPlaceOf } from '../host/start-place.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
 import {
+  configReader,
   portOf,
   stopSignal,
   tellOfHttpServer,
   withMetricsPort,
-  withPort,
 } from './commands/start/start.ts';
 import { createNotes } from './notes.ts';
 import type { Output } from './output.ts';
@@ -31,6 +31,10 @@ export interface ServiceCommand {
   readonly output: Output;
 }
 
+export interface IngestCommand extends ServiceCommand {
+  readonly keyFile: string | undefined;
+}
+
 export interface EnrichCommand extends ServiceCommand {
   readonly dropState: readonly string[] | undefined;
   /** As a person writes it. */
@@ -38,20 +42,13 @@ export interface EnrichCommand extends ServiceCommand {
 }
 
 /** Resolves with the exit code once it was stopped. */
-export async function ingestCommand({
-  config: file,
-  dir,
-  port,
-  env,
-  clock,
-  random,
-  output,
-}: ServiceCommand): Promise<number> {
-  const readConfig = (): ReturnType<typeof loadConfig> => withPort(loadConfig(file, env), port);
-  const config = readConfig();
+export async function ingestCommand(command: IngestCommand): Promise<number> {
+  const { dir, clock, random, output } = command;
   const stopped = stopSignal();
   // Its log is for a program in any case.
   const tell = createNotes(output, true, clock);
+  const readConfig = configReader(command, tell);
+  const config = readConfig();
   const log = createLog({ level: config.ingress.logLevel, json: true, to: process.stderr });
   const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
   tellOfHttpServer(output);

@@ -5,6 +5,10 @@ import { namesOrNone, requiredText, text } from './command.ts';
 
 const free = '0 means any free port, for metrics too';
 export const port = text('<port>', `listen on this port, not the configured one; ${free}`);
+export const keyFile = text(
+  '<file>',
+  'a key for all streams is in this file; one is made where it is missing',
+);
 export const healthPort = text(
   '<port>',
   `answer health checks on this port, not the configured one; ${free}`,

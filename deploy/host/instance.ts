@@ -11,7 +11,9 @@
  *    it holds what is not Sluice's.
  */
 import {
+  accessSync,
   chmodSync,
+  constants,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -24,6 +26,7 @@ import {
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { isFolderLocked, lockFolder } from '../../schemas/kernel/folder-lock.ts';
+import { deniedFix, deniedText, isDenied } from './denied.ts';
 import { instanceFile, isOurs } from './layout.ts';
 
 export interface Instance {
@@ -52,6 +55,7 @@ export interface InstanceLock {
  */
 export async function lockInstance(dir: string): Promise<InstanceLock> {
   makeFolder(dir);
+  requireWritable(dir);
   closeToOthers(dir);
   const lock = await lockFolder(dir).catch((thrown: unknown) => {
     throw thrown instanceof SluiceError && thrown.code === 'folder-in-use'
@@ -112,14 +116,23 @@ function makeFolder(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new SluiceError(
-      'folder-unusable',
-      `${dir} cannot be created or used as a folder: ${messageOf(cause)}`,
-      {
-        cause,
-        fix: 'pass a folder of this user with --dir',
-      },
-    );
+    const denied = isDenied(cause);
+    const why = denied ? deniedText(dir) : `or used as a folder: ${messageOf(cause)}`;
+    throw new SluiceError('folder-unusable', `${dir} cannot be created ${why}`, {
+      cause,
+      fix: denied ? deniedFix() : 'pass a folder of this user with --dir',
+    });
+  }
+}
+
+function requireWritable(dir: string): void {
+  try {
+    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new SluiceError('folder-unusable', `${dir} cannot be written ${deniedText(dir)}`, {
+      cause,
+      fix: deniedFix(),
+    });
   }
 }
 

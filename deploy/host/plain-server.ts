@@ -10,7 +10,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isIP } from 'node:net';
+import { urlOf } from '../../ingest/http/listen.ts';
 import type { PlainAnswer } from '../../ingest/http/plain-answer.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 
@@ -52,7 +52,7 @@ export async function servePlain(options: PlainServerOptions): Promise<PlainServ
     server.listen({ host, port }, resolve);
   });
   return {
-    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    url: urlOf(host, (server.address() as AddressInfo).port),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -14,7 +14,8 @@ export function refuseReload(inForce: Reloaded, next: Reloaded): string | undefi
     return 'its last line has no line break, so it may be half saved; end it with one';
   const { access } = next;
   for (const section of ['keys', 'jwt'] as const) {
-    if (inForce.access[section].length > 0 && !access.sections[section])
+    const { [section]: entries, sections } = inForce.access;
+    if (entries.length > 0 && sections[section] && !access.sections[section])
       return `the section '${section}' was removed; if you mean it, write an empty list, or restart`;
   }
   const isClosed = inForce.access.keys.length > 0 || inForce.access.jwt.length > 0;

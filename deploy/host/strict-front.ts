@@ -18,8 +18,8 @@
 import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { urlOf } from '../../ingest/http/listen.ts';
 import type { IngressConfig } from '../../schemas/config.ts';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
@@ -82,7 +82,7 @@ export async function openStrictFront(
   const actual = (server.address() as AddressInfo).port;
   return {
     port: actual,
-    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${actual}`,
+    url: urlOf(host, actual),
     stopListening: () => void server.close(),
     async close() {
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));

@@ -16,6 +16,14 @@ export function isLoopback(address: string): boolean {
   return loopback.test(address);
 }
 
+/**
+ * Where programs of this machine reach a listener: one on all addresses is on that of loopback too.
+ */
+export function urlOf(host: string, port: number): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
 /** Throws `SluiceError` `port-taken`, naming the setting. Port 0 takes any free one. */
 export async function listen(
   app: TemplatedApp,

@@ -15,6 +15,19 @@ import { commandsOf, repositoryFiles, root, run, tool } from './support.ts';
 /** Command line as the docs show it, and the file that runs it. */
 const freshClone = 'test/repo/npm-ci.test.ts';
 const runBy: Readonly<Record<string, string>> = {
+  'docker build -f deploy/docker/Dockerfile -t sluice .': 'test/deploy/docker/image.test.ts',
+  'docker run --read-only --tmpfs /tmp --cap-drop all -p 8080:8080 -v sluice:/var/lib/sluice sluice':
+    'test/deploy/docker/image.test.ts',
+  'docker compose -f deploy/docker/compose.yaml up --build': 'test/deploy/docker/compose.test.ts',
+  'docker exec CONTAINER sluice status': 'test/deploy/docker/image.test.ts',
+  'docker exec CONTAINER cat /var/lib/sluice/key': 'test/deploy/docker/image.test.ts',
+  'npm run image': 'test/deploy/docker/image.test.ts',
+  'npm run image:test': 'test/deploy/docker/image.test.ts',
+  'npm run test:node -- 22': 'test/repo/node-versions.test.ts',
+  'npm run test:node -- 24 schemas': 'test/repo/node-versions.test.ts',
+  'npm run check:licenses': 'test/repo/package.test.ts',
+  'npm run --silent sbom': 'test/repo/package.test.ts',
+  'npm run audit': 'test/repo/package.test.ts',
   'npm run check': '.ci/run',
   'npm ci && npm test': '.ci/run',
   'npm run example:flights': 'test/examples/flights.test.ts',

@@ -16,6 +16,8 @@ import { cached, missing } from './cache.ts';
 const run = promisify(execFile);
 const suite = 'trixie';
 const nodeVersion = '24.21.0';
+/** The other one that production may run on, put over the root's for a command. */
+const olderVersion = '22.23.3';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** Where the project is in it. */
 export const projectDir = '/src';
@@ -41,26 +43,29 @@ export function debianRoot(): Promise<string> {
       root,
       await mirror(),
     ]);
-    // The package `node` only runs an installer; this one holds the program.
-    const name = `node-linux-${process.arch}`;
-    const dir = mkdtempSync(join(tmpdir(), 'sluice-node-'));
-    try {
-      await run('npm', [
-        'install',
-        '--no-save',
-        '--ignore-scripts',
-        '--prefix',
-        dir,
-        `${name}@${nodeVersion}`,
-      ]);
-      cpSync(
-        join(dir, 'node_modules', name, 'bin', 'node'),
-        join(root, 'usr', 'local', 'bin', 'node'),
-      );
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
+    await fetchNode(nodeVersion, join(root, 'usr', 'local', 'bin', 'node'));
   });
+}
+
+/** The program of Node 22, for `inDebian`. */
+export async function olderNode(): Promise<string> {
+  const dir = await cached(`node-${olderVersion}`, (made) =>
+    fetchNode(olderVersion, join(made, 'node')),
+  );
+  return join(dir, 'node');
+}
+
+/** The package `node` only runs an installer; this one holds the program. */
+async function fetchNode(version: string, to: string): Promise<void> {
+  const name = `node-linux-${process.arch}`;
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-node-'));
+  const how = ['--no-save', '--ignore-scripts', '--prefix', dir];
+  try {
+    await run('npm', ['install', ...how, `${name}@${version}`]);
+    cpSync(join(dir, 'node_modules', name, 'bin', 'node'), to);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 /** The mirror of Debian's main archive. */
@@ -86,17 +91,19 @@ async function mirror(): Promise<string> {
 
 /**
  * Program and arguments that run Node in `root` with `args`, the project `dir` at `projectDir` and
- * `outDir` at /out.
+ * `outDir` at /out. `node` is another program of Node to use.
  */
 export function inDebian(
   root: string,
   dir: string,
   outDir: string,
   args: readonly string[],
+  node = '',
 ): readonly [string, readonly string[]] {
   const script = [
     'set -e',
-    'root=$1; dir=$2; out=$3; shift 3',
+    'root=$1; dir=$2; out=$3; node=$4; shift 4',
+    '[ -z "$node" ] || mount --bind "$node" "$root/usr/local/bin/node"',
     `mkdir -p "$root/proc" "$root/dev" "$root${projectDir}" "$root/out" "$root/tmp"`,
     'mount --bind /proc "$root/proc"',
     'mount --rbind /dev "$root/dev"',
@@ -106,5 +113,5 @@ export function inDebian(
     'mount --bind "$out" "$root/out"',
     'exec chroot "$root" /usr/local/bin/node "$@"',
   ].join('\n');
-  return ['unshare', ['--mount', 'sh', '-c', script, 'sh', root, dir, outDir, ...args]];
+  return ['unshare', ['--mount', 'sh', '-c', script, 'sh', root, dir, outDir, node, ...args]];
 }

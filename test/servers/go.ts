@@ -37,6 +37,27 @@ export async function openGo(): Promise<Go> {
   };
 }
 
+/** The folder of a module's sources, at an exact version; nothing of it is compiled. */
+export async function goModule(path: string, version: string): Promise<string> {
+  const name = `go-${path.replaceAll(/[^A-Za-z0-9.-]+/g, '_')}-${version}`;
+  return cached(name, async (made) => {
+    await downloadModule(`${path}@${version}`, made);
+  });
+}
+
+async function downloadModule(module: string, made: string): Promise<void> {
+  const scratch = mkdtempSync(join(tmpdir(), 'sluice-go-'));
+  try {
+    const { stdout } = await run(ofMachine, ['mod', 'download', '-json', module], {
+      cwd: scratch,
+      env: goEnvironment(scratch),
+    });
+    cpSync((JSON.parse(stdout) as { Dir: string }).Dir, made, { recursive: true });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 const goEnvironment = (dir: string): NodeJS.ProcessEnv => ({
   ...process.env,
   GOPATH: join(dir, 'path'),
@@ -49,18 +70,14 @@ const goEnvironment = (dir: string): NodeJS.ProcessEnv => ({
 
 function toolchain(): Promise<string> {
   return cached(`go-${version}`, async (made) => {
-    const scratch = mkdtempSync(join(tmpdir(), 'sluice-go-'));
-    const module = `golang.org/toolchain@v0.0.1-go${version}.linux-${architectures[process.arch]}`;
-    const { stdout } = await run(ofMachine, ['mod', 'download', '-json', module], {
-      cwd: scratch,
-      env: goEnvironment(scratch),
-    });
-    cpSync((JSON.parse(stdout) as { Dir: string }).Dir, made, { recursive: true });
+    await downloadModule(
+      `golang.org/toolchain@v0.0.1-go${version}.linux-${architectures[process.arch]}`,
+      made,
+    );
     // A module's files have no right to be executed.
     for (const folder of ['bin', join('pkg', 'tool')]) {
       for (const entry of readdirSync(join(made, folder), { recursive: true, withFileTypes: true }))
         if (entry.isFile()) chmodSync(join(entry.parentPath, entry.name), 0o755);
     }
-    rmSync(scratch, { recursive: true, force: true });
   });
 }

@@ -124,8 +124,8 @@ export const instanceCodes = {
   },
   'folder-unusable': {
     retryable: false,
-    means: 'The folder cannot be created or used.',
-    fix: 'Choose another folder with `--dir`.',
+    means: 'The folder cannot be created, written or used.',
+    fix: 'Choose another folder with `--dir`, or let the user of the message write it. In Kubernetes that is `securityContext.fsGroup`.',
   },
   'format-unknown': {
     retryable: false,
@@ -183,6 +183,11 @@ export const instanceCodes = {
       'The key in the environment is not a key, or an option of `sluice key` has a wrong value.',
     fix: 'Use the key exactly as `sluice key new` printed it.',
   },
+  'key-file-invalid': {
+    retryable: false,
+    means: 'The file of `--key-file` cannot be read or written, or has no key.',
+    fix: 'Delete it, and the next start makes one; or write one key of `sluice key new` into it.',
+  },
   'keys-invalid': {
     retryable: false,
     means: '`--keys` is not a whole number above 0.',
@@ -227,6 +232,11 @@ export const instanceCodes = {
     retryable: false,
     means: 'The command deletes data and was not confirmed.',
     fix: 'Add `--yes`.',
+  },
+  'not-healthy': {
+    retryable: true,
+    means: 'The instance answers that it is not healthy, or not ready.',
+    fix: 'Look at the reason in the message, and at `sluice status`.',
   },
   'not-ours': {
     retryable: false,

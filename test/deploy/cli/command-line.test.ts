@@ -24,8 +24,8 @@ it('these commands, arguments and options are there', () => {
     ].join(' '),
   );
   const pinned = [
-    'start --port <port> --drop-state [ids] --from <where>',
-    'ingest --port <port>',
+    'start --port <port> --key-file <file> --drop-state [ids] --from <where>',
+    'ingest --port <port> --key-file <file>',
     'enrich --port <port> --drop-state [ids] --from <where>',
     'init <dir>',
     'send <file> --stream <team/app> --url <url> --key <key> --batch <events>=500 --concurrency <requests>=1 --key-pointer <pointer> --format <format>=auto --give-up-after <seconds>=60 --no-resume',
@@ -33,6 +33,7 @@ it('these commands, arguments and options are there', () => {
     'query <sql> --max-rows <rows>',
     'graph <cypher>',
     'status [topology] --details',
+    'health --ready',
     'drain <topology>',
     'skip <topology> <split> --to <position> --whole --undo',
     'refused <action> [stream] --limit <events>=20 --url <url> --key <key> --yes',

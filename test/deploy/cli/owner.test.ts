@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -259,6 +260,40 @@ it.runIf(process.getuid?.() === 0)(
     );
     // As far as its own folder that user comes.
     expect(asNobody(read(root))).toBe('open\n');
+  },
+);
+
+it.runIf(process.getuid?.() === 0)(
+  'a folder that its user may not write is refused with folder, user and what to do, not as a defect',
+  () => {
+    chmodSync(root, 0o755);
+    const volume = join(root, 'volume');
+    mkdirSync(volume, { mode: 0o755 });
+    const closed = join(root, 'closed');
+    mkdirSync(closed, { mode: 0o700 });
+    const { href } = new URL('../../../../dist/deploy/host/instance.js', import.meta.url);
+    const refusal = (dir: string): string =>
+      asNobody(
+        `import(${JSON.stringify(href)}).then((m) => m.lockInstance(${JSON.stringify(dir)})).catch((e) => console.log(e.code, e.message, e.fix))`,
+      );
+    const mine = (path: string, mode: string): string =>
+      `${path} belongs to user 0 of group 0, mode ${mode}`;
+    for (const [dir, what] of [
+      [volume, `cannot be written by user 65534 of group 65534: ${mine(volume, '755')}`],
+      [closed, `cannot be written by user 65534 of group 65534: ${mine(closed, '700')}`],
+      [
+        join(volume, 'data', 'deeper'),
+        `cannot be created by user 65534 of group 65534: ${mine(volume, '755')}`,
+      ],
+    ] as const) {
+      expect(refusal(dir)).toContain(`folder-unusable ${dir} ${what}`);
+      expect(refusal(dir)).toContain('securityContext.fsGroup: 65534');
+    }
+    // What fsGroup makes of a volume: root's, and the group may write.
+    chownSync(volume, 0, 65_534);
+    chmodSync(volume, 0o2775);
+    expect(refusal(join(volume, 'data'))).toBe('');
+    expect(lstatSync(join(volume, 'data')).mode & 0o777).toBe(0o700);
   },
 );
 

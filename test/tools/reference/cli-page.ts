@@ -30,7 +30,7 @@ export async function cliPage(): Promise<string> {
   const all = globalOptions.map(({ flags, summary, ...rest }) => [
     `\`${flags}\``,
     'default' in rest ? `\`${rest.default}\`` : '-',
-    sentence(summary),
+    `${sentence(summary)}${'env' in rest ? ` In the environment: \`${rest.env}\`.` : ''}`,
   ]);
   const table = markdownTable(['option of all commands', 'default', 'what it does'], all);
   return [introduction, table, '', ...commands.map(sectionOf), exits].join('\n');

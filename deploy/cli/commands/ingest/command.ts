@@ -2,13 +2,13 @@
  * `sluice ingest`: how it is called.
  */
 import { command } from '../../command.ts';
-import { port } from '../../shared-options.ts';
+import { keyFile, port } from '../../shared-options.ts';
 
 export default command({
   name: 'ingest',
   summary: 'Run only the ingress, on Kinesis and Kafka',
   order: 20,
-  options: { port },
+  options: { port, keyFile },
   examples: ['--config services.yaml --dir ingest ingest'],
   writes: true,
   run: async (context, { options }) => {

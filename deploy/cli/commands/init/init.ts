@@ -58,12 +58,16 @@ export function initCommand(dir: string, output: Output): number {
 
 function manifestOf(target: string): unknown {
   const own = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    readonly version: string;
     readonly engines: unknown;
     readonly dependencies: Readonly<Record<string, string>>;
     readonly devDependencies: Readonly<Record<string, string>>;
   };
   const versions = { ...own.dependencies, ...own.devDependencies };
   const tools = ['@types/node', 'typescript', 'vitest'];
+  const fromTarget = relative(target, packageRoot).split(sep).join('/');
+  // What was installed has its version in a registry; only a clone has its sources.
+  const isClone = existsSync(join(packageRoot, 'tsconfig.json'));
   return {
     name:
       basename(target)
@@ -79,7 +83,7 @@ function manifestOf(target: string): unknown {
       test: 'tsc && vitest run',
       types: 'sluice schema types schemas/*.schema.json',
     },
-    dependencies: { sluice: `file:${relative(target, packageRoot).split(sep).join('/') || '.'}` },
+    dependencies: { sluice: isClone ? `file:${fromTarget || '.'}` : own.version },
     devDependencies: Object.fromEntries(tools.map((name) => [name, versions[name]])),
   };
 }

@@ -25,7 +25,7 @@ const keyLetters = 32;
 /**
  * 32 letters of 62: 190 random bits, behind a prefix that scanners for leaked secrets can look for.
  */
-function newKey(random: Random): string {
+export function newKey(random: Random): string {
   const byte = new Uint8Array(1);
   let key = 'slc_';
   while (key.length < 4 + keyLetters) {

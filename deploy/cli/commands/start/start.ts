@@ -15,6 +15,7 @@ import type { Instance } from '../../../host/instance.ts';
 import { openNotice } from '../../../host/open-to-all.ts';
 import { startPlaceOf } from '../../../host/start-place.ts';
 import { startLocal } from '../../../local/start.ts';
+import { makeKeyFile, withKeyFile } from '../../key-file.ts';
 import { createNotes } from '../../notes.ts';
 import type { Output } from '../../output.ts';
 
@@ -22,6 +23,7 @@ export interface StartCommand {
   readonly config: string;
   readonly dir: string;
   readonly port: string | undefined;
+  readonly keyFile: string | undefined;
   readonly dropState: readonly string[] | undefined;
   /** As a person writes it. */
   readonly from: string | undefined;
@@ -35,10 +37,10 @@ export interface StartCommand {
 export async function startCommand(command: StartCommand): Promise<number> {
   const { output, clock } = command;
   const startedMs = clock.monotonic();
-  const loaded = loadConfig(command.config, command.env);
-  const config = withPort(loaded, command.port);
   const stopped = stopSignal();
   const note = createNotes(output, output.json, clock);
+  const readConfig = configReader(command, note);
+  const config = readConfig();
   const local = await startLocal({
     config,
     dir: command.dir,
@@ -48,7 +50,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     ...startPlaceOf(command.from, clock.now()),
     tell: note,
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
-    readConfig: () => withPort(loadConfig(command.config, command.env), command.port),
+    readConfig,
   });
   tellOfHttpServer(output);
   const readyMs = Math.round(clock.monotonic() - startedMs);
@@ -73,6 +75,21 @@ export async function startCommand(command: StartCommand): Promise<number> {
   await local.stop();
   note('stopped');
   return 0;
+}
+
+type Configured = Pick<StartCommand, 'config' | 'env' | 'port' | 'keyFile' | 'random'>;
+
+/**
+ * What reads the configuration, now and later, with what the command line adds to it. The file of
+ * the key is made first where it is missing. Throws `SluiceError` `key-file-invalid`.
+ */
+export function configReader(
+  { config, env, port, keyFile, random }: Configured,
+  tell: (line: string) => void,
+): () => SluiceConfig {
+  if (keyFile !== undefined && makeKeyFile(keyFile, random))
+    tell(`a new key for all streams is in ${keyFile}`);
+  return () => withKeyFile(withPort(loadConfig(config, env), port), keyFile);
 }
 
 export function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
@@ -125,6 +142,7 @@ function greeting(
         : '{"hello":"world"}';
   const target = weather?.name ?? name;
   const open = openNotice(config);
+  const key = command.keyFile === undefined ? '' : ` -H "x-api-key: $(cat ${command.keyFile})"`;
   const dirFlag = command.dir === '.sluice' ? '' : ` --dir ${command.dir}`;
   return [
     `Sluice is ready in ${readyMs} ms at ${url}`,
@@ -134,7 +152,7 @@ function greeting(
     ...(open === undefined ? [] : [`  ${open}`]),
     '',
     'Send an event:',
-    `  curl -i ${url}/v1/${target} -H 'content-type: application/json' -d '${body}'`,
+    `  curl -i ${url}/v1/${target} -H 'content-type: application/json'${key} -d '${body}'`,
     '',
     'Look at the results, a few seconds later:',
     `  npx --no sluice${dirFlag} query "SELECT * FROM ${weather === undefined ? 'rejected' : 'weather'}"`,

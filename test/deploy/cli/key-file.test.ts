@@ -1,0 +1,103 @@
+/**
+ * `--key-file`: a server never runs without a key, the key stays in its file, and another key in
+ * the file is taken over while the server runs.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it, onTestFinished } from 'vitest';
+import { makeKeyFile, withKeyFile } from '../../../deploy/cli/key-file.ts';
+import { refuseOpenToAll } from '../../../deploy/host/open-to-all.ts';
+import type { SluiceConfig } from '../../../schemas/config.ts';
+import { parseConfig } from '../../../schemas/config-file.ts';
+import { systemRandom } from '../../../schemas/kernel/random.ts';
+import { post } from '../../ingest/support.ts';
+import { sluice, startSluice, until } from '../support.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-key-file-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const everywhere = 'streams: [{team: a, app: x}]\ningress: {host: 0.0.0.0}\n';
+function configOf(text: string): SluiceConfig {
+  const parsed = parseConfig(text, { file: 'sluice.yaml', env: {}, baseDir: root });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.config;
+}
+
+it('makes a key where there is none, and opens all streams to it and nobody else', async () => {
+  const file = join(root, 'made', 'key');
+  const data = join(root, 'data');
+  const config = join(root, 'sluice.yaml');
+  writeFileSync(config, 'streams: [{team: a, app: x}]\n');
+  const start = () => startSluice(data, ['--config', config], ['--port', '0', '--key-file', file]);
+  const first = await start();
+  onTestFinished(async () => void (await first.stop('SIGKILL')));
+  const key = readFileSync(file, 'utf8').trim();
+  expect([key, statSync(file).mode & 0o777]).toEqual([
+    expect.stringMatching(/^slc_\w{32}$/),
+    0o600,
+  ]);
+  expect(first.output()).toContain(`a new key for all streams is in ${file}`);
+  expect(first.output()).toContain(`-H "x-api-key: $(cat ${file})"`);
+  expect(first.output()).not.toContain(key);
+  const send = async (url: string, with_: string) =>
+    (await post(`${url}/v1/a/x`, '1', { 'x-api-key': with_ })).status;
+  expect([await send(first.url, key), await send(first.url, 'slc_other')]).toEqual([200, 401]);
+
+  // Another key in the file, and a change of the configuration beside it.
+  const next = 'slc_anotherKeyOfTwentyLetters';
+  writeFileSync(file, next);
+  first.child.kill('SIGHUP');
+  await until(async () => (await send(first.url, next)) === 200);
+  expect(await send(first.url, key)).toBe(401);
+  writeFileSync(config, 'streams: [{team: a, app: x, quota: {events_per_second: 1000}}]\n');
+  await until(() => first.output().includes('applied the keys'));
+  expect([await send(first.url, next), await first.stop()]).toEqual([200, 0]);
+
+  const second = await start();
+  onTestFinished(async () => void (await second.stop('SIGKILL')));
+  expect(second.output()).not.toContain('a new key');
+  expect([await send(second.url, next), await second.stop()]).toEqual([200, 0]);
+});
+
+it('lets a server listen on all addresses, which it may not without keys', async () => {
+  const config = configOf(everywhere);
+  await expect(refuseOpenToAll(config)).rejects.toMatchObject({ code: 'open-to-all' });
+  const file = join(root, 'once');
+  expect([makeKeyFile(file, systemRandom), makeKeyFile(file, systemRandom)]).toEqual([true, false]);
+  const closed = withKeyFile(config, file);
+  await refuseOpenToAll(closed);
+  expect(closed.access.keys).toEqual([
+    expect.objectContaining({ name: 'key-file', streams: ['*/*'] }),
+  ]);
+  expect(withKeyFile(config, undefined)).toBe(config);
+  // The same key in the configuration keeps the rights that it has there.
+  const sha256 = closed.access.keys[0]?.sha256 ?? '';
+  const own = configOf(`${everywhere}keys: [{name: own, sha256: ${sha256}, streams: [a/x]}]\n`);
+  expect(withKeyFile(own, file)).toBe(own);
+  const named = configOf(
+    `${everywhere}keys: [{name: key-file, sha256: ${'a'.repeat(64)}, streams: [a/x]}]\n`,
+  );
+  expect(() => withKeyFile(named, file)).toThrow("is called 'key-file'");
+});
+
+it('refuses a file without a usable key, and one that cannot be there', () => {
+  const bad = join(root, 'bad');
+  for (const text of ['', '\n', 'short', 'two words that are long enough', 'x'.repeat(257)]) {
+    writeFileSync(bad, text);
+    expect(() => makeKeyFile(bad, systemRandom)).toThrow('has no key');
+  }
+  expect(readFileSync(bad, 'utf8')).toBe('x'.repeat(257));
+  mkdirSync(join(root, 'folder'));
+  expect(() => makeKeyFile(join(root, 'folder'), systemRandom)).toThrow('cannot be read');
+  expect(() => makeKeyFile(join(bad, 'key'), systemRandom)).toThrow('cannot be read');
+  expect(() => withKeyFile(configOf(everywhere), join(root, 'gone'))).toThrow('is gone');
+  expect(() => makeKeyFile('/proc/key', systemRandom)).toThrow('/proc/key cannot be written');
+});
+
+it('is refused by a start with the path of the file', async () => {
+  const bad = join(root, 'empty');
+  writeFileSync(bad, '');
+  const { code, err } = await sluice(['--dir', join(root, 'never'), 'start', '--key-file', bad]);
+  expect([code, err]).toEqual([1, expect.stringContaining(`${bad} has no key`)]);
+});

@@ -1,0 +1,31 @@
+/**
+ * The product's tests pass on the versions of Node that production runs on, in a Debian 13. This is
+ * the short form of `npm run test:node -- 22` and `-- 24`: what the packages with binaries do: locks,
+ * the HTTP server, DuckDB, the embedded graph; and zlib.
+ */
+import { describe, expect, it } from 'vitest';
+import { debianMissing } from '../servers/debian-root.ts';
+import { runScript } from './support.ts';
+
+const short = [
+  'schemas/kernel',
+  'ingest/ingress',
+  'ingest/http/decompress',
+  'enrich/parquet',
+  'enrich/lake/query',
+  'enrich/graph/ladybug-database',
+];
+
+describe.skipIf(debianMissing() !== undefined)('the tests', { timeout: 400_000 }, () => {
+  it.each(['22', '24'])('pass on Node %s', async (major) => {
+    const said = await runScript('tools/node-suite.js', major, ...short);
+    expect(said).toMatch(/Tests .*\d{2,} passed/);
+    expect(said.split('\n').at(-1)).toBe('exit 0');
+  });
+
+  it('do not run on a version that is not meant', async () => {
+    expect(await runScript('tools/node-suite.js', '18')).toBe(
+      "invalid version '18': expected 22 or 24, then paths of tests\nexit 2",
+    );
+  });
+});
