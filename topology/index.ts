@@ -122,6 +122,7 @@ export { validatePlan, validateTopology } from './plan/validate.ts';
 export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
 export { createJob } from './runtime/job-runs.ts';
+export { hasKeyedNodes } from './runtime/parallel/keyed-worker.ts';
 export type { Job } from './runtime/running-job.ts';
 export { settleStaged } from './runtime/settle-staged.ts';
 export {

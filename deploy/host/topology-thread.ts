@@ -4,7 +4,7 @@
  * Invariants:
  * 1. It ends: when it has said its last, when it is told to stop, and when its modules are not
  *    evaluated in time, whatever is open in it.
- * 2. A function that does not return ends it.
+ * 2. A function that does not return ends it, and so does the end of a thread of its keyed nodes.
  * 3. `ended` resolves once, with the fault that ended it, or undefined when it stopped or drained.
  */
 import { Worker } from 'node:worker_threads';
@@ -22,8 +22,10 @@ import type {
   SavepointInfo,
   SkipRequest,
 } from '../../topology/index.ts';
+import { hasKeyedNodes } from '../../topology/index.ts';
 import { FunctionWatch } from './function-watch.ts';
 import { answerCall } from './graph-link.ts';
+import { KeyedThreads } from './keyed-threads.ts';
 import type { AskedStatus } from './status-asker.ts';
 import { StatusAsker } from './status-asker.ts';
 import { ThreadQuestions } from './thread-questions.ts';
@@ -89,6 +91,8 @@ export class TopologyThread {
   readonly #onNews: (news: JobNews) => void;
   readonly #refuses: (name: string) => SluiceError | undefined;
   readonly #functions: FunctionWatch;
+  readonly #input: WorkerInput;
+  #keyed: KeyedThreads | undefined;
   /** Why it ended silently. */
   #crash: string | undefined;
   #settleReady:
@@ -100,6 +104,7 @@ export class TopologyThread {
   #deadline: Timer | undefined;
 
   constructor(input: WorkerInput, { clock, graph, onNews, refuses }: ThreadOptions) {
+    this.#input = input;
     this.#clock = clock;
     this.#graph = graph;
     this.#onNews = onNews;
@@ -130,7 +135,7 @@ export class TopologyThread {
     });
   }
 
-  post(message: ToWorker | Begin): void {
+  post(message: ToWorker): void {
     this.#worker.postMessage(message);
   }
 
@@ -222,7 +227,21 @@ export class TopologyThread {
     }
     if (!this.#isStopping) this.#deadline?.cancel();
     this.#functions.begin(plan);
-    this.post({ kind: 'begin' });
+    const begin: Begin = { kind: 'begin', keyed: this.#keyedPorts(plan) };
+    this.#worker.postMessage(
+      begin,
+      begin.keyed.map(({ port }) => port),
+    );
+  }
+
+  /** Threads for its keyed nodes, where it is to have some. */
+  #keyedPorts(plan: Plan): Begin['keyed'] {
+    if (this.#input.parallelism === 1 || !hasKeyedNodes(plan)) return [];
+    this.#keyed = new KeyedThreads(this.#input, plan, this.#clock, (thrown, crash) => {
+      this.#crash = crash;
+      this.#terminate(thrown);
+    });
+    return this.#keyed.ports;
   }
 
   #endAfter(delayMs: number, fault?: Error): void {
@@ -230,7 +249,7 @@ export class TopologyThread {
     this.#deadline = this.#clock.setTimer(delayMs, () => this.#terminate(fault));
   }
 
-  #terminate(fault?: Error): void {
+  #terminate(fault?: unknown): void {
     if (fault !== undefined) this.#fault ??= faultOf(fault);
     void this.#worker.terminate();
   }
@@ -244,7 +263,8 @@ export class TopologyThread {
       this.#crash = `its thread ended without an error (exit code ${code})`;
       this.#fault = { code: 'worker-ended', message: this.#crash };
     }
-    this.failure = this.#functions.end(this.#crash);
+    const failure = this.#keyed?.end();
+    this.failure = failure ?? this.#functions.end(this.#crash);
     this.#settleReady?.reject(
       this.#fault === undefined
         ? new SluiceError('worker-ended', 'it was stopped')

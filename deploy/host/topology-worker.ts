@@ -12,8 +12,10 @@ import { bindTopology } from './bind-topology.ts';
 import type { Bindings } from './bindings.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
+import { threadedWorkers } from './keyed-ports.ts';
 import type { StateFolder } from './state-folder.ts';
 import { openStateFolder } from './state-folder.ts';
+
 import { stateThread } from './state-thread.ts';
 import { importTopology } from './topology-file.ts';
 import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
@@ -39,12 +41,12 @@ function beating(): () => void {
 
 async function main(): Promise<void> {
   const { topology, plan } = await importTopology(input);
-  const early = await begun(plan);
+  const { early, keyed } = await begun(plan);
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const { stateFolder } = input;
   const disk = stateFolder === undefined ? undefined : await openStateFolder(stateFolder);
-  const job = createJob(jobOptions(topology, bindings, connectors, disk));
+  const job = createJob(jobOptions(topology, bindings, connectors, { disk, keyed }));
   const hear = (message: ToWorker): void => obey(message, job, bindings);
   const ends = beating();
   early.forEach(hear);
@@ -71,8 +73,9 @@ function jobOptions(
   topology: Topology,
   { checkpoints: blobs }: Bindings,
   connectors: JobConnectors,
-  disk: StateFolder | undefined,
+  { disk, keyed }: { readonly disk: StateFolder | undefined } & Pick<Begin, 'keyed'>,
 ): JobOptions {
+  const workers = keyed.length === 0 ? undefined : threadedWorkers(keyed);
   return {
     topology,
     blobs,
@@ -91,6 +94,7 @@ function jobOptions(
     stateWriter: stateThread,
     recordStore: disk?.recordStore,
     stateFolder: disk?.stateFolder,
+    keyedWorkers: workers && (() => workers),
     ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),
   };
@@ -136,8 +140,13 @@ function obey(message: ToWorker, job: Job, bindings: Bindings): void {
   }
 }
 
-/** Says what it is, and waits until it may begin. Gives what its host said meanwhile. */
-function begun(plan: Plan): Promise<readonly ToWorker[]> {
+/** What its host said until it may begin, and the threads that run its keyed nodes. */
+interface Begun extends Pick<Begin, 'keyed'> {
+  readonly early: readonly ToWorker[];
+}
+
+/** Says what it is, and waits until it may begin. */
+function begun(plan: Plan): Promise<Begun> {
   const early: ToWorker[] = [];
   return new Promise((resolve) => {
     const hear = (message: ToWorker | Begin): void => {
@@ -146,7 +155,7 @@ function begun(plan: Plan): Promise<readonly ToWorker[]> {
         return;
       }
       port.off('message', hear);
-      resolve(early);
+      resolve({ early, keyed: message.keyed });
     };
     port.on('message', hear);
     say({ kind: 'imported', plan });

@@ -21,6 +21,7 @@ import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
+import type { KeyedPort } from './keyed-protocol.ts';
 import type { ThreadAnswer } from './thread-questions.ts';
 
 /** What a topology is loaded from, and what it is bound to. */
@@ -45,6 +46,8 @@ export interface WorkerInput extends TrialInput {
   readonly functionMaxMs: number;
   /** Where state rests on disk; absent: in memory. */
   readonly stateFolder?: string | undefined;
+  /** Threads over which the keys of keyed nodes are divided; 1: none. */
+  readonly parallelism: number;
   /** Where splits begin that cannot resume from a checkpoint. */
   readonly from?: StartFrom | undefined;
   /** By topology, the savepoint that it goes back to, once. */
@@ -69,9 +72,10 @@ export interface WorkerFault {
   readonly stack?: string | undefined;
 }
 
-/** After `imported`: it may take over. */
+/** After `imported`: it may take over. `keyed`: the threads that run its keyed nodes. */
 export interface Begin {
   readonly kind: 'begin';
+  readonly keyed: readonly KeyedPort[];
 }
 
 export type ToWorker =

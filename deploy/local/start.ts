@@ -181,7 +181,7 @@ function topologyHosts(
   { bound, streams, graph, dropState, savepoints }: LocalData,
 ): readonly TopologyHost[] {
   const { local, lookups } = config;
-  const { parquetFileMaxAgeMs, checkpointIntervalMs, functionMaxMs, state } = local;
+  const { parquetFileMaxAgeMs, checkpointIntervalMs, functionMaxMs, parallelism, state } = local;
   const handles = Object.fromEntries(bound.map(({ name }) => [name, streams.handles(name)]));
   const names = new TopologyNames();
   return config.topologies.map((file) =>
@@ -193,6 +193,7 @@ function topologyHosts(
         checkpointIntervalMs,
         functionMaxMs,
         stateFolder: state.backend === 'disk' ? (state.folder ?? stateDir(dir)) : undefined,
+        parallelism,
         dropState,
         savepoints,
         from,

@@ -184,7 +184,7 @@ function topologyHosts(
   begin: Begin,
 ): readonly TopologyHost[] {
   const { streams, kinesis, kafka, s3, sinks, enrich, lookups } = config;
-  const { checkpointIntervalMs, functionMaxMs, state } = enrich;
+  const { checkpointIntervalMs, functionMaxMs, parallelism, state } = enrich;
   const names = new TopologyNames();
   return config.topologies.map((file) =>
     topologyHost({
@@ -199,6 +199,7 @@ function topologyHosts(
         checkpointIntervalMs,
         functionMaxMs,
         stateFolder: state.backend === 'disk' ? state.folder : undefined,
+        parallelism,
         ...begin,
         from,
       },

@@ -23,6 +23,9 @@ export const startCheckpointIntervalMs = 1_000;
 /** Age at which `sluice start` publishes a Parquet file. */
 export const startParquetFileMaxAgeMs = 2_000;
 
+/** Threads of one topology. */
+const parallelismMax = 32;
+
 const host = { pattern: '^[A-Za-z0-9.:_-]+$', expected: 'a host name or address' } as const;
 /** How long one call of an author's function may take, of `local` and `enrich`. */
 export const functionMax = whole({
@@ -31,6 +34,14 @@ export const functionMax = whole({
   default: 10_000,
   minimum: 100,
   maximum: 3_600_000,
+});
+
+export const parallelism = whole({
+  description:
+    'Threads over which each topology divides the keys of its keyed operators. 1: they run in its own thread.',
+  default: 1,
+  minimum: 1,
+  maximum: parallelismMax,
 });
 export const listenHost = text({
   ...host,
@@ -244,6 +255,7 @@ export const local = group({
     }),
     function_max_ms: functionMax,
     state,
+    parallelism,
     parquet_file_age_ms: whole({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',

@@ -9,7 +9,7 @@ import { limits } from '../limits.ts';
 import { folderNameMaxBytes } from '../partition.ts';
 import { awsPlace, region } from './aws-place.ts';
 import { inFormat, partsOf } from './formats.ts';
-import { functionMax, listenHost } from './ingress.ts';
+import { functionMax, listenHost, parallelism } from './ingress.ts';
 import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, text, whole } from './setting.ts';
@@ -147,6 +147,7 @@ export const enrich = group({
     }),
     function_max_ms: functionMax,
     state,
+    parallelism,
     parquet_file_age_ms: whole({
       description: 'Age at which a Parquet file is published.',
       unit: 'ms',

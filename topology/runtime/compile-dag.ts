@@ -63,6 +63,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     stages,
     sinks,
     counts,
+    parallelism: connections.workers?.parallelism ?? 1,
     records,
     batches: all,
     entering,

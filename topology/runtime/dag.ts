@@ -50,6 +50,7 @@ export interface DagParts {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  readonly parallelism: number;
   /** Those that operators made, and will make. */
   readonly records: readonly RecordStore[];
   readonly batches: readonly Batch[];
@@ -64,6 +65,8 @@ export interface Dag {
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
   readonly atRest: StateAtRest;
+  /** Over how many workers the keys of its keyed nodes are divided; 1: over none. */
+  readonly parallelism: number;
   /** The stage that runs, or ran last: the one that failed, where `run` threw. */
   readonly at: Stage | undefined;
   /**
@@ -81,6 +84,7 @@ export class CompiledDag implements Dag {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  readonly parallelism: number;
   readonly #records: readonly RecordStore[];
   readonly #batches: readonly Batch[];
   readonly #entering: readonly Batch[];
@@ -88,11 +92,13 @@ export class CompiledDag implements Dag {
   #at: Stage | undefined;
 
   constructor(parts: DagParts) {
-    const { sources, stages, sinks, counts, records, batches, entering, freezes } = parts;
+    const { sources, stages, sinks, counts, parallelism, records, batches, entering, freezes } =
+      parts;
     this.sources = sources;
     this.stages = stages;
     this.sinks = sinks;
     this.counts = counts;
+    this.parallelism = parallelism;
     this.#records = records;
     this.#batches = batches;
     this.#entering = entering;

@@ -7,7 +7,9 @@
  *    that of 2 ends the job, including the first one of an element.
  * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is
  *    followed by a run with a later attempt.
- * 3. Each run takes over from the previous one, as after a restart: a failed run's memory is never
+ * 3. A run that looked for an element in one thread, where there are workers, ends once nothing is
+ *    suspected, and is followed by one with them.
+ * 4. Each run takes over from the previous one, as after a restart: a failed run's memory is never
  *    used.
  */
 import type { SavepointInfo } from '../checkpoint/savepoints.ts';
@@ -55,7 +57,7 @@ class JobRuns implements Job {
     for (;;) {
       try {
         await this.#run.run();
-        return;
+        if (!this.#run.wantsWorkers || this.#isStopped) return;
       } catch (thrown) {
         if (!this.#run.foundOne && !this.#run.isBehind) throw thrown;
       }

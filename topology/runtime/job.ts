@@ -36,6 +36,7 @@ import type { TakenOver } from './job-take-over.ts';
 import { takeOver } from './job-take-over.ts';
 import { JobTurns } from './job-turns.ts';
 import { JobWatch } from './job-watch.ts';
+import { hasKeyedNodes } from './parallel/keyed-worker.ts';
 import { Rejections } from './rejections.ts';
 import type { JobRun } from './running-job.ts';
 import type { SkipRequest } from './skips.ts';
@@ -57,6 +58,7 @@ export function createRun(options: JobOptions): JobRun {
 class Run implements JobRun {
   foundOne = false;
   isBehind = false;
+  wantsWorkers = false;
   readonly #options: JobOptions;
   readonly #store: CheckpointStore;
   readonly #rejections: Rejections;
@@ -145,7 +147,7 @@ class Run implements JobRun {
     const all = next.pipe(
       concatMap((turn) => turns.run(turn)),
       repeat(),
-      takeWhile(() => !this.#isStopping && turns.drain !== 'drained'),
+      takeWhile(() => !this.#isStopping && turns.drain !== 'drained' && !this.#isFound()),
     );
     try {
       await lastValueFrom(all, { defaultValue: undefined });
@@ -154,6 +156,16 @@ class Run implements JobRun {
       await this.#keepSuspects(parts, id, thrown);
       throw await this.#endOf(parts, thrown);
     }
+  }
+
+  /** Whether what was looked for in one thread is found, so that workers may help again. */
+  #isFound(): boolean {
+    const { parts, turns } = this.#opened();
+    const { keyedWorkers, topology } = this.#options;
+    if (keyedWorkers === undefined || parts.dag.parallelism > 1 || turns.drain !== 'no')
+      return false;
+    this.wantsWorkers = !parts.isolation.isSuspecting && hasKeyedNodes(topology.plan);
+    return this.wantsWorkers;
   }
 
   /** What the failure says of the elements is kept for the next run. */
@@ -209,6 +221,7 @@ class Run implements JobRun {
       version: plan.version,
       attempt: this.#id?.attempt ?? 0,
       turns: this.#turns?.count ?? 0,
+      parallelism: dag?.parallelism ?? 1,
       checkpoint: parts?.checkpoints.completed ?? null,
       state: this.#stateStatus(),
       checkpoints: this.#health,

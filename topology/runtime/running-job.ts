@@ -53,4 +53,9 @@ export interface JobRun extends Job {
    * was put back, do not.
    */
   readonly isBehind: boolean;
+  /**
+   * Whether it ended because it has found the element that it looked for in one thread: the next run
+   * has workers again.
+   */
+  readonly wantsWorkers: boolean;
 }

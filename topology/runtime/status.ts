@@ -128,6 +128,11 @@ export interface JobStatus {
   readonly version: number;
   readonly attempt: number;
   readonly turns: number;
+  /**
+   * Over how many workers the keys of keyed nodes are divided; 1: over none, also while an element
+   * is suspected that an operator failed on.
+   */
+  readonly parallelism: number;
   readonly checkpoint: { readonly id: number; readonly completedAtMs: number } | null;
   /**
    * What its state takes; null before it is there. `folder`: where it rests on disk; null: nowhere.

@@ -11,7 +11,6 @@ export function problemsOf(deployment: Deployment): readonly string[] {
     ...kafkaProblems(deployment),
     ...edgeProblems(deployment),
     ...keptLong(deployment),
-    ...budgetProblems(deployment),
   ];
 }
 
@@ -57,12 +56,6 @@ function* keptLong({ stage, streams }: Deployment): Iterable<string> {
     if (days >= stage.lake.claimsDays)
       yield `lake.claims_days: ${name} keeps records ${days} days; expected more than that`;
   }
-}
-
-function* budgetProblems({ stage }: Deployment): Iterable<string> {
-  const { alarmEmail, budgetUsd } = stage.observability;
-  if (budgetUsd !== undefined && alarmEmail === undefined)
-    yield 'observability.alarm_email: is missing; expected who is warned of the budget';
 }
 
 const namesOf = (all: readonly { readonly name: string }[]): string =>

@@ -210,6 +210,10 @@ describe('a topology', () => {
     expect(topologyDetails(hostStatus({ job: jobStatus([split(0)], { state }) }), 3_000)).toContain(
       '  state: 1200 entries, 3.5 MiB in 1 run; the last checkpoint wrote 1.0 MiB and kept events waiting 3.2 ms at most',
     );
+    const shown = (parallelism: number): readonly string[] =>
+      topologyDetails(hostStatus({ job: jobStatus([split(0)], { parallelism }) }), 3_000);
+    expect(shown(2)).toContain('  its keys are divided over 2 threads');
+    expect(shown(1).join('\n')).not.toContain('threads');
     const damaged = { ...state, damage: 'a.run is damaged' };
     expect(
       topologyDetails(hostStatus({ job: jobStatus([split(0)], { state: damaged }) }), 3_000),

@@ -28,6 +28,7 @@ export const jobStatus = (
   name: 'orders',
   version: 1,
   attempt: 3,
+  parallelism: 1,
   turns: 9,
   checkpoint: { id: 12, completedAtMs: 1_000 },
   state: null,

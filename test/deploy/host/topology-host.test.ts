@@ -59,6 +59,7 @@ async function hostsIn(
         },
         checkpointIntervalMs: 500,
         functionMaxMs: 10_000,
+        parallelism: 1,
         dropState: {},
       },
       names,

@@ -107,6 +107,7 @@ beforeEach(async () => {
       },
       checkpointIntervalMs: 200,
       functionMaxMs: 10_000,
+      parallelism: 1,
       dropState: {},
     },
     names: new TopologyNames(),

@@ -16,15 +16,21 @@ export function inlineWorkers(
   assert(parallelism > 1, 'several workers');
   const workers = Array.from({ length: parallelism }, () => ({
     worker: new KeyedWorker(topology, world),
-    answers: [] as WorkerAnswer[],
+    answers: new Map<number, WorkerAnswer>(),
   }));
-  const of = (number: number) => present(workers[number], 'a worker');
+  let calls = 0;
   return {
     parallelism,
     post(number, request) {
-      const { worker, answers } = of(number);
-      answers.push(structuredClone(worker.answer(structuredClone(request))));
+      const { worker, answers } = present(workers[number], 'a worker');
+      answers.set(++calls, structuredClone(worker.answer(structuredClone(request))));
+      return calls;
     },
-    take: (number) => present(of(number).answers.shift(), 'the answer to a request'),
+    take(number, call) {
+      const { answers } = present(workers[number], 'a worker');
+      const answer = present(answers.get(call), 'the answer to a call');
+      for (const earlier of answers.keys()) if (earlier <= call) answers.delete(earlier);
+      return answer;
+    },
   };
 }

@@ -15,7 +15,7 @@ import { readChunk } from '../../checkpoint/sorted-runs/entry-chunks.ts';
 import type { PlanNode } from '../../operators/kinds.ts';
 import { kindOf } from '../../operators/kinds.ts';
 import { noCounts } from '../../operators/operator.ts';
-import type { Topology } from '../../plan/plan.ts';
+import type { Plan, Topology } from '../../plan/plan.ts';
 import type { RecordStore, StateRoom } from '../../state/records.ts';
 import { liveStateDefaultMaxBytes } from '../../state/records.ts';
 import type { Freezes } from '../frozen-values.ts';
@@ -132,9 +132,14 @@ export class KeyedWorker {
   }
 }
 
+/** Whether a topology has a part that workers run. */
+export function hasKeyedNodes({ nodes }: Plan): boolean {
+  return nodes.some((node) => kindOf(node).keyed !== undefined);
+}
+
 /** How the elements of an input are frozen, where they are. */
 function freezesOf(
-  plan: Topology['plan'],
+  plan: Plan,
   input: PlanNode['inputs'][number],
   freezes: Freezes,
 ): Freezes | undefined {

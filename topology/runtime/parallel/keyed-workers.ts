@@ -4,7 +4,8 @@
  * Everything is structured-clonable.
  *
  * Invariants:
- * 1. A worker answers each request once, in the order in which they were posted.
+ * 1. A worker answers each request once, in the order in which they were posted. A run that ended
+ *    leaves answers that nobody took: who takes a later one drops them.
  * 2. Waiting for an answer keeps the coordinator's thread: a turn is as synchronous as with one
  *    thread, and the gap between two turns is the barrier of all workers.
  * 3. A worker that is gone answers nothing: who made the workers ends the coordinator then.
@@ -18,9 +19,10 @@ import type { Freezes } from '../frozen-values.ts';
 export interface KeyedWorkers {
   /** How many there are; two at least. */
   readonly parallelism: number;
-  post(worker: number, request: WorkerRequest): void;
-  /** Waits for the next answer of a worker. */
-  take(worker: number): WorkerAnswer;
+  /** Gives the number of the call. */
+  post(worker: number, request: WorkerRequest): number;
+  /** Waits for the answer of a worker to a call, and drops those of earlier ones. */
+  take(worker: number, call: number): WorkerAnswer;
 }
 
 /** Which rows of a batch a worker is given, by column. */

@@ -34,13 +34,13 @@ export function openWorkers(
 export class WorkerCalls {
   readonly parallelism: number;
   readonly #workers: KeyedWorkers;
-  /** By worker: requests that were told, and whose answers were not taken. */
-  readonly #told: number[];
+  /** By worker: calls that were told, and whose answers were not taken. */
+  readonly #told: readonly number[][];
 
   constructor(workers: KeyedWorkers) {
     this.#workers = workers;
     this.parallelism = workers.parallelism;
-    this.#told = Array.from({ length: workers.parallelism }, () => 0);
+    this.#told = Array.from({ length: workers.parallelism }, () => []);
   }
 
   /** What each answers, by worker. */
@@ -54,27 +54,26 @@ export class WorkerCalls {
   askEach<K extends WorkerRequest['kind']>(
     requestOf: (worker: number) => RequestOf<K>,
   ): readonly AnswerOf<K>[] {
-    for (let worker = 0; worker < this.parallelism; worker++) {
-      this.#settle(worker);
-      this.#workers.post(worker, requestOf(worker));
-    }
-    return this.#told.map((_, worker) => this.#workers.take(worker) as AnswerOf<K>);
+    for (const worker of this.#told.keys()) this.#settle(worker);
+    const calls = this.#told.map((_, worker) => this.#workers.post(worker, requestOf(worker)));
+    return calls.map((call, worker) => this.#workers.take(worker, call) as AnswerOf<K>);
   }
 
   /** It does not wait, unless many wait already. What fails is thrown by a later call. */
   tell(worker: number, request: WorkerRequest): void {
-    if (present(this.#told[worker], 'a worker') >= toldMax) this.#takeTold(worker);
-    this.#workers.post(worker, request);
-    this.#told[worker] = (this.#told[worker] as number) + 1;
+    this.#settle(worker, toldMax - 1);
+    this.#toldOf(worker).push(this.#workers.post(worker, request));
   }
 
-  #settle(worker: number): void {
-    while ((this.#told[worker] as number) > 0) this.#takeTold(worker);
+  /** At most `left` of those that were told wait after it. */
+  #settle(worker: number, left = 0): void {
+    const told = this.#toldOf(worker);
+    while (told.length > left)
+      resultOf(this.#workers.take(worker, present(told.shift(), 'a call that was told')));
   }
 
-  #takeTold(worker: number): void {
-    this.#told[worker] = (this.#told[worker] as number) - 1;
-    resultOf(this.#workers.take(worker));
+  #toldOf(worker: number): number[] {
+    return present(this.#told[worker], 'a worker');
   }
 }
 

@@ -85,6 +85,7 @@ function jobLines(job: JobStatus, nowMs: number): readonly string[] {
   const lines = [
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   ];
+  if (job.parallelism > 1) lines.push(`  its keys are divided over ${job.parallelism} threads`);
   if (job.state !== null && job.state.entries + job.state.runs > 0)
     lines.push(stateLine(job.state));
   if (job.state !== null && job.state.damage !== null)
