@@ -68,6 +68,11 @@ export const awsRights = {
     ...on('consumer', 'kinesis:SubscribeToShard'),
     ...on('key', 'kms:Decrypt'),
   ],
+  'kinesis:CreateStream': on('stream', 'kinesis:CreateStream'),
+  'kinesis:UpdateShardCount': on('stream', 'kinesis:UpdateShardCount'),
+  'kinesis:IncreaseStreamRetentionPeriod': on('stream', 'kinesis:IncreaseStreamRetentionPeriod'),
+  'kinesis:UpdateStreamMode': on('stream', 'kinesis:UpdateStreamMode'),
+  'kinesis:UpdateMaxRecordSize': on('stream', 'kinesis:UpdateMaxRecordSize'),
   ...sinkRights,
 } as const satisfies Readonly<Record<string, readonly AwsRight[]>>;
 

@@ -107,7 +107,7 @@ const choices: readonly Choice[] = [
     alternatives: [
       {
         label: 'claims in S3',
-        note: 'set `kafka: {message_max_kb}` of the streams below their size',
+        note: '`max.message.bytes` of the topics below their size',
         of: (design) => ({ ...design, large: 'claims' }),
       },
       { label: 'Kafka', note: '', of: (design) => ({ ...design, large: 'kafka' }) },

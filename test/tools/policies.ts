@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { AwsCall, AwsRight } from '../../schemas/aws-rights.ts';
 import { awsRights } from '../../schemas/aws-rights.ts';
 
-export const roles = ['ingest', 'enrich'] as const;
+export const roles = ['ingest', 'enrich', 'topics'] as const;
 export type Role = (typeof roles)[number];
 
 /** What a policy is made for; the documented ones have names to be replaced. */
@@ -137,6 +137,16 @@ const kafka: Readonly<
   enrich: {
     cluster: ['kafka-cluster:Connect'],
     topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+  },
+  topics: {
+    cluster: ['kafka-cluster:Connect'],
+    topic: [
+      'kafka-cluster:AlterTopic',
+      'kafka-cluster:AlterTopicDynamicConfiguration',
+      'kafka-cluster:CreateTopic',
+      'kafka-cluster:DescribeTopic',
+      'kafka-cluster:DescribeTopicDynamicConfiguration',
+    ],
   },
 };
 

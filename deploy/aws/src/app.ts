@@ -11,6 +11,7 @@ import { nameOf } from './deployment.ts';
 import { ClusterStack } from './stacks/cluster.ts';
 import { LakeStack } from './stacks/lake.ts';
 import { NetworkStack } from './stacks/network.ts';
+import { ObservabilityStack } from './stacks/observability.ts';
 import { StreamsStack } from './stacks/streams.ts';
 
 /** The behavior of CDK that its own release recommends; older defaults apply without it. */
@@ -33,6 +34,7 @@ export interface Stacks {
   readonly streams: StreamsStack;
   readonly lake: LakeStack;
   readonly cluster: ClusterStack;
+  readonly observability: ObservabilityStack;
 }
 
 /** Adds the stacks; a template that a check refuses then fails the synthesis. */
@@ -48,10 +50,12 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
   const lake = new LakeStack(app, name('lake'), deployment, { ...stateful, key });
   lake.addStackDependency(streams);
   const cluster = new ClusterStack(app, name('cluster'), deployment, { env, vpc, streams, lake });
+  const watched = { env, streams, cluster };
+  const observability = new ObservabilityStack(app, name('observability'), deployment, watched);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   Tags.of(app).add('project', 'sluice');
   Tags.of(app).add('stage', stage);
-  const stacks = { network, streams, lake, cluster };
+  const stacks = { network, streams, lake, cluster, observability };
   acknowledge(stacks);
   return stacks;
 }

@@ -5,10 +5,11 @@
  * Invariant: only the two files decide. The environment of the command, the time and the account
  * change nothing, so that two people synthesize the same templates.
  */
-
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { problemsOf } from './problems.ts';
-import type { SluiceConfig, StreamConfig } from './sluice.ts';
-import { ledgerStream, loadConfig, loadTopologyFile, SluiceError } from './sluice.ts';
+import type { PriceList, SluiceConfig, StreamConfig } from './sluice.ts';
+import { ledgerStream, loadConfig, loadTopologyFile, priceListOf, SluiceError } from './sluice.ts';
 import { loadStage } from './stage-file.ts';
 import type { Stage } from './stage-table.ts';
 import type { LakeTable } from './tables.ts';
@@ -21,6 +22,8 @@ export interface Deployment {
   readonly streams: readonly StreamConfig[];
   /** Those of its topologies, and the rejected table. */
   readonly tables: readonly LakeTable[];
+  /** Those of `sluice cost`. */
+  readonly prices: PriceList;
 }
 
 /**
@@ -31,6 +34,8 @@ const knownLater = {
   KAFKA_BROKERS: 'known.after.deployment:9098',
   KAFKA_ROLE_ARN: 'arn:aws:iam::000000000000:role/known-after-deployment',
 } as const;
+
+const prices = fileURLToPath(new URL('../../cost/prices.yaml', import.meta.url));
 
 /**
  * Throws `SluiceError` `config-missing`, `config-invalid`, and what a topology that cannot be loaded
@@ -44,7 +49,13 @@ export async function loadDeployment(stageFile: string): Promise<Deployment> {
     ({ plan }) => plan,
   );
   const tables = tablesOf(plans, config.streams, config.sinks.firehose.tables);
-  const deployment = { stage, config, streams: [...config.streams, ledgerStream], tables };
+  const deployment = {
+    stage,
+    config,
+    streams: [...config.streams, ledgerStream],
+    tables,
+    prices: priceListOf([{ file: prices, text: readFileSync(prices, 'utf8') }]),
+  };
   const problems = problemsOf(deployment);
   if (problems.length > 0)
     throw new SluiceError('config-invalid', problems.join('\n'), {
@@ -56,3 +67,13 @@ export async function loadDeployment(stageFile: string): Promise<Deployment> {
 /** `sluice-prod-streams`: stacks, roles and the cluster are named so. */
 export const nameOf = ({ stage }: Deployment, part: string): string =>
   `sluice-${stage.stage}-${part}`;
+
+/** https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html */
+const deliveryNameMaxChars = 64;
+
+/** The delivery stream that archives a stream. */
+export const archiveOf = (deployment: Deployment, { kinesisStream }: StreamConfig): string =>
+  nameOf(deployment, `archive-${kinesisStream}`).slice(0, deliveryNameMaxChars);
+
+export const archivedStreams = ({ streams, stage }: Deployment): readonly StreamConfig[] =>
+  streams.filter(({ name }) => stage.lake.archive.includes(name));

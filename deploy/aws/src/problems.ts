@@ -11,6 +11,7 @@ export function problemsOf(deployment: Deployment): readonly string[] {
     ...kafkaProblems(deployment),
     ...edgeProblems(deployment),
     ...keptLong(deployment),
+    ...budgetProblems(deployment),
   ];
 }
 
@@ -56,6 +57,12 @@ function* keptLong({ stage, streams }: Deployment): Iterable<string> {
     if (days >= stage.lake.claimsDays)
       yield `lake.claims_days: ${name} keeps records ${days} days; expected more than that`;
   }
+}
+
+function* budgetProblems({ stage }: Deployment): Iterable<string> {
+  const { alarmEmail, budgetUsd } = stage.observability;
+  if (budgetUsd !== undefined && alarmEmail === undefined)
+    yield 'observability.alarm_email: is missing; expected who is warned of the budget';
 }
 
 const namesOf = (all: readonly { readonly name: string }[]): string =>

@@ -4,6 +4,8 @@
  * build` in the root compiled; no other file here does.
  */
 
+export type { PriceList } from '../../../dist/deploy/cost/price-list.js';
+export { priceListOf } from '../../../dist/deploy/cost/price-list.js';
 export { loadTopologyFile } from '../../../dist/deploy/host/topology-file.js';
 export { describedTable } from '../../../dist/enrich/lake/described-table.js';
 export { rejectedPartitionBy } from '../../../dist/enrich/rejected/rejected-row.js';

@@ -113,6 +113,32 @@ const edge = group({
   },
 });
 
+const observability = group({
+  description: 'What is watched, and who is told.',
+  properties: {
+    alarm_email: text({
+      description: 'Who gets alarms and the warnings of the budget. Unset: nobody by mail.',
+      pattern: '^[^@\\s]+@[^@\\s]+$',
+      expected: 'an address such as data@shop.example',
+      examples: ['data@shop.example'],
+    }),
+    budget_usd: whole({
+      description: 'Dollars a month above which `alarm_email` is warned. Unset: no budget.',
+      minimum: 1,
+      maximum: 100_000_000,
+      examples: [2_500],
+    }),
+    reader_lag_s: whole({
+      description: 'Age of the oldest record that no reader has read, above which an alarm goes.',
+      unit: 's',
+      as: 'readerLagMs',
+      default: 600,
+      minimum: 60,
+      maximum: 86_400,
+    }),
+  },
+});
+
 export const stageTable = group({
   description: 'One deployment of Sluice on AWS.',
   required: ['stage', 'region', 'cluster'],
@@ -150,6 +176,7 @@ export const stageTable = group({
     lake,
     cluster,
     edge,
+    observability,
   },
 });
 

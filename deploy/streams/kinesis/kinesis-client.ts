@@ -1,24 +1,14 @@
 /**
- * The AWS SDK's Kinesis client, and what the writer and the source ask alike. The SDK keeps what it
+ * The AWS SDK's Kinesis client, and what all who use it ask alike. The SDK keeps what it
  * is good for: credentials, region, endpoint, signing, connections. Its types end in this folder's
  * clients.
  *
  * Invariant: one call is one request: the SDK never repeats it, as what a lost answer means is for
  * the caller to decide.
  */
-import type {
-  KinesisClientConfig,
-  Shard,
-  ShardFilterType,
-  StreamDescriptionSummary,
-} from '@aws-sdk/client-kinesis';
-import {
-  DescribeStreamSummaryCommand,
-  KinesisClient,
-  ListShardsCommand,
-} from '@aws-sdk/client-kinesis';
+import type { KinesisClientConfig, StreamDescriptionSummary } from '@aws-sdk/client-kinesis';
+import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { SluiceError } from '../../../schemas/kernel/errors.ts';
 
 /**
  * Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may
@@ -27,8 +17,6 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 const kinesisSocketsMax = 64;
 const kinesisIdleMs = 4_000;
 const kinesisConnectMs = 3_000;
-/** Pages of a list of shards. */
-const kinesisShardPagesMax = 100;
 
 export interface KinesisCredentials {
   readonly accessKeyId: string;
@@ -88,29 +76,4 @@ export async function describeStream(
     new DescribeStreamSummaryCommand({ StreamName }),
   );
   return summary;
-}
-
-/** All pages. Not every endpoint filters. */
-export async function listShards(
-  client: KinesisClient,
-  StreamName: string,
-  Type: ShardFilterType,
-): Promise<readonly Shard[]> {
-  const shards: Shard[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < kinesisShardPagesMax; page++) {
-    const { Shards = [], NextToken } = await client.send(
-      new ListShardsCommand(
-        next === undefined ? { StreamName, ShardFilter: { Type } } : { NextToken: next },
-      ),
-    );
-    shards.push(...Shards);
-    next = NextToken;
-    if (next === undefined) return shards;
-  }
-  throw new SluiceError(
-    'stream-unreachable',
-    `the list of shards of '${StreamName}' does not end`,
-    { retryable: true },
-  );
 }

@@ -13,7 +13,8 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
 import type { KinesisClientOptions } from './kinesis-client.ts';
-import { createKinesisClient, describeStream, http1, listShards } from './kinesis-client.ts';
+import { createKinesisClient, describeStream, http1 } from './kinesis-client.ts';
+import { listShards } from './list-shards.ts';
 import type { Shard } from './shards.ts';
 
 /** GetRecords: 10,000 records and 10 MiB (quotas of Kinesis); how long one may take. */

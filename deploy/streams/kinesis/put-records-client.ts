@@ -12,7 +12,8 @@ import { cbor } from '@smithy/core/cbor';
 import { mebi } from '../../../schemas/kernel/bytes.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { KinesisClientOptions } from './kinesis-client.ts';
-import { createKinesisClient, describeStream, http1, listShards } from './kinesis-client.ts';
+import { createKinesisClient, describeStream, http1 } from './kinesis-client.ts';
+import { listShards } from './list-shards.ts';
 import { putRecordsType } from './put-records-body.ts';
 
 /** The answer to a PutRecords of 500. */

@@ -107,4 +107,14 @@ export const streamCodes = {
     means: 'The brokers did not answer in time.',
     fix: 'Nothing: the outcome of the last attempt decides whether the event is answered as stored.',
   },
+  'topics-busy': {
+    retryable: true,
+    means: 'A Kinesis stream is being changed or deleted.',
+    fix: 'Run the command again once it is done.',
+  },
+  'topics-failed': {
+    retryable: false,
+    means: 'A Kinesis stream or Kafka topic was not created or altered.',
+    fix: 'Correct what the message says, then run the command again.',
+  },
 } as const satisfies Readonly<Record<string, OperationalEntry>>;

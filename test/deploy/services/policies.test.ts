@@ -43,10 +43,18 @@ describe('the documented policies', () => {
     expect(callsOf('ingest')).not.toContain('kinesis:GetRecords');
     expect(callsOf('enrich')).toContain('firehose:PutRecordBatch');
     expect(callsOf('enrich')).not.toContain('kinesis:PutRecords');
+    expect(callsOf('topics')).toEqual([
+      'kinesis:CreateStream',
+      'kinesis:DescribeStreamSummary',
+      'kinesis:IncreaseStreamRetentionPeriod',
+      'kinesis:UpdateMaxRecordSize',
+      'kinesis:UpdateShardCount',
+      'kinesis:UpdateStreamMode',
+    ]);
   });
 
   it('have the rights that are seen only when something goes wrong, or is encrypted', () => {
-    for (const role of roles) {
+    for (const role of ['ingest', 'enrich'] as const) {
       const actions = policyOf(role).Statement.flatMap(({ Action }) => Action);
       expect(actions).toEqual(
         expect.arrayContaining(['s3:AbortMultipartUpload', 'kms:Decrypt', 'kms:GenerateDataKey']),

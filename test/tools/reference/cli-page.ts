@@ -21,6 +21,8 @@ const exits = `## Exit codes
 | 0 | it worked |
 | 1 | it failed, or found problems; the reason is on standard error, with \`--json\` as \`{"error":{code, message, fix}}\` on standard output |
 | 2 | it was called wrongly |
+| 3 | \`sluice topics plan\`: \`sluice topics apply\` would change something |
+| 4 | \`sluice topics\`: something that is configured is not done: it would shrink, or cannot be changed |
 `;
 
 export async function cliPage(): Promise<string> {

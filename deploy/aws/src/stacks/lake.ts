@@ -20,7 +20,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../deployment.ts';
-import { nameOf } from '../deployment.ts';
+import { archivedStreams, archiveOf, nameOf } from '../deployment.ts';
 import type { Right } from '../roles.ts';
 import { roleOf } from '../roles.ts';
 import type { StreamConfig } from '../sluice.ts';
@@ -48,7 +48,7 @@ export class LakeStack extends Stack {
 
   constructor(scope: Construct, id: string, deployment: Deployment, props: LakeProps) {
     super(scope, id, props);
-    const { stage, tables, streams } = deployment;
+    const { stage, tables } = deployment;
     this.#key = props.key;
     this.#deployment = deployment;
     this.accessLogs = this.#bucket('AccessLogs', {
@@ -69,8 +69,7 @@ export class LakeStack extends Stack {
       databaseInput: { name: this.#database, description: 'Tables of Sluice' },
     });
     for (const table of tables) this.#table(table, database);
-    for (const stream of streams)
-      if (stage.lake.archive.includes(stream.name)) this.#archive(stream);
+    for (const stream of archivedStreams(deployment)) this.#archive(stream);
     this.#workgroup(results);
     new CfnOutput(this, 'Bucket', { value: this.bucket.bucketName });
     new CfnOutput(this, 'DatabaseName', { value: this.#database });
@@ -214,9 +213,10 @@ export class LakeStack extends Stack {
   }
 
   /** Records of Kinesis as they are, which Firehose reads itself. */
-  #archive({ kinesisStream }: StreamConfig): void {
+  #archive(archived: StreamConfig): void {
+    const { kinesisStream } = archived;
     const { prefix } = this.#deployment.config.s3;
-    const name = nameOf(this.#deployment, `archive-${kinesisStream}`).slice(0, 64);
+    const name = archiveOf(this.#deployment, archived);
     const source = kinesis.Stream.fromStreamAttributes(this, `Source-${kinesisStream}`, {
       streamArn: this.formatArn({
         service: 'kinesis',

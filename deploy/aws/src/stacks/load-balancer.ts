@@ -33,6 +33,8 @@ export class LoadBalancer extends Construct {
   readonly balancer: elb.NetworkLoadBalancer;
   /** What is inside the VPC connects here: API Gateway's link, or clients where there is no TLS. */
   readonly inside: elb.NetworkListener | undefined;
+  /** By the name of their listener. */
+  readonly targets = new Map<string, elb.NetworkTargetGroup>();
   readonly #props: LoadBalancerProps;
 
   constructor(scope: Construct, id: string, props: LoadBalancerProps) {
@@ -102,6 +104,7 @@ export class LoadBalancer extends Construct {
     });
     Tags.of(targets).add('eks:eks-cluster-name', cluster.clusterName);
     new CfnOutput(Stack.of(this), `${id}Arn`, { value: targets.targetGroupArn });
+    this.targets.set(id, targets);
     return targets;
   }
 }

@@ -27,6 +27,9 @@ const endpoints = {
   Kafka: services.KAFKA,
 } as const;
 
+/** In each zone. */
+export const endpointCount = Object.keys(endpoints).length;
+
 export class NetworkStack extends Stack {
   readonly vpc: ec2.Vpc;
   readonly #zones: number;

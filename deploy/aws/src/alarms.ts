@@ -1,0 +1,117 @@
+/**
+ * When somebody is told: of each stream and delivery stream, by the metrics that AWS has of them.
+ * Alarms on what the services themselves report belong to the cluster's own monitoring.
+ */
+import type { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { Deployment } from './deployment.ts';
+import { archivedStreams, archiveOf } from './deployment.ts';
+import type { StreamConfig } from './sluice.ts';
+
+export interface AlarmSpec {
+  readonly id: string;
+  /** What it means, and what to do. */
+  readonly description: string;
+  readonly metric: (period: Duration) => cloudwatch.IMetric;
+  readonly above: number;
+  readonly minutes: number;
+}
+
+const mebi = 1_048_576;
+const shardRecords = 1_000;
+/** Percent of what the shards take. */
+const busyAbove = 75;
+/** Firehose writes every five minutes. */
+const deliveredWithinSeconds = 900;
+
+export function alarmsOf(deployment: Deployment): readonly AlarmSpec[] {
+  const { streams, config, stage } = deployment;
+  return [
+    ...streams.flatMap((stream) => ofStream(stream, stage.observability.readerLagMs)),
+    ...Object.values(config.sinks.firehose.tables).flatMap((name) => [
+      late(name),
+      ...ofTable(name),
+    ]),
+    ...archivedStreams(deployment).map((stream) => late(archiveOf(deployment, stream))),
+  ];
+}
+
+function metricOf(
+  namespace: string,
+  dimensions: Readonly<Record<string, string>>,
+): (name: string, statistic: string, period: Duration) => cloudwatch.Metric {
+  return (metricName, statistic, period) =>
+    new cloudwatch.Metric({
+      namespace,
+      metricName,
+      dimensionsMap: { ...dimensions },
+      statistic,
+      period,
+    });
+}
+
+function ofStream({ kinesisStream, kinesis }: StreamConfig, lagMs: number): readonly AlarmSpec[] {
+  const metric = metricOf('AWS/Kinesis', { StreamName: kinesisStream });
+  const throttled: AlarmSpec = {
+    id: `WritesThrottled-${kinesisStream}`,
+    description: `Kinesis throttles writes to ${kinesisStream}: clients wait, or get 503. Add shards, or look for one hot partition key.`,
+    metric: (period) => metric('WriteProvisionedThroughputExceeded', 'Sum', period),
+    above: 0,
+    minutes: 5,
+  };
+  const lag: AlarmSpec = {
+    id: `ReadersBehind-${kinesisStream}`,
+    description: `A reader of ${kinesisStream} is behind. sluice status says which topology, and what holds it back.`,
+    metric: (period) => metric('GetRecords.IteratorAgeMilliseconds', 'Maximum', period),
+    above: lagMs,
+    minutes: 5,
+  };
+  if (kinesis.mode === 'on-demand') return [throttled, lag];
+  const shards = kinesis.shards ?? 1;
+  const busy: AlarmSpec = {
+    id: `ShardsBusy-${kinesisStream}`,
+    description: `The shards of ${kinesisStream} are more than ${busyAbove} % busy, all together. Add shards before writes are throttled.`,
+    metric: (period) => {
+      const seconds = period.toSeconds();
+      return new cloudwatch.MathExpression({
+        label: 'busy, percent',
+        expression: `100 * MAX([bytes / ${seconds * mebi * shards}, records / ${seconds * shardRecords * shards}])`,
+        usingMetrics: {
+          bytes: metric('IncomingBytes', 'Sum', period),
+          records: metric('IncomingRecords', 'Sum', period),
+        },
+        period,
+      });
+    },
+    above: busyAbove,
+    minutes: 5,
+  };
+  return [busy, throttled, lag];
+}
+
+const deliveryOf = (name: string) => metricOf('AWS/Firehose', { DeliveryStreamName: name });
+
+const late = (name: string): AlarmSpec => ({
+  id: `DeliveryLate-${name}`,
+  description: `Firehose holds what is sent to ${name} longer than ${deliveredWithinSeconds} s. Look at its log, at the rights on the bucket and the key.`,
+  metric: (period) => deliveryOf(name)('DeliveryToS3.DataFreshness', 'Maximum', period),
+  above: deliveredWithinSeconds,
+  minutes: 5,
+});
+
+const ofTable = (name: string): readonly AlarmSpec[] => [
+  {
+    id: `RowsNotConverted-${name}`,
+    description: `Firehose cannot convert rows of ${name}: they are below errors/ in the bucket. Compare them with the columns of the table.`,
+    metric: (period) => deliveryOf(name)('FailedConversion.Records', 'Sum', period),
+    above: 0,
+    minutes: 5,
+  },
+  {
+    id: `FoldersTooMany-${name}`,
+    description: `More folders of ${name} are open than Firehose allows: rows go to errors/. Request a higher quota, or write the table as Parquet.`,
+    metric: (period) => deliveryOf(name)('PartitionCountExceeded', 'Maximum', period),
+    above: 0,
+    minutes: 5,
+  },
+];

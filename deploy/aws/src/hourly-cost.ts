@@ -1,0 +1,121 @@
+/**
+ * What a deployment costs an hour now, as CloudWatch computes it from its own metrics and the prices
+ * of `sluice cost` (deploy/cost/prices.yaml). Pure.
+ *
+ * Not in it: nodes, whose number CloudWatch does not know, and what has no metric of its own
+ * (requests of S3, logs). The bill has them.
+ */
+import type { Deployment } from './deployment.ts';
+import type { StreamConfig } from './sluice.ts';
+import { endpointCount } from './stacks/network.ts';
+
+/** A metric of one hour. */
+export interface HourMetric {
+  readonly namespace: string;
+  readonly metric: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+  /** Default: the sum of the hour. */
+  readonly statistic?: 'Average';
+}
+
+/** Dollars an hour: `expression` over `metrics`. */
+export interface HourCost {
+  readonly label: string;
+  readonly expression: string;
+  readonly metrics: Readonly<Record<string, HourMetric>>;
+}
+
+const gibi = 2 ** 30;
+const putUnitBytes = 25 * 1_024;
+const hourSeconds = 3_600;
+const million = 1_000_000;
+
+export function hourCosts(deployment: Deployment, kafkaName: string): readonly HourCost[] {
+  const { streams, config } = deployment;
+  return [
+    ...streams.map((stream) => ofKinesis(stream, deployment)),
+    ...streams.map((stream) => ofKafka(stream, deployment, kafkaName)),
+    ...Object.values(config.sinks.firehose.tables).map((name) => ofFirehose(name, deployment)),
+    fixed(deployment),
+  ];
+}
+
+function ofKinesis(stream: StreamConfig, { prices: { price } }: Deployment): HourCost {
+  const { kinesisStream, kinesis } = stream;
+  const metric = (name: string): HourMetric => ({
+    namespace: 'AWS/Kinesis',
+    metric: name,
+    dimensions: { StreamName: kinesisStream },
+  });
+  const label = `Kinesis ${kinesisStream}`;
+  if (kinesis.mode === 'on-demand')
+    return {
+      label,
+      expression: `${price.kinesis_on_demand_stream_hour} + i / ${gibi} * ${price.kinesis_on_demand_in_gb} + o / ${gibi} * ${price.kinesis_on_demand_out_gb}`,
+      metrics: { i: metric('IncomingBytes'), o: metric('GetRecords.Bytes') },
+    };
+  const shards = (kinesis.shards ?? 1) * price.kinesis_shard_hour;
+  return {
+    label,
+    // A record is at least one PUT unit.
+    expression: `${shards} + MAX([r, i / ${putUnitBytes}]) / ${million} * ${price.kinesis_million_put_units}`,
+    metrics: { r: metric('IncomingRecords'), i: metric('IncomingBytes') },
+  };
+}
+
+function ofKafka(
+  { kafkaTopic, kafka }: StreamConfig,
+  { prices: { price } }: Deployment,
+  cluster: string,
+): HourCost {
+  const metric = (name: string): HourMetric => ({
+    namespace: 'AWS/Kafka',
+    metric: name,
+    dimensions: { 'Cluster Name': cluster, Topic: kafkaTopic },
+    statistic: 'Average',
+  });
+  // No number in scientific notation: CloudWatch would take its `e` for a metric.
+  const gibAnHour = `* ${hourSeconds} / ${gibi} *`;
+  return {
+    label: `Kafka ${kafkaTopic}`,
+    expression: `${(kafka.partitions ?? 1) * price.msk_partition_hour} + i ${gibAnHour} ${price.msk_in_gb} + o ${gibAnHour} ${price.msk_out_gb}`,
+    metrics: { i: metric('BytesInPerSec'), o: metric('BytesOutPerSec') },
+  };
+}
+
+function ofFirehose(name: string, { prices: { price } }: Deployment): HourCost {
+  const perGib = price.firehose_gb + price.firehose_parquet_gb + price.firehose_partitioned_gb;
+  return {
+    label: `Firehose ${name}`,
+    expression: `i / ${gibi} * ${perGib}`,
+    metrics: {
+      i: {
+        namespace: 'AWS/Firehose',
+        metric: 'IncomingBytes',
+        dimensions: { DeliveryStreamName: name },
+      },
+    },
+  };
+}
+
+/** What costs the same each hour; the metric only gives the line its points. */
+function fixed({ stage, streams, prices: { price } }: Deployment): HourCost {
+  const { zones, natGateways } = stage.network;
+  const dollars =
+    price.msk_cluster_hour +
+    price.eks_cluster_hour +
+    price.nlb_hour +
+    endpointCount * zones * price.endpoint_hour +
+    Math.min(natGateways, zones) * price.nat_hour;
+  return {
+    label: 'Kafka, EKS, load balancer, endpoints and NAT, without nodes',
+    expression: `${dollars} + 0 * FILL(r, 0)`,
+    metrics: {
+      r: {
+        namespace: 'AWS/Kinesis',
+        metric: 'IncomingRecords',
+        dimensions: { StreamName: streams[0]?.kinesisStream ?? '' },
+      },
+    },
+  };
+}
