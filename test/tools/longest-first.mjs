@@ -13,6 +13,8 @@ import { root } from './unit-tests.mjs';
 export const longest = [
   'drill/soak/soak',
   'repo/npm-ci',
+  'deploy/docker/image',
+  'repo/package',
   'enrich/graph/neo4j-replaced',
   'conformance/http',
   'drill/streams/streams',

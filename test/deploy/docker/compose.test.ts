@@ -147,16 +147,6 @@ describe.skipIf(cloudMissing() !== undefined)('its processes', { timeout: 240_00
       S3_ENDPOINT: cloud.env['S3_ENDPOINT'] ?? '',
       NEO4J_URL: cloud.env['NEO4J_URL'] ?? '',
     };
-    // What the file makes by tools of the servers: their names are those in the file.
-    const [, topics = ''] =
-      / in (.*?); do/.exec(written.services['topics']?.command?.[2] ?? '') ?? [];
-    const streams = written.services['kinesis']?.environment?.['INITIALIZE_STREAMS'] ?? '';
-    expect(streams.replaceAll(/:\d/g, '').split(',').toSorted()).toEqual(
-      topics.split(' ').toSorted(),
-    );
-    for (const name of topics.split(' '))
-      if (name !== 'sluice-ledger') await cloud.createStream(name, 2);
-
     const ended = new Map<string, Promise<number | null>>();
     for (const name of startOrder(written)) {
       const service = written.services[name] as ComposeService;
