@@ -26,10 +26,13 @@ export function runScript(script: string, ...args: readonly string[]): Promise<s
   });
 }
 
+/** A folder of installed packages has tens of thousands of files. */
+const removalMaxMs = 120_000;
+
 /** A temporary folder, removed when the running test ends. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }), removalMaxMs);
   return folder;
 }
 
