@@ -47,5 +47,5 @@ export const acknowledged: readonly Acknowledged[] = [
 
 export function acknowledge(stacks: Stacks): void {
   for (const { stack, id, reason } of acknowledged)
-    Validations.of(stacks[stack]).acknowledge({ id, reason });
+    if (stacks[stack] !== undefined) Validations.of(stacks[stack]).acknowledge({ id, reason });
 }

@@ -9,6 +9,7 @@ import { acknowledge } from './acknowledged.ts';
 import type { Deployment } from './deployment.ts';
 import { nameOf } from './deployment.ts';
 import { ClusterStack } from './stacks/cluster.ts';
+import { EdgeStack } from './stacks/edge.ts';
 import { LakeStack } from './stacks/lake.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { ObservabilityStack } from './stacks/observability.ts';
@@ -35,6 +36,8 @@ export interface Stacks {
   readonly lake: LakeStack;
   readonly cluster: ClusterStack;
   readonly observability: ObservabilityStack;
+  /** Where the stage wants API Gateway. */
+  readonly edge?: EdgeStack;
 }
 
 /** Adds the stacks; a template that a check refuses then fails the synthesis. */
@@ -50,12 +53,20 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
   const lake = new LakeStack(app, name('lake'), deployment, { ...stateful, key });
   lake.addStackDependency(streams);
   const cluster = new ClusterStack(app, name('cluster'), deployment, { env, vpc, streams, lake });
+  const listener = cluster.loadBalancer.inside;
+  const edge =
+    deployment.stage.edge.apiGateway && listener !== undefined
+      ? new EdgeStack(app, name('edge'), deployment, { env, vpc, listener })
+      : undefined;
   const watched = { env, streams, cluster };
   const observability = new ObservabilityStack(app, name('observability'), deployment, watched);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   Tags.of(app).add('project', 'sluice');
   Tags.of(app).add('stage', stage);
-  const stacks = { network, streams, lake, cluster, observability };
+  const stacks = {
+    ...{ network, streams, lake, cluster, observability },
+    ...(edge === undefined ? {} : { edge }),
+  };
   acknowledge(stacks);
   return stacks;
 }

@@ -5,7 +5,7 @@
 import type { Stack } from 'aws-cdk-lib';
 import { Fn } from 'aws-cdk-lib';
 import type { Deployment } from './deployment.ts';
-import type { Places, Service, TopicPlaces } from './rights.ts';
+import type { Places, Service } from './rights.ts';
 import type { StreamsStack } from './stacks/streams.ts';
 
 export function placesOf(
@@ -20,6 +20,8 @@ export function placesOf(
   const named = deployment.streams.map(({ kinesisStream }) =>
     stack.formatArn({ service: 'kinesis', resource: 'stream', resourceName: kinesisStream }),
   );
+  // arn:..:cluster/NAME/ID is arn:..:topic/NAME/ID/TOPIC, and only CloudFormation knows the ID.
+  const topics = Fn.join(':topic/', Fn.split(':cluster/', streams.kafka.attrArn, 2));
   return {
     Streams: named,
     ConsumersOfFanOut: config.kinesis.fanOut ? named.map((arn) => `${arn}/consumer/*`) : [],
@@ -29,16 +31,7 @@ export function placesOf(
       stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: name }),
     ),
     KeyWhereYoursEncrypts: [streams.key.keyArn],
-    ...topicPlaces(deployment, streams),
-  };
-}
-
-/** Of the cluster and its topics. */
-export function topicPlaces(deployment: Deployment, { kafka }: StreamsStack): TopicPlaces {
-  // arn:..:cluster/NAME/ID is arn:..:topic/NAME/ID/TOPIC, and only CloudFormation knows the ID.
-  const topics = Fn.join(':topic/', Fn.split(':cluster/', kafka.attrArn, 2));
-  return {
-    Cluster: [kafka.attrArn],
+    Cluster: [streams.kafka.attrArn],
     Topics: deployment.streams.map(({ kafkaTopic }) => `${topics}/${kafkaTopic}`),
   };
 }

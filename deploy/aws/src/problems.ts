@@ -42,8 +42,11 @@ function* kafkaProblems({ config }: Deployment): Iterable<string> {
 }
 
 /** A port that is open to everybody has to be meant so. */
-function* edgeProblems({ stage }: Deployment): Iterable<string> {
-  const { certificateArn, clientCidrs } = stage.edge;
+function* edgeProblems({ stage, config }: Deployment): Iterable<string> {
+  const { certificateArn, clientCidrs, apiGateway } = stage.edge;
+  const { keys, jwt } = config.access;
+  if (apiGateway && keys.length + jwt.length === 0)
+    yield `${config.file}: keys: there are none, and API Gateway would refuse everybody; expected keys or jwt`;
   if (certificateArn !== undefined && clientCidrs.length === 0)
     yield 'edge.client_cidrs: is missing; expected who may send, such as 203.0.113.0/24, or 0.0.0.0/0 for everybody';
 }

@@ -9,7 +9,8 @@
 import { readFileSync } from 'node:fs';
 import type { Right } from './roles.ts';
 
-export type Service = 'ingest' | 'enrich';
+export const services = ['ingest', 'enrich', 'topics'] as const;
+export type Service = (typeof services)[number];
 
 /** Statements by their `Sid`. */
 type Statements = ReadonlyMap<string, readonly string[]>;
@@ -38,8 +39,16 @@ export interface Places {
 }
 
 const ofKafka: ReadonlySet<string> = new Set(['Cluster', 'Topics']);
-/** A consumer is registered on the stream, and only where there are consumers. */
-const registers = 'kinesis:RegisterStreamConsumer';
+
+/**
+ * Streams are made and altered by their stack alone, so `sluice topics` may only look at them; and a
+ * consumer is registered only where there are consumers.
+ */
+function isUsed(action: string, service: Service, places: Places): boolean {
+  if (service === 'topics' && action.startsWith('kinesis:'))
+    return /:(?:Describe|List)/.test(action);
+  return action !== 'kinesis:RegisterStreamConsumer' || places.ConsumersOfFanOut.length > 0;
+}
 
 /** The rights of a service's pods, and those of the role that they assume for Kafka. */
 export function rightsOf(
@@ -52,35 +61,11 @@ export function rightsOf(
       throw new Error(
         `the policy of ${service} has '${sid}': src/rights.ts says not what it is on`,
       );
-    const isUsed = (action: string): boolean =>
-      action !== registers || places.ConsumersOfFanOut.length > 0;
-    return on.length === 0 ? [] : [{ sid, actions: actions.filter(isUsed), on }];
+    const used = actions.filter((action) => isUsed(action, service, places));
+    return on.length === 0 ? [] : [{ sid, actions: used, on }];
   });
   return {
     pod: rights.filter(({ sid }) => !ofKafka.has(sid)),
     kafka: rights.filter(({ sid }) => ofKafka.has(sid)),
   };
-}
-
-export type TopicPlaces = Pick<Places, 'Cluster' | 'Topics'>;
-
-/**
- * What `sluice topics` may: create the topics of the configuration and alter their settings.
- * https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html#kafka-actions
- */
-export function topicRights({ Cluster, Topics }: TopicPlaces): readonly Right[] {
-  return [
-    { sid: 'Cluster', actions: ['kafka-cluster:Connect'], on: Cluster },
-    {
-      sid: 'Topics',
-      actions: [
-        'kafka-cluster:AlterTopic',
-        'kafka-cluster:AlterTopicDynamicConfiguration',
-        'kafka-cluster:CreateTopic',
-        'kafka-cluster:DescribeTopic',
-        'kafka-cluster:DescribeTopicDynamicConfiguration',
-      ],
-      on: Topics,
-    },
-  ];
 }

@@ -24,7 +24,7 @@ const network = group({
     nat_gateways: whole({
       description: 'NAT gateways, for what has no endpoint in the VPC. One per zone at most.',
       default: 1,
-      minimum: 0,
+      minimum: 1,
       maximum: 3,
     }),
   },
@@ -109,6 +109,13 @@ const edge = group({
       description:
         'Whether API Gateway also takes requests, with an authorizer that checks keys. WebSockets come by the load balancer.',
       default: false,
+    }),
+    api_requests_per_second: whole({
+      description: 'Requests a second that API Gateway lets through; an account has 10,000.',
+      unit: 'requests/s',
+      default: 5_000,
+      minimum: 1,
+      maximum: 100_000,
     }),
   },
 });

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Stacks } from '../src/app.ts';
 import { addStacks, createApp } from '../src/app.ts';
@@ -69,6 +70,8 @@ export interface Synthesized {
   readonly findings: readonly string[];
   /** Rules whose findings were acknowledged. */
   readonly acknowledged: ReadonlySet<string>;
+  /** By stack; none of a synthesis that fails. */
+  readonly templates: ReadonlyMap<string, Template>;
   template(part: keyof Stacks): Template;
   /** Of all stacks, by type. */
   resources(type: string): readonly Resource[];
@@ -95,9 +98,12 @@ export function synthesize(
     const { pluginReports } = JSON.parse(
       readFileSync(join(outdir, 'validation-report.json'), 'utf8'),
     ) as Report;
-    const templates = new Map(
+    const templates = new Map<string, Template>(
       isValid
-        ? Object.entries(stacks).map(([part, stack]) => [part, Template.fromStack(stack)])
+        ? Object.entries<Stack>({ ...stacks }).map(([part, stack]) => [
+            part,
+            Template.fromStack(stack),
+          ])
         : [],
     );
     return {
@@ -109,6 +115,7 @@ export function synthesize(
           suppressedViolations.map(({ ruleName }) => ruleName),
         ),
       ),
+      templates,
       template: (part) => templates.get(part) as Template,
       resources: (type) =>
         [...templates.values()].flatMap((template) =>

@@ -18,8 +18,9 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../deployment.ts';
 import { nameOf } from '../deployment.ts';
-import { placesOf, topicPlaces } from '../places.ts';
-import { rightsOf, topicRights } from '../rights.ts';
+import { placesOf } from '../places.ts';
+import type { Service } from '../rights.ts';
+import { rightsOf, services } from '../rights.ts';
 import type { Right } from '../roles.ts';
 import { roleOf } from '../roles.ts';
 import type { LakeStack } from './lake.ts';
@@ -54,11 +55,10 @@ export class ClusterStack extends Stack {
       sourceSecurityGroupId: this.cluster.clusterSecurityGroupId,
       description: 'Pods to brokers',
     });
-    for (const service of ['ingest', 'enrich'] as const) {
+    for (const service of services) {
       const { pod, kafka } = rightsOf(service, placesOf(this, service, deployment, streams));
       this.#service(service, pod, kafka);
     }
-    this.#service('topics', [], topicRights(topicPlaces(deployment, streams)));
     this.loadBalancer = new LoadBalancer(this, 'LoadBalancer', {
       deployment,
       vpc,
@@ -100,11 +100,7 @@ export class ClusterStack extends Stack {
   }
 
   /** The role of a service account, and its role for Kafka. */
-  #service(
-    service: 'ingest' | 'enrich' | 'topics',
-    rights: readonly Right[],
-    kafka: readonly Right[],
-  ): void {
+  #service(service: Service, rights: readonly Right[], kafka: readonly Right[]): void {
     const kafkaName = nameOf(this.#deployment, `${service}-kafka`);
     const kafkaArn = this.formatArn({
       service: 'iam',

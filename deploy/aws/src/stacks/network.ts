@@ -48,14 +48,7 @@ export class NetworkStack extends Stack {
       natGateways: Math.min(natGateways, zones),
       subnetConfiguration: [
         { name: 'public', subnetType: ec2.SubnetType.PUBLIC, cidrMask: 24 },
-        {
-          name: 'pods',
-          subnetType:
-            natGateways === 0
-              ? ec2.SubnetType.PRIVATE_ISOLATED
-              : ec2.SubnetType.PRIVATE_WITH_EGRESS,
-          cidrMask: 19,
-        },
+        { name: 'pods', subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 19 },
       ],
       flowLogs: {
         rejected: {
