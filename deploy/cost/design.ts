@@ -27,8 +27,8 @@ export interface Design {
   readonly fanOut: boolean;
   /** Where events above the threshold go. */
   readonly large: 'kafka' | 'claims';
-  /** MSK Serverless, or three small brokers of MSK. */
-  readonly kafka: 'serverless' | 'brokers';
+  /** MSK Serverless, three small brokers of MSK, or a cluster that is not billed here. */
+  readonly kafka: 'serverless' | 'brokers' | 'own';
   readonly kafkaPartitions: number;
   readonly kafkaRetentionHours: number;
   /** Part of the rows that go by Firehose; the rest is Parquet that Sluice writes. */
@@ -87,7 +87,9 @@ export function designOf(config: SluiceConfig, { edge, kafka, firehoseShare }: P
     kafkaRetentionHours: Math.max(0, ...kept) || kafkaRetentionHours,
     firehoseShare: share,
     firehosePacked: true,
-    parquetFilesPerHour: Math.max(1, hourMs / Math.max(1, config.enrich.parquetFileMaxAgeMs)),
+    // A file is published by a checkpoint.
+    parquetFilesPerHour:
+      hourMs / Math.max(config.enrich.parquetFileMaxAgeMs, config.enrich.checkpointIntervalMs),
     edge,
     engine: 'sluice',
   };

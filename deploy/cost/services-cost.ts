@@ -68,6 +68,7 @@ function clusterLines(
   inGib: number,
   { price, assumed }: PriceList,
 ): readonly CostLine[] {
+  if (kafka === 'own') return [];
   const keptGib = (inGib * kafkaRetentionHours) / hours;
   if (kafka === 'serverless')
     return linesOf('Kafka (MSK Serverless)', [

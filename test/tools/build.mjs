@@ -1,12 +1,12 @@
 /**
- * `npm run build`: compiles the whole project into dist, removes what has no source any more, and
- * makes the command line executable.
+ * `npm run build`: compiles the whole project into dist, removes what has no source any more, copies
+ * the data that modules read beside themselves, and makes the command line executable.
  *
  * What is up to date is not written again: a package that depends on this folder builds it when it
  * is installed, and what runs from dist meanwhile must go on.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +32,9 @@ for (const entry of !existsSync(dist)
   if (!existsSync(join(root, `${match[1]}.ts`))) rmSync(path);
 }
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+
+for (const file of ['deploy/cost/prices.yaml'])
+  if (existsSync(join(root, file))) copyFileSync(join(root, file), join(dist, file));
 
 const cli = join(dist, 'deploy', 'cli', 'main.js');
 if (existsSync(cli)) chmodSync(cli, 0o755);

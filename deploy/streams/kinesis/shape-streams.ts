@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. `plan` only asks.
- * 2. Each action waits until the stream is active again: Kinesis accepts none before.
+ * 2. Each action waits until the stream is active again: Kinesis accepts none before. So does a
+ *    plan.
  */
 import type { KinesisClient, StreamDescriptionSummary } from '@aws-sdk/client-kinesis';
 import {
@@ -68,7 +69,8 @@ function shapedStream(
   return {
     what: `Kinesis stream ${kinesisStream}`,
     stream: name,
-    plan: () => told(find(client, kinesisStream).then((found) => decideStream(wanted, found))),
+    plan: () =>
+      told(find(client, kinesisStream, clock).then((found) => decideStream(wanted, found))),
     apply: ({ actions }) =>
       told(
         (async () => {
@@ -93,14 +95,20 @@ async function summaryOf(
   }
 }
 
-async function find(client: KinesisClient, stream: string): Promise<FoundStream | undefined> {
-  const found = await summaryOf(client, stream);
-  if (found === undefined) return undefined;
-  if (found.StreamStatus === 'DELETING')
+/** One that is being created or changed is waited for: what it says of itself is not so yet. */
+async function find(
+  client: KinesisClient,
+  stream: string,
+  clock: Clock,
+): Promise<FoundStream | undefined> {
+  const first = await summaryOf(client, stream);
+  if (first === undefined) return undefined;
+  if (first.StreamStatus === 'DELETING')
     throw new SluiceError('topics-busy', `Kinesis stream '${stream}' is being deleted`, {
       retryable: true,
       fix: 'run the command again once it is gone',
     });
+  const found = first.StreamStatus === 'ACTIVE' ? first : await becomeActive(client, stream, clock);
   return {
     mode: found.StreamModeDetails?.StreamMode === modes['on-demand'] ? 'on-demand' : 'provisioned',
     shards: found.OpenShardCount ?? 0,
@@ -158,15 +166,19 @@ async function act(client: KinesisClient, stream: string, action: StreamAction):
   }
 }
 
-async function becomeActive(client: KinesisClient, stream: string, clock: Clock): Promise<void> {
+async function becomeActive(
+  client: KinesisClient,
+  stream: string,
+  clock: Clock,
+): Promise<StreamDescriptionSummary> {
   const deadline = clock.monotonic() + activeMaxMs;
   for (;;) {
-    const { StreamStatus: status } = (await summaryOf(client, stream)) ?? {};
-    if (status === 'ACTIVE') return;
+    const found = await summaryOf(client, stream);
+    if (found?.StreamStatus === 'ACTIVE') return found;
     if (clock.monotonic() > deadline)
       throw new SluiceError(
         'topics-busy',
-        `Kinesis stream '${stream}' is ${status ?? 'not there'} after ${activeMaxMs / 60_000} minutes`,
+        `Kinesis stream '${stream}' is ${found?.StreamStatus ?? 'not there'} after ${activeMaxMs / 60_000} minutes`,
         { retryable: true, fix: 'run the command again: it continues from what is there' },
       );
     await sleep(clock, activeLookMs);

@@ -306,6 +306,11 @@ describe('sluice topics that is called wrongly', { timeout: 60_000 }, () => {
     );
   });
 
+  it('wants a configuration of its own, and does not take the example', async () => {
+    const { code, err } = await sluice(['topics', 'apply'], temporaryFolder('empty'));
+    expect([code, err]).toEqual([1, expect.stringContaining('sluice.yaml cannot be read')]);
+  });
+
   it('names the brokers and the endpoint that do not answer', async () => {
     const file = join(temporaryFolder('topics'), 'sluice.yaml');
     writeFileSync(

@@ -169,6 +169,31 @@ firehose: {tables: {orders: orders-dev}}
     });
   });
 
+  it('of a large route: on three brokers, on a cluster of its own, or as claims', () => {
+    // One event of 1 MiB a second: 2,566.41 GB a month; a week of it is kept.
+    const under = load(0, 1_000, { large: { eventsPerSecond: 1, eventBytes: 1_048_576 } });
+    const largeGb = 2_628_000 / 1_024;
+    const text = clicks('kafka: {partitions: 6, retention_h: 168}');
+    const brokers = told(design(text, { kafka: 'brokers' }), under);
+    const disks = (largeGb * 168 * 3) / 730;
+    expect(brokers['Kafka (MSK brokers)']).toBeCloseTo(3 * 730 * 0.0456 + disks * 0.1, 6);
+    expect(Object.keys(told(design(text, { kafka: 'own' }), under)).join()).not.toContain('Kafka');
+    const claims = told({ ...design(text), large: 'claims' }, under);
+    expect(claims['Kafka (MSK Serverless)']).toBeCloseTo(msk, 6);
+    const table = (((largeGb / 4) * 720) / 730) * 0.023 + ((100 * 12 * 730) / 1e3) * 0.005;
+    const kept = ((largeGb * 8 * 24) / 730) * 0.023;
+    expect(claims['S3']).toBeCloseTo(table + kept + 2_628 * 0.005 + 2_628 * 0.0004, 6);
+  });
+
+  it('of files that are published at each checkpoint has as many of them as there are', () => {
+    const often = design(`${clicks('')}enrich: {parquet_file_age_ms: 0, checkpoint_ms: 60000}\n`);
+    const { lines } = billOf(often, load(10, 1_000), prices);
+    expect(lines.find(({ what }) => what === 'Parquet')?.dollars).toBeCloseTo(
+      ((100 * 60 * 730) / 1e3) * 0.005,
+      6,
+    );
+  });
+
   it('has more shards than configured where the load needs them, and not fewer', () => {
     const of = (shards: number): number =>
       billOf(design(clicks(`kinesis: {shards: ${shards}}`)), load(1_000, 724), prices).lines.find(

@@ -22,7 +22,11 @@ export default command({
     ),
     perRequest: textOr('<events>', '1', 'events in a request, for API Gateway'),
     edge: textOr('<edge>', 'nlb', 'nlb or api-gateway'),
-    kafka: textOr('<kind>', 'serverless', 'serverless or brokers: three small ones of MSK'),
+    kafka: textOr(
+      '<kind>',
+      'serverless',
+      'serverless: MSK Serverless; brokers: three small ones of MSK; own: yours, which costs nothing here',
+    ),
     firehose: text(
       '<share>',
       'part of the rows that go by Firehose (default: 100% where `firehose.tables` has any)',

@@ -34,9 +34,7 @@ export interface CostOptions {
   readonly prices: string | undefined;
 }
 
-const shippedPrices = fileURLToPath(
-  new URL('../../../../../deploy/cost/prices.yaml', import.meta.url),
-);
+const shippedPrices = fileURLToPath(new URL('../../../cost/prices.yaml', import.meta.url));
 const [peakMax, compressionMax, perRequestMax] = [1_000, 100, 10_000];
 
 /**
@@ -76,7 +74,7 @@ function readText(file: string): string {
 function placesOf({ edge, kafka, firehose }: CostOptions): Places {
   return {
     edge: oneOf('edge', edge, ['nlb', 'api-gateway']),
-    kafka: oneOf('kafka', kafka, ['serverless', 'brokers']),
+    kafka: oneOf('kafka', kafka, ['serverless', 'brokers', 'own']),
     firehoseShare: firehose === undefined ? undefined : shareOf(firehose, 'firehose'),
   };
 }

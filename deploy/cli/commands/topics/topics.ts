@@ -19,11 +19,12 @@ interface TopicsCommand {
  * `config-incomplete`, `option-invalid`.
  */
 export async function topicsCommand(
-  { configFile, env, clock, random, output }: Context,
+  { config: named, env, clock, random, output }: Context,
   { stream, only, apply }: TopicsCommand,
 ): Promise<number> {
   const results: readonly ShapedResult[] = await shapeTopics({
-    config: loadConfig(configFile(), env),
+    // Never the shipped example, which other commands fall back to: this one changes things.
+    config: loadConfig(named ?? 'sluice.yaml', env),
     only: serviceOf(only),
     streams: stream,
     apply,

@@ -87,6 +87,9 @@ describe('a Kinesis stream', () => {
 describe('the endpoint', () => {
   let server: KinesisServer;
   const asked: string[] = [];
+  /** Of the next descriptions; then ACTIVE. */
+  const statuses: string[] = [];
+  const clock = manualClock();
   beforeEach(async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', credentials.accessKeyId);
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', credentials.secretAccessKey);
@@ -122,8 +125,8 @@ describe('the endpoint', () => {
         StreamDescriptionSummary: {
           StreamName: 'a-b',
           StreamARN: 'arn:aws:kinesis:us-east-1:111111111111:stream/a-b',
-          StreamStatus: 'ACTIVE',
-          OpenShardCount: 2,
+          StreamStatus: statuses.shift() ?? 'ACTIVE',
+          OpenShardCount: statuses.length > 0 ? 0 : 2,
           RetentionPeriodHours: 24,
           MaxRecordSizeInKiB: kib,
         },
@@ -134,7 +137,7 @@ describe('the endpoint', () => {
     if (!read.ok) throw new Error(JSON.stringify(read.problems));
     const [stream] = read.config.streams;
     if (stream === undefined) throw new Error('no stream');
-    const shapes = kinesisShapes(read.config.kinesis, manualClock());
+    const shapes = kinesisShapes(read.config.kinesis, clock);
     onTestFinished(() => shapes.close());
     return shapes.of(stream);
   }
@@ -149,6 +152,24 @@ describe('the endpoint', () => {
       'UpdateMaxRecordSize',
     ]);
     expect((await stream.plan()).changes.map(({ setting }) => setting)).toEqual(['shards']);
+  });
+
+  it('is waited for while the stream is being created, and not while it is being deleted', async () => {
+    const stream = shaped('shards: 2', 1_024, {});
+    statuses.push('CREATING', 'CREATING', 'ACTIVE');
+    let isOver = false;
+    const planned = stream.plan().finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(asked).toHaveLength(3);
+    // Of a stream that is not there yet it says 0 shards.
+    expect((await planned).actions).toEqual([]);
+    statuses.push('DELETING');
+    await expect(stream.plan()).rejects.toMatchObject({ code: 'topics-busy', retryable: true });
   });
 
   it.each([
