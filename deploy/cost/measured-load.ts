@@ -27,6 +27,9 @@ const counters = {
   written: 'sluice_ingress_batch_bytes_total',
 } as const;
 
+/** Gauges beside them rise and fall. */
+const wanted: ReadonlySet<string> = new Set(Object.values(counters));
+
 /**
  * The streams of `names` in `readings` that are `seconds` apart. Throws `SluiceError`
  * `metrics-unreadable`.
@@ -86,18 +89,19 @@ interface Series {
   readonly value: number;
 }
 
-/** By name and labels, as they are written; each once. */
+/** The counters above, by name and labels as they are written; each once. */
 function seriesOf(text: string): ReadonlyMap<string, Series> {
   const found = new Map<string, Series>();
   for (const [, series = '', name = '', labels = '', value] of text.matchAll(
     /^((sluice_ingress_\w+)(?:\{([^}]*)\})?) (\S+)$/gm,
   ))
-    found.set(series, {
-      name,
-      labels: Object.fromEntries(
-        [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, word]) => [key, word]),
-      ) as Readonly<Record<string, string>>,
-      value: Number(value),
-    });
+    if (wanted.has(name))
+      found.set(series, {
+        name,
+        labels: Object.fromEntries(
+          [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, word]) => [key, word]),
+        ) as Readonly<Record<string, string>>,
+        value: Number(value),
+      });
   return found;
 }

@@ -143,6 +143,8 @@ describe('what is measured', () => {
       `sluice_ingress_event_bytes_total{stream="a/b"} ${small * 1_000 + large * 200_000}`,
       `sluice_ingress_batch_bytes_total{stream="a/b",path="kafka"} ${large * 200_000}`,
       `sluice_ingress_batch_bytes_total{stream="a/b",path="kinesis"} ${small * 1_300}`,
+      // A gauge, which falls.
+      `sluice_ingress_in_flight_bytes ${10_000 - small}`,
       '',
     ].join('\n');
   const from = 'http://127.0.0.1:9464/metrics';
