@@ -52,6 +52,7 @@ export {
   type ProcessOptions,
   type StateDefinition,
   type StateOptions,
+  type StateVersion,
   type Timer,
   type ValueState,
   value,

@@ -8,6 +8,7 @@
 import type { OptionValue } from '../operators/kind-state.ts';
 import { kindNamed } from '../operators/kinds.ts';
 import { sinkKindNamed } from '../operators/sink/sinks.ts';
+import { versionedPart, versionIn } from '../operators/state-version.ts';
 import { durationText } from '../time/duration.ts';
 import type { Definition } from './definition.ts';
 import { partOf } from './definition.ts';
@@ -76,6 +77,11 @@ function optionMisfits(
       });
       continue;
     }
+    const versioned = versionedPart(option);
+    if (versioned !== undefined) {
+      found.push(...downgrade(id, kind, versioned, { was, is, dropped }));
+      continue;
+    }
     const rule = kindNamed(kind)?.state?.rules?.[option];
     if (rule === undefined || isSaidBy(rule.saidBy, was, is)) continue;
     if (rule.fits !== undefined && rule.fits === now) continue;
@@ -91,6 +97,28 @@ function optionMisfits(
     });
   }
   return found;
+}
+
+/** An earlier version of a part's schema cannot know what a later one kept. */
+function downgrade(
+  id: string,
+  kind: string,
+  name: string,
+  {
+    was,
+    is,
+    dropped,
+  }: { readonly was: Definition; readonly is: Definition; readonly dropped: ReadonlySet<string> },
+): readonly Misfit[] {
+  const [before, now] = [versionIn(was.options, name), versionIn(is.options, name)];
+  const drop = partId(id, name);
+  const continues = Object.entries(is.options).some(
+    ([option, value]) => partOf(option)?.name === name && was.options[option] === value,
+  );
+  if (before <= now || !continues || dropped.has(drop)) return [];
+  const why = 'an earlier version cannot read what a later one kept';
+  const option = `version of '${name}'`;
+  return [{ node: id, kind, option, was: String(before), is: String(now), why, drop }];
 }
 
 /** Whether the change of another option says it, once. */

@@ -4,6 +4,7 @@
  */
 import type { NodeInput } from '../nodes/node.ts';
 import { latePort, outPort } from '../nodes/node.ts';
+import { migratePart, versionOf } from '../operators/state-version.ts';
 import type { AggregateChoice } from '../operators/window/node.ts';
 import { aggregateSlot } from '../operators/window/node.ts';
 import type { WindowShape } from '../time/windows.ts';
@@ -54,10 +55,14 @@ function choicesOf(
   const named = builder.given(id, 'aggregates', aggregates, 'aggregate({ n: count() })');
   builder.namesOf(id, 'aggregates', named);
   const made = Object.entries(named).filter(([name, one]) => isAggregate(builder, id, name, one));
-  const choices = made.map(([name, { agg, functions }]) => ({
+  const choices = made.map(([name, { agg, functions, version }]) => ({
     name,
     agg,
     parts: Object.keys(functions),
+    ...versionOf(builder, id, `its aggregate '${name}'`, {
+      version,
+      migrate: functions[migratePart],
+    }),
   }));
   const slots = made.flatMap(([name, { functions }]) =>
     Object.entries(functions).map(([part, call]) => [aggregateSlot(name, part), call] as const),

@@ -14,6 +14,17 @@ export interface StateOptions {
   readonly refresh?: 'write' | 'readWrite';
 }
 
+/** When the schema of a state changes: how what an earlier version kept is brought to it. */
+export interface StateVersion<out V> {
+  /** A whole number, one more with each change. Default 1. */
+  readonly version?: number;
+  /**
+   * From the version 2 on: makes a value of this version of one that a checkpoint has of an earlier
+   * one; of a list, of each element.
+   */
+  readonly migrate?: (old: unknown, version: number) => V;
+}
+
 export interface ValueState<V> {
   readonly get: () => V | undefined;
   readonly set: (value: V) => void;
@@ -31,7 +42,7 @@ export interface ListState<V> {
 /** A declared piece of state, `H` its handle at run time. */
 export interface StateDefinition<out H> {
   readonly type: 'value' | 'list';
-  readonly options: StateOptions;
+  readonly options: StateOptions & StateVersion<unknown>;
   /** Never present; carries `H`. */
   readonly gives?: () => H;
 }
@@ -49,7 +60,9 @@ export interface StateDefinition<out H> {
  *   },
  * });
  */
-export function value<V>(options: StateOptions = {}): StateDefinition<ValueState<V>> {
+export function value<V>(
+  options: StateOptions & StateVersion<V> = {},
+): StateDefinition<ValueState<V>> {
   return { type: 'value', options };
 }
 
@@ -65,7 +78,9 @@ export function value<V>(options: StateOptions = {}): StateDefinition<ValueState
  *   },
  * });
  */
-export function list<V>(options: StateOptions = {}): StateDefinition<ListState<V>> {
+export function list<V>(
+  options: StateOptions & StateVersion<V> = {},
+): StateDefinition<ListState<V>> {
   return { type: 'list', options };
 }
 

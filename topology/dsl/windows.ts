@@ -64,6 +64,8 @@ export function session(gap: Duration): WindowDefinition {
 export interface Aggregate<in T, out R> {
   readonly agg: AggregateKind;
   readonly functions: Readonly<Record<string, unknown>>;
+  /** Of the schema of its accumulator; absent: 1. */
+  readonly version?: number | undefined;
   /** Never present; carries `T`. */
   readonly takes?: (value: T) => void;
   /** Never present; carries `R`. */
@@ -163,6 +165,13 @@ export interface UserAggregate<in T, A, out R> {
   /** Merges two accumulators; sessions need it. */
   readonly merge: (a: A, b: A) => A;
   readonly result: (accumulator: A) => R;
+  /** Of the accumulator's schema: a whole number, one more with each change. Default 1. */
+  readonly version?: number;
+  /**
+   * From the version 2 on: makes an accumulator of this version of one that a checkpoint has of an
+   * earlier one.
+   */
+  readonly migrate?: (old: unknown, version: number) => A;
 }
 
 /**
@@ -178,8 +187,9 @@ export interface UserAggregate<in T, A, out R> {
  * minutes.aggregate({ longest });
  */
 export function aggregator<T, A, R>(parts: UserAggregate<T, A, R>): Aggregate<T, R> {
-  const { create, add, merge, result } = parts;
-  return { agg: 'user', functions: { create, add, merge, result } };
+  const { create, add, merge, result, version, migrate } = parts;
+  const functions = { create, add, merge, result, ...(migrate === undefined ? {} : { migrate }) };
+  return { agg: 'user', functions, version };
 }
 
 export type Results<S> = {

@@ -25,6 +25,9 @@ export interface Rule {
 /** Elements in state, with the number of the input by which they came. */
 export type Elements = Iterable<readonly [input: number, value: unknown]>;
 
+/** By the name of a part: from what an entry has of it to what it is to have. */
+export type PartCalls = ReadonlyMap<string, (old: unknown) => unknown>;
+
 /** What changed of a node whose state continues. */
 export interface StateChange {
   /** Names of the parts that are gone, were dropped, or are of another kind now. */
@@ -54,6 +57,13 @@ export interface KindState<N extends AnyNode> {
   readonly whenGone?: (head: unknown) => string | undefined;
   /** Its head under a changed definition that the rules allow. Default: as it is. */
   readonly adapt?: (head: unknown, change: StateChange) => unknown;
+  /**
+   * An entry's text with parts of it as `calls` give them, by their names; one that the entry does
+   * not have, or whose name was let go of, is not called.
+   */
+  readonly migrated?: (text: string, head: never, calls: PartCalls) => string;
+  /** The slot of the function that migrates a part. */
+  readonly migrateSlot?: (name: string) => string;
   /** The elements in its head that are as they came. */
   readonly elements?: (head: unknown) => Elements;
   /** The element in an entry of one of its tables, where that is as it came. */

@@ -4,6 +4,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { keyMisfits } from '../checkpoint/key-examples.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
+import { migrationsOf } from '../checkpoint/migrate-state.ts';
 import { restoreMisfits, targetOf } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
@@ -64,6 +65,7 @@ export async function misfitsWith(
     ...restoreMisfits(manifest, plan, drop),
     ...keyMisfits(manifest, topology, drop),
     ...(await elementMisfits(manifest, plan, drop, entries)),
+    ...(await migrationsOf(manifest, topology, drop).misfits(entries)),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface StateDeclaration {
   /** 0: it never expires. */
   readonly ttlMs: number;
   readonly refresh: 'write' | 'readWrite';
+  /** Of its schema; absent: 1. */
+  readonly version?: number;
 }
 
 /** Processing time as the operator knows it, epoch ms. */
@@ -188,6 +190,21 @@ export function encodeKeyState(
   return causes === undefined
     ? encoded
     : [...encoded, { event: [...causes.event], processing: [...causes.processing] }];
+}
+
+/** What calls give in place of values, by the name of their declaration; each keeps its access. */
+export function migratedKeyState(
+  [layout, entries, ...others]: EncodedKeyState,
+  callOf: (name: string) => ((old: unknown) => unknown) | undefined,
+): EncodedKeyState {
+  const migrated = Object.entries(entries).map(([name, list]) => {
+    const call = callOf(name);
+    return [
+      name,
+      call === undefined ? list : list.map(([value, at]): Entry => [call(value), at]),
+    ] as const;
+  });
+  return [layout, Object.fromEntries(migrated), ...others];
 }
 
 /** The latest access of any entry, epoch ms. */

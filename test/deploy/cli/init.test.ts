@@ -42,11 +42,11 @@ it('writes a pipeline whose own test passes, fails when the topology is broken, 
   const blocks = [...guide.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
     ([, name = '', code = '']) => ({ name, code }),
   );
-  expect(blocks.map(({ name }) => name)).toEqual(['orders.ts', 'orders.test.ts']);
+  expect(blocks.map(({ name }) => name)).toEqual(['orders.ts', 'orders.test.ts', 'visits.test.ts']);
   for (const { name, code } of blocks) writeFileSync(join(folder, name), code);
   const guided = run(folder, 'npm', 'test');
   expect(guided.status, guided.output).toBe(0);
-  expect(guided.output).toMatch(/5 passed/);
+  expect(guided.output).toMatch(/6 passed/);
   expect(await sluice(['topology', 'check', 'orders.ts'], folder)).toMatchObject({ code: 0 });
 
   const dir = join(folder, '.sluice');

@@ -6,7 +6,9 @@ import type { ProcessOptions, StateDefinition } from '../../dsl/state.ts';
 import { outPort } from '../../nodes/node.ts';
 import type { StateDeclaration } from '../../state/key-state.ts';
 import type { KeyedCall, Made, NodeBuilder } from '../node-builder.ts';
+import { versionOf } from '../state-version.ts';
 import type { ProcessNode } from './node.ts';
+import { migrateSlot } from './node.ts';
 
 type AnyProcess = ProcessOptions<
   unknown,
@@ -30,7 +32,12 @@ export function buildProcess({ builder, from, key, given }: KeyedCall): Made {
     state,
     timers: onTimer !== undefined,
   };
-  builder.add(node, { key, onElement, onTimer });
+  const migrates = Object.fromEntries(
+    state
+      .filter(({ version }) => version !== undefined)
+      .map(({ name }) => [migrateSlot(name), named[name]?.options.migrate] as const),
+  );
+  builder.add(node, { key, onElement, onTimer, ...migrates });
   return { id };
 }
 
@@ -41,11 +48,13 @@ function declarationOf(
   declared: StateDefinition<unknown>,
 ): StateDeclaration {
   const { type, options } = builder.given(id, `state '${name}'`, declared, `${name}: value()`);
-  const { ttl, refresh } = builder.given(id, `state '${name}'`, options, `${name}: value()`);
+  const given = builder.given(id, `state '${name}'`, options, `${name}: value()`);
+  const { ttl, refresh } = given;
   return {
     name,
     type,
     ttlMs: ttl === undefined ? 0 : builder.lasting(id, `state.${name}.ttl`, ttl, 1),
     refresh: refresh ?? 'write',
+    ...versionOf(builder, id, `its state '${name}'`, given),
   };
 }

@@ -2,11 +2,11 @@
  * What the reference says of `process`.
  */
 import type { Key } from '../../../schemas/kernel/key.ts';
-import type { ProcessOptions, StateOptions } from '../../dsl/state.ts';
+import type { ProcessOptions, StateOptions, StateVersion } from '../../dsl/state.ts';
 import type { DocsOf, KindDocs } from '../kind-docs.ts';
 import { durationText } from '../kind-docs.ts';
 
-const ttl: DocsOf<StateOptions> = {
+const ttl: DocsOf<StateOptions & StateVersion<never>> = {
   ttl: {
     value: `${durationText}; \`Number.MAX_SAFE_INTEGER\`: forever`,
     byDefault: 'forever',
@@ -16,6 +16,17 @@ const ttl: DocsOf<StateOptions> = {
     value: "`'write'` or `'readWrite'`",
     byDefault: "`'write'`",
     summary: 'Of a piece of state: which access counts',
+  },
+  version: {
+    value: 'a whole number',
+    byDefault: '1',
+    summary: 'Of a piece of state: of its schema, one more with each change',
+  },
+  migrate: {
+    value: '`(old, version) => value`',
+    byDefault: 'none, with version 1',
+    summary:
+      'Of a piece of state: makes a value of this version of one that an earlier version kept; of a list, of each element',
   },
 };
 
@@ -44,7 +55,7 @@ export const processDocs: KindDocs = {
       summary: "Its results have the timer's time. Timers are of event time or processing time",
     },
     ...ttl,
-  } satisfies DocsOf<ProcessOptions<never, Key, never, never> & StateOptions>,
+  } satisfies DocsOf<ProcessOptions<never, Key, never, never> & StateOptions & StateVersion<never>>,
   outputs: 'One stream of the results, which must be JSON.',
   lateness:
     'Nothing is late: the function decides by `context.watermark`. A timer of event time that is not in the future fires with the next watermark.',

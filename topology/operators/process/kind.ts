@@ -2,14 +2,18 @@
  * A function with state and timers per key.
  */
 import { isPropertyName, repeatedNames } from '../../nodes/names.ts';
+import type { EncodedKeyState } from '../../state/key-state.ts';
+import { migratedKeyState } from '../../state/key-state.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Options, OptionValue } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
 import { withoutNames } from '../layouts.ts';
+import { versionOptions } from '../state-version.ts';
 import { buildProcess } from './build.ts';
 import { processDocs } from './docs.ts';
 import type { ProcessNode } from './node.ts';
+import { migrateSlot } from './node.ts';
 import type { ProcessHead } from './operator.ts';
 import { ProcessOperator } from './operator.ts';
 import { processFromWhole } from './whole-state.ts';
@@ -20,7 +24,12 @@ export const processKind: Kind<ProcessNode> = {
   buildKeyed: buildProcess,
   summary: ({ state }) =>
     `process by key${state.length === 0 ? '' : `: ${state.map(({ name, type }) => `${name} ${type}`).join(', ')}`}`,
-  slots: ({ timers }) => (timers ? ['key', 'onElement', 'onTimer'] : ['key', 'onElement']),
+  slots: ({ timers, state }) => [
+    'key',
+    'onElement',
+    ...(timers ? ['onTimer'] : []),
+    ...state.flatMap(({ name, version }) => (version === undefined ? [] : [migrateSlot(name)])),
+  ],
   keySlots: ['key'],
   problems: (node, plan) => [
     ...untimedProblems(node, plan, 'timers and their outputs have event time'),
@@ -46,6 +55,14 @@ export const processKind: Kind<ProcessNode> = {
       const { layouts, ...others } = head as ProcessHead;
       return { ...others, layouts: withoutNames(layouts, gone) };
     },
+    migrated: (text, { layouts }: ProcessHead, calls) => {
+      const encoded = JSON.parse(text) as EncodedKeyState;
+      const names = layouts[encoded[0]] ?? [];
+      return JSON.stringify(
+        migratedKeyState(encoded, (name) => (names.includes(name) ? calls.get(name) : undefined)),
+      );
+    },
+    migrateSlot,
   },
   rests: true,
   keyed: { reads: () => ({ values: true, origins: true }) },
@@ -71,5 +88,5 @@ function optionsOf({ state, timers }: ProcessNode): Options {
       [`refresh of ${name}`, refresh],
     ],
   );
-  return { onTimer: timers, ...Object.fromEntries(parts) };
+  return { onTimer: timers, ...Object.fromEntries(parts), ...versionOptions(state) };
 }

@@ -4,6 +4,11 @@
 import type { NodeBase } from '../../nodes/node.ts';
 import type { StateDeclaration } from '../../state/key-state.ts';
 
+/** The slot of the function that brings a state of earlier versions to its own. */
+export function migrateSlot(state: string): string {
+  return `migrate:${state}`;
+}
+
 export interface ProcessNode extends NodeBase {
   readonly kind: 'process';
   readonly state: readonly StateDeclaration[];

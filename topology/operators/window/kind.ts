@@ -6,9 +6,10 @@ import { latePort } from '../../nodes/node.ts';
 import type { WindowShape } from '../../time/windows.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
-import type { Options, Rule } from '../kind-state.ts';
+import type { Options, PartCalls, Rule } from '../kind-state.ts';
 import { partOption } from '../kind-state.ts';
 import { withoutNames } from '../layouts.ts';
+import { migratePart, versionOptions } from '../state-version.ts';
 import { aggregatorOf } from './aggregates.ts';
 import { windowDocs } from './docs.ts';
 import type { WindowNode } from './node.ts';
@@ -16,7 +17,7 @@ import { aggregateSlot } from './node.ts';
 import { WindowOperator } from './operator.ts';
 import { windowsFromWhole } from './whole-state.ts';
 import { windowProblems } from './window-problems.ts';
-import type { WindowHead } from './window-table.ts';
+import type { EncodedWindow, WindowHead } from './window-table.ts';
 
 const oldBounds: Rule = {
   why: 'windows in state have the old bounds',
@@ -62,6 +63,8 @@ export const windowKind: Kind<WindowNode> = {
       const { layouts, ...others } = head as WindowHead;
       return { ...others, layouts: withoutNames(layouts, gone) };
     },
+    migrated: migratedWindow,
+    migrateSlot: (name) => aggregateSlot(name, migratePart),
   },
   rests: true,
   // A late pane is told by the element that caused it.
@@ -77,6 +80,20 @@ export const windowKind: Kind<WindowNode> = {
     return new WindowOperator(node, call('key'), aggregates, parts);
   },
 };
+
+/** The accumulators of an entry, as calls give them. */
+function migratedWindow(text: string, { layouts }: WindowHead, calls: PartCalls): string {
+  const [layout, start, end, fired, changed, early, accumulators] = JSON.parse(
+    text,
+  ) as EncodedWindow;
+  const names = layouts[layout] ?? [];
+  const migrated = accumulators?.map((accumulator, at) => {
+    const call = calls.get(names[at] ?? '');
+    return call === undefined ? accumulator : call(accumulator);
+  });
+  const encoded: EncodedWindow = [layout, start, end, fired, changed, early, migrated ?? null];
+  return JSON.stringify(encoded);
+}
 
 function shapeText(window: WindowShape): string {
   switch (window.type) {
@@ -102,5 +119,6 @@ function optionsOf(node: WindowNode): Options {
     mode,
     early: earlyMs,
     ...Object.fromEntries(aggregates.map(({ name, agg }) => [partOption('aggregates', name), agg])),
+    ...versionOptions(aggregates),
   };
 }

@@ -21,6 +21,8 @@ export interface AggregateChoice {
   readonly agg: AggregateKind;
   /** Which functions the author gave: `of`, or the parts of a user aggregate. */
   readonly parts: readonly string[];
+  /** Of the schema of the accumulator of a user aggregate; absent: 1. */
+  readonly version?: number;
 }
 
 export interface WindowNode extends NodeBase {

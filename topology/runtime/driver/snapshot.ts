@@ -5,9 +5,12 @@
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Manifest } from '../../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../../checkpoint/manifest.ts';
+import type { Migrations } from '../../checkpoint/migrate-state.ts';
+import { migrationsOf } from '../../checkpoint/migrate-state.ts';
 import { carryOver } from '../../checkpoint/restore.ts';
 import type { NodeEntry } from '../../checkpoint/stored-state.ts';
 import type { Topology } from '../../plan/plan.ts';
+import { textOf } from '../../state/entry-text.ts';
 import { jsonProblem } from '../../state/json-safe.ts';
 import type { Dag } from '../dag.ts';
 import type { KeyExamples } from '../key-examples.ts';
@@ -55,8 +58,19 @@ export async function readSnapshot(text: string, topology: Topology): Promise<Re
   } as const;
   const manifest: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
   const stored = { manifest, entries: () => inOne(entries), isWhole: false };
-  await requireRestorable(stored, topology, new Set());
-  return { ...carryOver(manifest, topology.plan, new Set(), 0), entries };
+  const dropped: ReadonlySet<string> = new Set();
+  await requireRestorable(stored, topology, dropped);
+  const migrations = migrationsOf(manifest, topology, dropped);
+  return {
+    ...carryOver(manifest, topology.plan, dropped, 0),
+    entries: entries.map((entry) => migratedEntry(entry, migrations)),
+  };
+}
+
+function migratedEntry(entry: SnapshotEntry, migrations: Migrations): SnapshotEntry {
+  const [node, table, group, key, time] = entry;
+  if (!migrations.has(node)) return entry;
+  return [node, table, group, key, time, textOf(migrations.entry(nodeEntryOf(entry)).value)];
 }
 
 async function* inOne(entries: readonly SnapshotEntry[]): AsyncGenerator<readonly NodeEntry[]> {
