@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { openStateFolder } from '../../deploy/host/state-folder.ts';
 import { stateThread } from '../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
@@ -24,8 +25,12 @@ import type { Sink } from '../../topology/nodes/sink.ts';
 import type { Load, LoadName } from './state-loads.ts';
 import { loadOf } from './state-loads.ts';
 
+/** Where state rests. */
+export type Backend = 'memory' | 'disk';
+
 export interface StateMeasure {
   readonly load: LoadName;
+  readonly backend: Backend;
   readonly entries: number;
   readonly fillSeconds: number;
   readonly seconds: number;
@@ -41,6 +46,8 @@ export interface StateMeasure {
   readonly fileBytes: number;
   readonly runs: number;
   readonly memoryMaxBytes: number;
+  /** What state at rest took when the measurement ended, where it rests. */
+  readonly restingBytes: number;
   readonly restoreSeconds: number;
   readonly restoredEntries: number;
 }
@@ -147,12 +154,19 @@ async function closed(job: Job, running: Promise<void>): Promise<void> {
 
 async function measureState(
   name: LoadName,
-  { scale, seconds, checkpointMs }: { scale: number; seconds: number; checkpointMs: number },
+  {
+    scale,
+    seconds,
+    checkpointMs,
+    backend,
+  }: { scale: number; seconds: number; checkpointMs: number; backend: Backend },
 ): Promise<StateMeasure> {
   const load = loadOf(name, scale);
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-state-'));
   let allowed = load.filled;
   const given: Given = { now: () => allowed };
+  const folder = join(dir, 'resting');
+  const disk = backend === 'disk' ? await openStateFolder(folder) : undefined;
   const options: JobOptions = {
     topology: load.topology,
     blobs: localBlobStore(dir),
@@ -161,6 +175,7 @@ async function measureState(
     random: systemRandom,
     checkpointIntervalMs: checkpointMs,
     stateWriter: stateThread,
+    recordStore: disk?.recordStore,
   };
   try {
     const job = createJob(options);
@@ -200,6 +215,7 @@ async function measureState(
     const checkpoints = seen - before;
     return {
       load: name,
+      backend,
       entries: state?.entries ?? 0,
       fillSeconds: (filledMs - begunMs) / 1_000,
       seconds: measuredMs / 1_000,
@@ -213,20 +229,23 @@ async function measureState(
       fileBytes: state?.fileBytes ?? 0,
       runs: state?.runs ?? 0,
       memoryMaxBytes: process.resourceUsage().maxRSS * 1_024,
+      restingBytes: state?.restingBytes ?? 0,
       restoreSeconds,
       restoredEntries: restored?.entries ?? 0,
     };
   } finally {
+    disk?.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
 if (process.argv[1]?.endsWith('state-run.js') === true) {
-  const [, , name, scale, seconds, checkpointMs] = process.argv;
+  const [, , name, scale, seconds, checkpointMs, backend] = process.argv;
   const measure = await measureState(name as LoadName, {
     scale: Number(scale),
     seconds: Number(seconds),
     checkpointMs: Number(checkpointMs),
+    backend: backend === 'disk' ? 'disk' : 'memory',
   });
   process.stdout.write(JSON.stringify(measure));
 }

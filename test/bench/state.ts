@@ -5,7 +5,8 @@
  *
  *   --load NAME       deduplicate, join or windows (default: all)
  *   --seconds N       at the declared rate (default 600)
- *   --scale F         of the state (default 1)
+ *   --scale F         of the state (default 1); 10: ten times as many keys, for ten times as long
+ *   --backend NAME    where state rests: memory or disk (default memory)
  *   --checkpoint-ms N (default 10000)
  *   --json            one JSON array
  */
@@ -21,6 +22,7 @@ const { values: options } = parseArgs({
     load: { type: 'string', default: '' },
     seconds: { type: 'string', default: '600' },
     scale: { type: 'string', default: '1' },
+    backend: { type: 'string', default: 'memory' },
     'checkpoint-ms': { type: 'string', default: '10000' },
     json: { type: 'boolean', default: false },
   },
@@ -31,18 +33,27 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
+if (options.backend !== 'memory' && options.backend !== 'disk') {
+  console.error('expected --backend of memory, disk');
+  process.exit(2);
+}
+
 /** A topology's thread may have a heap of half the machine's memory; a load, what it is allowed. */
 const heapMiB = 3_500;
 
 function run(name: LoadName): Promise<StateMeasure> {
   const script = fileURLToPath(new URL('state-run.js', import.meta.url));
-  const { scale, seconds } = options;
+  const { scale, seconds, backend } = options;
   const args = [`--max-old-space-size=${heapMiB}`, script, name, scale, seconds];
   return new Promise((done, failed) => {
-    execFile(process.execPath, [...args, options['checkpoint-ms']], (error, stdout, stderr) => {
-      if (error === null) done(JSON.parse(stdout) as StateMeasure);
-      else failed(new Error(`${name} failed: ${stderr}`, { cause: error }));
-    });
+    execFile(
+      process.execPath,
+      [...args, options['checkpoint-ms'], backend],
+      (error, stdout, stderr) => {
+        if (error === null) done(JSON.parse(stdout) as StateMeasure);
+        else failed(new Error(`${name} failed: ${stderr}`, { cause: error }));
+      },
+    );
   });
 }
 
@@ -56,10 +67,10 @@ for (const name of chosen) {
   const { entries, events, seconds, declaredRate } = measure;
   console.log(
     [
-      `${name}: ${entries} entries, filled in ${measure.fillSeconds.toFixed(1)} s`,
+      `${name} on ${measure.backend}: ${entries} entries, filled in ${measure.fillSeconds.toFixed(1)} s`,
       `  ${events} events in ${seconds.toFixed(0)} s (${declaredRate}/s declared), ${measure.checkpoints} checkpoints of ${mebi(measure.writtenBytesPerCheckpoint)}, ${mebi(measure.fileBytes)} in ${measure.runs} runs`,
       `  stall of a checkpoint at most ${measure.stallMaxMs.toFixed(1)} ms; event loop late at most ${measure.loopMaxMs.toFixed(1)} ms, p99 ${measure.loopP99Ms.toFixed(1)} ms`,
-      `  memory at most ${mebi(measure.memoryMaxBytes)}; restored ${measure.restoredEntries} entries in ${measure.restoreSeconds.toFixed(1)} s`,
+      `  memory at most ${mebi(measure.memoryMaxBytes)}, ${mebi(measure.restingBytes)} at rest; restored ${measure.restoredEntries} entries in ${measure.restoreSeconds.toFixed(1)} s`,
     ].join('\n'),
   );
 }
