@@ -26,7 +26,7 @@ const disk = stateFolder === undefined ? undefined : await openStateFolder(state
 const worker = new KeyedWorker(watched.topology, {
   clock: systemClock,
   random: systemRandom,
-  room: { recordStore: disk?.recordStore },
+  room: disk ?? {},
 });
 port.on('message', ({ call, request }: KeyedRequest) => {
   const answer: KeyedAnswer = { call, answer: worker.answer(request) };

@@ -14,11 +14,13 @@ import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { isFolderLocked, lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import { BlockRecords } from '../../topology/state/block-records.ts';
 import type { RecordStore } from '../../topology/state/records.ts';
+import type { Segments } from '../../topology/state/segments.ts';
 import { fileSegments } from './file-segments.ts';
 
 export interface StateFolder {
   readonly stateFolder: string;
   readonly recordStore: () => RecordStore;
+  readonly digestSegments: () => Segments;
   /** After its stores. */
   close(): void;
 }
@@ -31,9 +33,11 @@ const triesMax = 3;
 export async function openStateFolder(folder: string): Promise<StateFolder> {
   const { run, lock } = await lockedRun(folder);
   let stores = 0;
+  const segments = (): Segments => fileSegments(run, `${++stores}`);
   return {
     stateFolder: folder,
-    recordStore: () => new BlockRecords(fileSegments(run, `${++stores}`)),
+    recordStore: () => new BlockRecords(segments()),
+    digestSegments: segments,
     close: () => {
       // What cannot be removed now is removed by the next run.
       removed(run);

@@ -93,6 +93,7 @@ function jobOptions(
     calls: input.calls,
     stateWriter: stateThread,
     recordStore: disk?.recordStore,
+    digestSegments: disk?.digestSegments,
     stateFolder: disk?.stateFolder,
     keyedWorkers: workers && (() => workers),
     ...(input.failure === undefined ? {} : { failure: input.failure }),

@@ -176,6 +176,7 @@ async function measureState(
     checkpointIntervalMs: checkpointMs,
     stateWriter: stateThread,
     recordStore: disk?.recordStore,
+    digestSegments: disk?.digestSegments,
   };
   try {
     const job = createJob(options);

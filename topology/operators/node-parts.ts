@@ -2,6 +2,7 @@
  * What a node is run with: its functions, its counters and what it needs of the world.
  */
 import type { PlanShape } from '../nodes/node.ts';
+import type { ColdDigests } from '../state/cold-digests.ts';
 import type { RecordStore } from '../state/records.ts';
 import type { Cause } from './cause.ts';
 import type { LookupFunction } from './lookup/bounded-calls.ts';
@@ -32,6 +33,8 @@ export interface NodeParts {
   readonly host: OperatorHost;
   /** A store of its own for state at rest, which is closed after the node. */
   readonly records: () => RecordStore;
+  /** Where digests go beyond what stays in memory; undefined: all of them stay. */
+  readonly coldDigests: (() => ColdDigests) | undefined;
   /** What its live objects may take before some of them rest: its part of the job's. */
   readonly liveStateMaxBytes: number;
   /** Rows of its file's table, by their key's encoding. */

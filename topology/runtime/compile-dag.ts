@@ -15,7 +15,7 @@ import { sinkKindOf } from '../operators/sink/sinks.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { isLateOutput } from '../plan/plan.ts';
-import type { RecordStore } from '../state/records.ts';
+import type { RestingPlace } from '../state/records.ts';
 import type { Dag, SinkStage, SourceStage, Stage } from './dag.ts';
 import { CompiledDag } from './dag.ts';
 import { frozenPorts } from './frozen-values.ts';
@@ -28,7 +28,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
   const { plan } = topology;
   const { freezes } = connections;
   const counts = new Map(plan.nodes.map((node) => [node.id, noCounts()]));
-  const records: RecordStore[] = [];
+  const records: RestingPlace[] = [];
   const partsOf = partsFor(topology, { counts, records }, reject, connections);
   const batches = new Batches();
   const frozenOf = (node: PlanNode): readonly Batch[] =>

@@ -13,7 +13,7 @@ import type { NodeCounts, Operator } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
 import type { SourceNode } from '../operators/source/kind.ts';
 import type { StateTable } from '../state/entries.ts';
-import type { RecordStore, StateAtRest } from '../state/records.ts';
+import type { RestingPlace, StateAtRest } from '../state/records.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Freezes } from './frozen-values.ts';
 import { freezeElements } from './frozen-values.ts';
@@ -52,7 +52,7 @@ export interface DagParts {
   readonly counts: ReadonlyMap<string, NodeCounts>;
   readonly parallelism: number;
   /** Those that operators made, and will make. */
-  readonly records: readonly RecordStore[];
+  readonly records: readonly RestingPlace[];
   readonly batches: readonly Batch[];
   /** Batches of sources whose elements nobody may change. */
   readonly entering: readonly Batch[];
@@ -85,7 +85,7 @@ export class CompiledDag implements Dag {
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
   readonly parallelism: number;
-  readonly #records: readonly RecordStore[];
+  readonly #records: readonly RestingPlace[];
   readonly #batches: readonly Batch[];
   readonly #entering: readonly Batch[];
   readonly #freezes: Freezes;

@@ -72,7 +72,14 @@ export function compileOperators(
   connections: Connections,
   wake: () => void,
 ): Operators {
-  const { clock, random, freezes = 'shared', recordStore, liveStateMaxBytes } = options;
+  const {
+    clock,
+    random,
+    freezes = 'shared',
+    recordStore,
+    liveStateMaxBytes,
+    digestSegments,
+  } = options;
   const isolation = new JobIsolation(fence.isolation, (news) => options.tell?.(news));
   const seen = isolation.watch(options.topology, options.calls);
   const host = { clock, random, wake };
@@ -83,7 +90,7 @@ export function compileOperators(
     ...connections,
     host,
     freezes,
-    room: { recordStore, liveStateMaxBytes },
+    room: { recordStore, liveStateMaxBytes, digestSegments },
     workers,
     ...seen,
   });

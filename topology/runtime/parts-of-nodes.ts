@@ -12,8 +12,9 @@ import { lookupTargets } from '../operators/lookup/lookup-target.ts';
 import type { Call, NodeParts, SchemasCheck } from '../operators/node-parts.ts';
 import type { NodeCounts, OperatorHost, Reject } from '../operators/operator.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
+import { ColdDigests } from '../state/cold-digests.ts';
 import { memoryRecords } from '../state/memory-records.ts';
-import type { RecordStore, StateRoom } from '../state/records.ts';
+import type { RestingPlace, StateRoom } from '../state/records.ts';
 import { liveStateDefaultMaxBytes } from '../state/records.ts';
 import { elementLevels } from './element-levels.ts';
 import type { Freezes } from './frozen-values.ts';
@@ -43,12 +44,17 @@ export function partsFor(
   {
     counts,
     records,
-  }: { readonly counts: ReadonlyMap<string, NodeCounts>; readonly records: RecordStore[] },
+  }: { readonly counts: ReadonlyMap<string, NodeCounts>; readonly records: RestingPlace[] },
   reject: Reject,
   { tables, lookups, host, freezes, room = {}, schemas }: DagConnections,
 ): PartsOf {
   const { plan } = topology;
   const { recordStore = memoryRecords, liveStateMaxBytes = liveStateDefaultMaxBytes } = room;
+  const { digestSegments } = room;
+  const kept = <T extends RestingPlace>(place: T): T => {
+    records.push(place);
+    return place;
+  };
   const resting = plan.nodes.filter((node) => kindOf(node).rests === true).length;
   const levels = elementLevels(plan);
   const targets = lookupTargets(host.clock);
@@ -66,11 +72,8 @@ export function partsFor(
       wayLevel: levels.hasWays(node) ? level : undefined,
       isBeforeTime: () => isBeforeTime(node, plan),
       host,
-      records: () => {
-        const store = recordStore();
-        records.push(store);
-        return store;
-      },
+      records: () => kept(recordStore()),
+      coldDigests: digestSegments && (() => kept(new ColdDigests(digestSegments()))),
       liveStateMaxBytes: liveStateMaxBytes / Math.max(1, resting),
       table: () => present(tables.get(id), `the table of ${id}`),
       connector: () => present(lookups.get(id), `the connector of ${id}`),

@@ -6,11 +6,16 @@
  *    not: an advance clears a bounded number of them.
  * 2. Keys wait for their end in buckets by time: one that comes or goes costs O(1), whatever the
  *    order. `size` and `next` are exact, and look through a bucket when they are asked.
- * 3. A checkpoint holds what was there at its barrier: no place is cleared while what was sealed is
+ * 3. Beyond `memoryMaxKeys` keys go to files where there are some (cold-digests.ts), in the order of
+ *    their times, once a checkpoint has been given them: those that come late stay in memory. So
+ *    nothing in a file is written again.
+ * 4. A checkpoint holds what was there at its barrier: no place is cleared while what was sealed is
  *    not written, and one that another key has taken since the barrier is not written for it.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { times, wholes } from './chunked.ts';
+import type { ColdDigests } from './cold-digests.ts';
+import { fileMaxDigests } from './cold-digests.ts';
 import { DigestIndex } from './digest-index.ts';
 import type { Entry, EntryWriter, SealedChanges, StateTable } from './entries.ts';
 import { keyGroups } from './entries.ts';
@@ -21,6 +26,8 @@ import { TimeHeap } from './time-heap.ts';
 const bucketsPerStay = 256;
 /** Places that an advance clears at most. */
 const clearedMax = 8_192;
+/** A file takes at least this part of the keys that may be in memory, or is full. */
+const cooledPart = 1 / 64;
 const digestBytes = 16;
 /** A mark has the key group in its low bits, and the interval above them. */
 const groupBits = Math.log2(keyGroups);
@@ -28,6 +35,15 @@ const intervals = 1 << (32 - groupBits);
 /** How the table is called. */
 export const firstSeenTable = 'firsts';
 const nothing = new Uint8Array(0);
+
+/** About what a key takes in memory. */
+const keyBytes = 64;
+
+/** Where keys go beyond what may stay in memory. */
+export interface ColdKeys {
+  readonly digests: ColdDigests;
+  readonly memoryMaxBytes: number;
+}
 
 interface Bucket {
   /** The place of its last key plus one; 0: none. Each place has the one before. */
@@ -60,10 +76,16 @@ export class FirstSeen implements StateTable {
   #interval = 0;
   readonly #bytes = Buffer.alloc(digestBytes);
   readonly #words = new Uint32Array(digestBytes / 4);
+  readonly #cold: ColdDigests | undefined;
+  readonly #memoryMaxKeys: number;
+  /** The bucket from which keys went to a file last. */
+  #lastCold = Number.NEGATIVE_INFINITY;
 
   /** `staysMs`: how long a key is remembered. */
-  constructor(staysMs: number) {
+  constructor(staysMs: number, cold?: ColdKeys) {
     this.#bucketMs = Math.ceil(staysMs / bucketsPerStay);
+    this.#cold = cold?.digests;
+    this.#memoryMaxKeys = (cold?.memoryMaxBytes ?? Number.POSITIVE_INFINITY) / keyBytes;
   }
 
   get size(): number {
@@ -71,7 +93,7 @@ export class FirstSeen implements StateTable {
     for (const [number, bucket] of this.#buckets)
       if (this.#begins(number) <= this.deadThrough)
         for (const place of this.#placesOf(bucket)) if (this.#isDead(place)) dead++;
-    return this.#count - dead;
+    return this.#count - dead + (this.#cold?.liveAfter(this.deadThrough) ?? 0);
   }
 
   /** Places that there are, for keys that are there, are dead, or may come. */
@@ -90,6 +112,7 @@ export class FirstSeen implements StateTable {
         next = Math.min(next, this.#times.get(place));
       }
     }
+    next = Math.min(next, this.#cold?.firstAfter(this.deadThrough) ?? next);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
@@ -104,7 +127,8 @@ export class FirstSeen implements StateTable {
   add(digest: Uint32Array, key: string, time: number): boolean {
     const found = this.#index.find(digest);
     if (found >= 0 && !this.#isDead(found)) return false;
-    const place = this.#take(digest, groupOfKeyText(key), time);
+    if (this.#cold?.has(digest, this.deadThrough) === true) return false;
+    const place = this.#take(digest, this.#interval, groupOfKeyText(key), time);
     if (found >= 0) this.#index.replace(found, place);
     else this.#index.add(place);
     this.#changed.push(place);
@@ -114,7 +138,9 @@ export class FirstSeen implements StateTable {
   /** Keys of times not after `deadThrough` are forgotten. */
   forget(deadThrough: number): void {
     this.deadThrough = deadThrough;
+    this.#cold?.forget(deadThrough);
     if (this.#isSealed) return;
+    this.#cool();
     for (let left = clearedMax; left > 0; ) {
       const number = this.#order.next;
       if (number === undefined || this.#begins(number + 1) - 1 > deadThrough) return;
@@ -129,6 +155,7 @@ export class FirstSeen implements StateTable {
   clear(): void {
     for (const array of [this.#digests, this.#times, this.#marks, this.#before]) array.clear();
     this.#index.clear();
+    this.#cold?.clear();
     this.#buckets.clear();
     this.#order.clear();
     this.#changed.clear();
@@ -166,7 +193,66 @@ export class FirstSeen implements StateTable {
   restore({ group, key, time }: Entry): void {
     this.#bytes.set(key);
     for (let word = 0; word < 4; word++) this.#words[word] = this.#bytes.readUInt32LE(4 * word);
-    this.#index.add(this.#take(this.#words, group, time));
+    const before = (this.#interval + intervals - 1) % intervals;
+    this.#index.add(this.#take(this.#words, before, group, time));
+    this.#cool();
+  }
+
+  /** Takes keys that a checkpoint has to a file, where too many are in memory. */
+  #cool(): void {
+    const cold = this.#cold;
+    const isFull = this.#count > this.#memoryMaxKeys;
+    if (cold === undefined || !isFull || !cold.hasRoom) return;
+    // What changed since the barrier is not to be taken yet.
+    const most = Math.min(this.#count - this.#changed.length, fileMaxDigests);
+    const least = Math.min(fileMaxDigests, this.#memoryMaxKeys * cooledPart);
+    if (most < least) return;
+    const places = this.#takeOldest(most);
+    if (places.length === 0) return;
+    const digests = new Uint32Array(places.length * 4);
+    const keptTimes = new Float64Array(places.length);
+    for (const [n, place] of places.entries()) {
+      for (let word = 0; word < 4; word++)
+        digests[4 * n + word] = this.#digests.get(4 * place + word);
+      keptTimes[n] = this.#times.get(place);
+      this.#clear(place);
+    }
+    cold.add({ digests, times: keptTimes, count: places.length });
+  }
+
+  /**
+   * Places of keys that a checkpoint has, which leave their buckets: those after the bucket that
+   * was cooled last, and from the first on again. Dead ones are cleared.
+   */
+  #takeOldest(most: number): readonly number[] {
+    const numbers = [...this.#buckets.keys()].sort((a, b) => a - b);
+    const from = numbers.findIndex((number) => number > this.#lastCold);
+    const taken: number[] = [];
+    for (const number of from < 0 ? numbers : [...numbers.slice(from), ...numbers.slice(0, from)]) {
+      if (taken.length === most) break;
+      this.#takeFrom(present(this.#buckets.get(number), 'the bucket of a number'), most, taken);
+      this.#lastCold = number;
+    }
+    return taken;
+  }
+
+  #takeFrom(bucket: Bucket, most: number, taken: number[]): void {
+    let next = bucket.last;
+    bucket.last = 0;
+    while (next > 0) {
+      const place = next - 1;
+      next = this.#before.get(place);
+      const isChanged = this.#marks.get(place) >>> groupBits === this.#interval;
+      if (isChanged || (taken.length === most && !this.#isDead(place))) {
+        this.#before.set(place, bucket.last);
+        bucket.last = place + 1;
+        continue;
+      }
+      bucket.count--;
+      this.#count--;
+      if (this.#isDead(place)) this.#clear(place);
+      else taken.push(place);
+    }
   }
 
   #write(place: number, writer: EntryWriter): void {
@@ -190,7 +276,7 @@ export class FirstSeen implements StateTable {
   }
 
   /** A place for a key, in the bucket of its time. */
-  #take(digest: Uint32Array, group: number, time: number): number {
+  #take(digest: Uint32Array, interval: number, group: number, time: number): number {
     const number = Math.floor(time / this.#bucketMs);
     let bucket = this.#buckets.get(number);
     if (bucket === undefined) {
@@ -202,7 +288,7 @@ export class FirstSeen implements StateTable {
     for (let word = 0; word < 4; word++)
       this.#digests.set(4 * place + word, digest[word] as number);
     this.#times.set(place, time);
-    this.#marks.set(place, ((this.#interval << groupBits) | group) >>> 0);
+    this.#marks.set(place, ((interval << groupBits) | group) >>> 0);
     this.#before.set(place, bucket.last);
     bucket.last = place + 1;
     bucket.count++;
@@ -230,13 +316,18 @@ export class FirstSeen implements StateTable {
     for (; cleared < most && bucket.last > 0; cleared++) {
       const place = bucket.last - 1;
       bucket.last = this.#before.get(place);
-      this.#index.remove(place);
-      this.#before.set(place, this.#free);
-      this.#free = place + 1;
+      this.#clear(place);
     }
     bucket.count -= cleared;
     this.#count -= cleared;
     return cleared;
+  }
+
+  /** Of a key that has left its bucket. */
+  #clear(place: number): void {
+    this.#index.remove(place);
+    this.#before.set(place, this.#free);
+    this.#free = place + 1;
   }
 
   *#placesOf(bucket: Bucket): Generator<number> {

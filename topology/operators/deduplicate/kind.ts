@@ -38,6 +38,10 @@ export const deduplicateKind: Kind<DeduplicateNode> = {
     fromWhole: deduplicateFromWhole,
   },
   keyed: { reads: () => ({ values: false, origins: false }) },
-  operator: (node, { call, counts, reject, host, cause }) =>
-    new DeduplicateOperator(node, call(keySlot), counts, reject, host.random, cause),
+  rests: true,
+  operator: (node, { call, counts, reject, host, cause, coldDigests, liveStateMaxBytes }) => {
+    const digests = coldDigests?.();
+    const cold = digests && { digests, memoryMaxBytes: liveStateMaxBytes };
+    return new DeduplicateOperator(node, call(keySlot), counts, reject, host.random, cause, cold);
+  },
 };

@@ -11,6 +11,7 @@
 import type { Random } from '../../../schemas/kernel/random.ts';
 import type { KeyDigest } from '../../state/digest.ts';
 import { keyDigest, newDigestSecret } from '../../state/digest.ts';
+import type { ColdKeys } from '../../state/first-seen.ts';
 import { FirstSeen } from '../../state/first-seen.ts';
 import type { EncodedTime } from '../../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../time/watermark.ts';
@@ -53,13 +54,14 @@ export class DeduplicateOperator implements Operator {
     reject: Reject,
     random: Random,
     cause: Cause,
+    cold?: ColdKeys,
   ) {
     this.#node = node;
     this.#by = by;
     this.#counts = counts;
     this.#reject = reject;
     this.#cause = cause;
-    this.#firsts = new FirstSeen(node.withinMs);
+    this.#firsts = new FirstSeen(node.withinMs, cold);
     this.tables = [this.#firsts];
     this.#secret = newDigestSecret(random);
     this.#digest = keyDigest(this.#secret);

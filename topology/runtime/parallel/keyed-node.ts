@@ -12,7 +12,7 @@ import { rowKinds } from '../../operators/batch.ts';
 import type { PlanNode } from '../../operators/kinds.ts';
 import type { NodeCounts, Operator } from '../../operators/operator.ts';
 import { noCounts } from '../../operators/operator.ts';
-import type { RecordStore } from '../../state/records.ts';
+import type { RestingPlace } from '../../state/records.ts';
 import { part, runsOf } from '../batch-parts.ts';
 import type { Freezes } from '../frozen-values.ts';
 import { freezeElements } from '../frozen-values.ts';
@@ -30,7 +30,7 @@ export interface KeyedNodeOptions {
   /** What it rejects. */
   readonly rejections: CausedRejections;
   /** That it made for its state. */
-  readonly records: readonly RecordStore[];
+  readonly records: readonly RestingPlace[];
   /** By input: how its elements are frozen. */
   readonly freezes: readonly (Freezes | undefined)[];
   readonly rejectsFailing: boolean;

@@ -153,6 +153,7 @@ function operatorFor(node: PlanNode, parts: NodeParts): Operator {
     counts: noCounts(),
     cause: new Cause(),
     records: memoryRecords,
+    coldDigests: undefined,
   });
 }
 

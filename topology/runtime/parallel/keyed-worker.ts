@@ -16,7 +16,7 @@ import type { PlanNode } from '../../operators/kinds.ts';
 import { kindOf } from '../../operators/kinds.ts';
 import { noCounts } from '../../operators/operator.ts';
 import type { Plan, Topology } from '../../plan/plan.ts';
-import type { RecordStore, StateRoom } from '../../state/records.ts';
+import type { RestingPlace, StateRoom } from '../../state/records.ts';
 import { liveStateDefaultMaxBytes } from '../../state/records.ts';
 import type { Freezes } from '../frozen-values.ts';
 import { frozenPorts } from '../frozen-values.ts';
@@ -101,7 +101,7 @@ export class KeyedWorker {
     const causes = new Causes();
     const counts = noCounts();
     const rejections = new CausedRejections(causes);
-    const records: RecordStore[] = [];
+    const records: RestingPlace[] = [];
     const parts = partsFor(
       this.#topology,
       { counts: new Map([[node.id, counts]]), records },
