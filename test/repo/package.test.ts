@@ -5,7 +5,9 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
+import { goMissing, goModule } from '../servers/go.ts';
 import { root, run, temporaryFolder } from './support.ts';
 import { runTour } from './tour.ts';
 
@@ -196,6 +198,28 @@ it('the bill of materials names every package that is shipped, in CycloneDX, wit
     hashes: [{ alg: 'SHA-512', content: expect.stringMatching(/^[0-9a-f]{128}$/) as string }],
   });
 });
+
+it.skipIf(goMissing() !== undefined)(
+  'the bill of materials is valid by the schema of CycloneDX, and one that is not is found',
+  { timeout: 120_000 },
+  async () => {
+    const module = await goModule('github.com/CycloneDX/cyclonedx-go', 'v0.12.0');
+    const schemaOf = (name: string): object =>
+      JSON.parse(readFileSync(join(module, 'schema', `${name}.schema.json`), 'utf8')) as object;
+    const ajv = new Ajv({ strict: false, validateFormats: false });
+    ajv.addSchema(schemaOf('spdx'));
+    // Of signatures, which there are none of; the module has no such file.
+    const signatures = 'http://cyclonedx.org/schema/jsf-0.82.schema.json';
+    ajv.addSchema({ $id: signatures, definitions: { signature: false } });
+    const check = ajv.compile(schemaOf('bom-1.5'));
+    const bill = JSON.parse(run(root, 'npm', 'run', '--silent', 'sbom').stdout) as {
+      components: readonly object[];
+    };
+    expect(check(bill), JSON.stringify(check.errors)).toBe(true);
+    const wrong = [{ ...bill.components[0], licenses: [{ license: { id: 'No-Such-1.0' } }] }];
+    expect(check({ ...bill, components: wrong })).toBe(false);
+  },
+);
 
 it('an audit is a report: what is known, or that the registry does not tell', () => {
   const known = { a: { name: 'a', severity: 'high', range: '<2', fixAvailable: true } };

@@ -62,12 +62,12 @@ const isReady = (url: string): Promise<boolean> =>
     () => false,
   );
 
-describe.skipIf(containersMissing() !== undefined)('the image', { timeout: 300_000 }, () => {
+describe.skipIf(containersMissing() !== undefined)('the image', { timeout: 400_000 }, () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-image-'));
     store = await openContainers();
     tag = await makeImage(store);
-  }, 600_000);
+  }, 1_200_000);
   afterAll(async () => {
     await store.remove();
     rmSync(dir, { recursive: true, force: true });
