@@ -29,6 +29,13 @@ const { ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)(
 const kafkaShapeRetriesMax = 2;
 /** As the brokers say, in a request to create a topic (KIP-464). */
 const asBrokersSay = -1;
+/** What to do, by the broker's error: https://kafka.apache.org/protocol#protocol_error_codes */
+const fixes: Readonly<Record<string, string>> = {
+  INVALID_REPLICATION_FACTOR:
+    'set kafka.replicas of the stream to at most as many as there are brokers',
+  INVALID_TOPIC_EXCEPTION:
+    'choose another kafka_topic: to Kafka . and _ are the same, and another topic may have the name',
+};
 const settingNames = ['retention.ms', 'max.message.bytes'] as const;
 
 export interface KafkaShapes {
@@ -173,6 +180,7 @@ function asError(topic: string, thrown: unknown): SluiceError {
   const of = `Kafka topic '${topic}'`;
   // Of several topics in one request each has an error of its own.
   const [cause = thrown] = (thrown as { readonly errors?: readonly unknown[] }).errors ?? [];
+  const { type = '', name = '' } = cause as { readonly type?: string; readonly name?: string };
   switch (deriveKafkaFailure(thrown)) {
     case 'denied':
     case 'principal-changed':
@@ -187,9 +195,15 @@ function asError(topic: string, thrown: unknown): SluiceError {
         fix: 'check kafka.brokers, kafka.tls and the network',
       });
     default:
+      if (name.startsWith('KafkaJSConnection'))
+        return new SluiceError('stream-unreachable', `${of}: ${messageOf(cause)}`, {
+          cause: thrown,
+          retryable: true,
+          fix: 'check kafka.brokers, kafka.tls, kafka.auth and the network',
+        });
       return new SluiceError('topics-failed', `${of}: ${messageOf(cause)}`, {
         cause: thrown,
-        fix: 'what was done before stays; correct what the message says, then run the command again',
+        fix: fixes[type] ?? 'correct what the message says, then run the command again',
       });
   }
 }

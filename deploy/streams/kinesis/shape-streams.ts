@@ -212,6 +212,6 @@ function asError(stream: string, thrown: unknown): SluiceError {
     );
   return new SluiceError('topics-failed', `${of}: ${name}: ${messageOf(thrown)}`, {
     cause: thrown,
-    fix: 'what was done before stays; correct what the message says, then run the command again',
+    fix: 'correct what the message says, then run the command again',
   });
 }

@@ -2,7 +2,7 @@
  * `sluice topics plan|apply` on a real broker and a Kinesis stand-in: what is created and altered,
  * what is left alone, and what a pipeline is told by the exit code.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
@@ -245,7 +245,11 @@ kafka: {brokers: "${kafka.plain}"}
         what: 'Kafka topic team-half',
         stream: 'team/half',
         outcome: 'failed',
-        error: { code: 'topics-failed' },
+        error: {
+          code: 'topics-failed',
+          message: "Kafka topic 'team-half': Replication-factor is invalid",
+          fix: 'set kafka.replicas of the stream to at most as many as there are brokers',
+        },
       },
     ]);
     const only = await topics('apply', 'half', 'kafka: {partitions: 2}', '--only', 'kafka');
@@ -278,6 +282,10 @@ kafka: {brokers: "${kafka.iam}", auth: msk_iam, region: us-east-1}
       '+ Kafka topic sluice-ledger (sluice/ledger): created',
     ]);
     expect((await run('plan')).code).toBe(0);
+    const text = readFileSync(file, 'utf8').replace(/, auth: .*(?=})/, '');
+    writeFileSync(file, text);
+    const unsigned = await run('plan');
+    expect(unsigned.out).toContain('check kafka.brokers, kafka.tls, kafka.auth and the network');
   });
 });
 
