@@ -66,7 +66,7 @@ async function run(of: Case, variation: Variation): Promise<Failure | undefined>
   let step: number | undefined;
   const pending = new Map<string, Json[]>();
   try {
-    const started = await subjects[of.operator](of.config, variation.parallelisms);
+    const started = await subjects[of.operator](of.config, variation);
     session = started;
     for (const turn of turnsOf(of, variation)) {
       step = turn.kind === 'feed' ? turn.operations[0]?.step : turn.operation.step;

@@ -2,14 +2,15 @@
  * A case's operator at work: fed with its steps, restored between them, asked for what it emitted.
  *
  * Invariants:
- * 1. Everything goes through the public test driver; nothing of the engine is reached otherwise.
+ * 1. Everything goes through the public test driver; nothing of the engine is reached otherwise,
+ *    but for how much of the state stays live.
  * 2. A restore throws the driver away: what goes on is a new one that knows only the snapshot's
  *    text and the clock. `inPlace` keeps the driver and makes it forget instead.
  * 3. No case rejects an element, so a rejection is an error and never goes unseen.
  */
 import type { Topology } from '../../topology/index.ts';
+import { openDriver } from '../../topology/runtime/driver/open-driver.ts';
 import type { Driver } from '../../topology/testing.ts';
-import { createDriver } from '../../topology/testing.ts';
 import type { Config, Json, Operation } from './case.ts';
 
 /** What was emitted since the last call, in order, by the kind of expectation that judges it. */
@@ -26,10 +27,15 @@ export interface Session {
 }
 
 /** Starts an operator with a case's configuration. */
-export type Subject = (config: Config, parallelisms: Parallelisms) => Promise<Session>;
+export type Subject = (config: Config, running: Running) => Promise<Session>;
 
-/** Of the drivers that follow each other, again and again. */
-export type Parallelisms = readonly number[];
+/** What of a run no topology may notice. */
+export interface Running {
+  /** Of the drivers that follow each other, again and again. */
+  readonly parallelisms: readonly number[];
+  /** 0: all state rests as bytes as soon as it may. Default: that of a job. */
+  readonly liveStateMaxBytes?: number;
+}
 
 export interface DriverParts {
   readonly topology: Topology;
@@ -44,16 +50,20 @@ export interface DriverParts {
 
 export async function driverSession(
   parts: DriverParts,
-  parallelisms: Parallelisms,
+  { parallelisms, liveStateMaxBytes }: Running,
 ): Promise<Session> {
   let clock = 0;
   let opened = 0;
   const open = (): Promise<Driver> =>
-    createDriver(parts.topology, {
-      now: clock,
-      splits: parts.splits ?? {},
-      parallelism: parallelisms[opened++ % parallelisms.length] ?? 1,
-    });
+    openDriver(
+      parts.topology,
+      {
+        now: clock,
+        splits: parts.splits ?? {},
+        parallelism: parallelisms[opened++ % parallelisms.length] ?? 1,
+      },
+      { liveStateMaxBytes },
+    );
   let driver = await open();
   await parts.begin?.(driver);
   const refuseRejections = (): void => {

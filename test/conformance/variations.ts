@@ -1,19 +1,18 @@
 /**
  * The ways in which one case is run. All must give the same results: how elements were batched,
- * when a job was restored, and over how many workers its keys are divided, is nothing that a
- * topology may notice.
+ * when a job was restored, over how many workers its keys are divided, and what of its state rests
+ * as bytes, is nothing that a topology may notice.
  */
 import type { Case, Operation } from './case.ts';
 import { formatOf } from './format.ts';
-import type { Parallelisms } from './session.ts';
+import type { Running } from './session.ts';
 
-export interface Variation {
+export interface Variation extends Running {
   readonly name: string;
   /** Consecutive elements in one batch, or in one batch each. */
   readonly batch: 'each' | 'together';
   readonly restore: 'asWritten' | 'everyStep';
   readonly how: 'anew' | 'inPlace';
-  readonly parallelisms: Parallelisms;
 }
 
 const asWritten: Variation = {
@@ -50,8 +49,15 @@ const several: readonly Variation[] = [2, 3].flatMap((parallelism) =>
   })),
 );
 
+const atRest: readonly Variation[] = ofOne.map((variation) => ({
+  ...variation,
+  name: `${variation.name}, at rest`,
+  liveStateMaxBytes: 0,
+}));
+
 export const variations: readonly Variation[] = [
   ...ofOne,
+  ...atRest,
   ...several,
   {
     ...asWritten,

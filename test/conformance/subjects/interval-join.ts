@@ -5,7 +5,7 @@ import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import type { Config, Json, Operation } from '../case.ts';
-import type { Parallelisms, Session } from '../session.ts';
+import type { Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { rowEvent, rows, topologyOf } from './common.ts';
@@ -64,7 +64,7 @@ async function watermark(driver: Driver, at: Json): Promise<void> {
     await driver.advanceWatermark(own, { source });
 }
 
-export function intervalJoinSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function intervalJoinSubject(config: Config, running: Running): Promise<Session> {
   return driverSession(
     {
       topology: joinTopology(config),
@@ -85,6 +85,6 @@ export function intervalJoinSubject(config: Config, parallelisms: Parallelisms):
         ),
       }),
     },
-    parallelisms,
+    running,
   );
 }

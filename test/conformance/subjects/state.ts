@@ -5,7 +5,7 @@ import type { SluiceEvent } from '../../../topology/index.ts';
 import { collect, value } from '../../../topology/index.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Json, Operation } from '../case.ts';
-import type { Parallelisms, Session } from '../session.ts';
+import type { Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { feedRows, rows, timed, topologyOf } from './common.ts';
@@ -22,7 +22,7 @@ function whole(watermark: number): number {
   return Math.max(-farthest, Math.min(watermark, farthest));
 }
 
-export function timersSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function timersSubject(config: Config, running: Running): Promise<Session> {
   const { eventTimer, processingTimer } = config['register'] as {
     readonly eventTimer?: number;
     readonly processingTimer?: number;
@@ -54,7 +54,7 @@ export function timersSubject(config: Config, parallelisms: Parallelisms): Promi
           .map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]),
       }),
     },
-    parallelisms,
+    running,
   );
 }
 
@@ -71,7 +71,7 @@ function accessOf({ key, value: given }: Operation): Access {
   return { key: name, put, at: 0 };
 }
 
-export function ttlSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function ttlSubject(config: Config, running: Running): Promise<Session> {
   const options = {
     ttl: config['ttl'] as number,
     refresh: (config['refresh'] ?? 'write') as 'write' | 'readWrite',
@@ -100,11 +100,11 @@ export function ttlSubject(config: Config, parallelisms: Parallelisms): Promise<
         expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held),
       }),
     },
-    parallelisms,
+    running,
   );
 }
 
-export function deduplicateSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function deduplicateSubject(config: Config, running: Running): Promise<Session> {
   const pairOf = ({
     value: row,
     timestamp,
@@ -129,6 +129,6 @@ export function deduplicateSubject(config: Config, parallelisms: Parallelisms): 
         expectLate: driver.read('late').map(pairOf),
       }),
     },
-    parallelisms,
+    running,
   );
 }

@@ -7,11 +7,11 @@ import { collect } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Operation } from '../case.ts';
-import type { Parallelisms, Session } from '../session.ts';
+import type { Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import { rows, timed, topologyOf } from './common.ts';
 
-export function watermarksSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function watermarksSubject(config: Config, running: Running): Promise<Session> {
   const { delay = 0, idleAfter = 0 } = config as {
     readonly delay?: number;
     readonly idleAfter?: number;
@@ -26,14 +26,14 @@ export function watermarksSubject(config: Config, parallelisms: Parallelisms): P
         ),
       take: (driver) => ({ expect: driver.signals('out') }),
     },
-    parallelisms,
+    running,
   );
 }
 
 type Place = { readonly source: string; readonly split?: string };
 
 /** Valve: a union of sources. Combined: one source of several splits. */
-export function mergeSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function mergeSubject(config: Config, running: Running): Promise<Session> {
   const inputs = config['inputs'] as number;
   const combined = config['rule'] === 'combined';
   const placeOf = (input: number): Place =>
@@ -51,7 +51,7 @@ export function mergeSubject(config: Config, parallelisms: Parallelisms): Promis
       act: (driver, operation) => act(driver, operation, placeOf),
       take: (driver) => ({ expect: driver.signals('out') }),
     },
-    parallelisms,
+    running,
   );
 }
 

@@ -7,7 +7,7 @@ import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect, count, sum } from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 import type { Config, Json } from '../case.ts';
-import type { Found, Parallelisms, Session } from '../session.ts';
+import type { Found, Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { feedRows, rows, topologyOf, windowOf } from './common.ts';
@@ -35,7 +35,7 @@ function windowTopology(config: Config): Topology {
   });
 }
 
-export function windowSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export function windowSubject(config: Config, running: Running): Promise<Session> {
   return driverSession(
     {
       topology: windowTopology(config),
@@ -52,7 +52,7 @@ export function windowSubject(config: Config, parallelisms: Parallelisms): Promi
         expectWatermarks: driver.signals('out'),
       }),
     },
-    parallelisms,
+    running,
   );
 }
 
@@ -70,13 +70,13 @@ function assignTopology(config: Config): Topology {
  * Each element has a driver of its own, drained at once: windows of different elements must not
  * meet.
  */
-export async function assignSubject(config: Config, parallelisms: Parallelisms): Promise<Session> {
+export async function assignSubject(config: Config, running: Running): Promise<Session> {
   const topology = assignTopology(config);
   // What the language refuses is told before the first step.
   (await createDriver(topology)).close();
   let found: Json[] = [];
   const assign = async (at: number): Promise<void> => {
-    const driver = await createDriver(topology, { parallelism: parallelisms[0] ?? 1 });
+    const driver = await createDriver(topology, { parallelism: running.parallelisms[0] ?? 1 });
     await driver.push('in', event({ key: 'k', value: 1, at }));
     await driver.restore(driver.snapshot());
     await driver.advanceWatermark('max');
