@@ -68,6 +68,26 @@ describe('the services of the compose file', () => {
     expect(repositoryFiles()).toContain('deploy/docker/services.yaml');
   });
 
+  it('beside ours have the versions that the tests run', () => {
+    const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+    const pom = read('test/servers/java/pom.xml');
+    const versionOf = (name: string): string =>
+      new RegExp(`<${name}.version>(.*)</`).exec(pom)?.[1] ?? '';
+    const [, moto = ''] = /const version = '(.*)'/.exec(read('test/servers/moto.ts')) ?? [];
+    const { devDependencies } = JSON.parse(read('package.json')) as {
+      devDependencies: Record<string, string>;
+    };
+    const images = Object.values(written.services).map(({ image }) => image);
+    expect(images).toEqual(
+      expect.arrayContaining([
+        `apache/kafka:${versionOf('kafka')}`,
+        `neo4j:${versionOf('neo4j')}-community`,
+        `motoserver/moto:${moto}`,
+        `ghcr.io/etspaceman/kinesis-mock:${devDependencies['kinesis-local']}`,
+      ]),
+    );
+  });
+
   it('that wait for each other, or for one that is not there, are found', () => {
     const of = (depends: Record<string, string>): ComposeFile =>
       parseCompose(
