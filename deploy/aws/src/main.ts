@@ -2,7 +2,7 @@
  * What `cdk` runs: reads the stage that `--context stage=FILE` names, and synthesizes its stacks.
  */
 import { addStacks, createApp } from './app.ts';
-import { loadDeployment } from './deployment.ts';
+import { loadDeployment } from './load-deployment.ts';
 import { SluiceError } from './sluice.ts';
 
 try {

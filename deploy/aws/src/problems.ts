@@ -2,17 +2,30 @@
  * What cannot work although each of the two files is right by itself. Pure.
  */
 import type { Deployment } from './deployment.ts';
+import { archivedStreams, archiveOf } from './deployment.ts';
 
 /** One line a problem: where, what, and what was expected. */
 export function problemsOf(deployment: Deployment): readonly string[] {
   return [
     ...bucketProblems(deployment),
+    ...archiveProblems(deployment),
     ...tableProblems(deployment),
     ...kafkaProblems(deployment),
     ...edgeProblems(deployment),
     ...keptLong(deployment),
     ...budgetProblems(deployment),
   ];
+}
+
+/** https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html */
+const deliveryNameMaxChars = 64;
+
+function* archiveProblems(deployment: Deployment): Iterable<string> {
+  for (const stream of archivedStreams(deployment)) {
+    const name = archiveOf(deployment, stream);
+    if (name.length > deliveryNameMaxChars)
+      yield `lake.archive: the delivery stream of ${stream.name} would be called '${name}'; expected at most ${deliveryNameMaxChars} characters: use a shorter stage or kinesis_stream`;
+  }
 }
 
 function* bucketProblems({ config, stage }: Deployment): Iterable<string> {
@@ -55,8 +68,8 @@ const dayMs = 86_400_000;
 
 /** A record whose claim is gone cannot be read any more. */
 function* keptLong({ stage, streams }: Deployment): Iterable<string> {
-  for (const { name, kinesis } of streams) {
-    const days = (kinesis?.retentionMs ?? 0) / dayMs;
+  for (const { name, kinesis, kafka } of streams) {
+    const days = Math.max(kinesis.retentionMs ?? 0, kafka.retentionMs ?? 0) / dayMs;
     if (days >= stage.lake.claimsDays)
       yield `lake.claims_days: ${name} keeps records ${days} days; expected more than that`;
   }

@@ -120,6 +120,7 @@ it('has a target group where EKS may register pods, checked by the route of read
     HealthCheckPath: '/readyz',
     TargetType: 'ip',
     Port: 8_080,
+    TargetGroupAttributes: Match.arrayWith([{ Key: 'preserve_client_ip.enabled', Value: 'true' }]),
     Tags: Match.arrayWith([Match.objectLike({ Key: 'eks:eks-cluster-name' })]),
   });
 });

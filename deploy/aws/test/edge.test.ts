@@ -11,7 +11,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { expect, it, onTestFinished } from 'vitest';
 import { createAccess, refuseStream } from '../../../dist/ingest/access/access.js';
 import { systemClock } from '../../../dist/schemas/kernel/clock.js';
-import { loadDeployment } from '../src/deployment.ts';
+import { loadDeployment } from '../src/load-deployment.ts';
 import { minimalConfig, minimalStage, synthesize, withFiles } from './support.ts';
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');

@@ -3,10 +3,11 @@
  * by hand, and a budget.
  */
 import { runInNewContext } from 'node:vm';
+import { Match } from 'aws-cdk-lib/assertions';
 import { beforeAll, expect, it } from 'vitest';
-import { loadDeployment } from '../src/deployment.ts';
 import type { HourCost } from '../src/hourly-cost.ts';
 import { hourCosts } from '../src/hourly-cost.ts';
+import { loadDeployment } from '../src/load-deployment.ts';
 import type { Synthesized } from './support.ts';
 import { flightsConfig, minimalConfig, minimalStage, synthesize, withFiles } from './support.ts';
 
@@ -48,6 +49,22 @@ it('tells one topic of all alarms, and the topic the address of the stage', () =
   made.template('observability').hasResourceProperties('AWS::SNS::Subscription', {
     Protocol: 'email',
     Endpoint: 'data@shop.example',
+  });
+});
+
+it('lets CloudWatch publish, although the topic is encrypted and has a policy of its own', () => {
+  const allowed = { Effect: 'Allow', Principal: { Service: 'cloudwatch.amazonaws.com' } };
+  made.template('observability').hasResourceProperties('AWS::SNS::TopicPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([Match.objectLike({ ...allowed, Action: 'sns:Publish' })]),
+    },
+  });
+  made.template('streams').hasResourceProperties('AWS::KMS::Key', {
+    KeyPolicy: {
+      Statement: Match.arrayWith([
+        Match.objectLike({ ...allowed, Action: ['kms:Decrypt', 'kms:GenerateDataKey*'] }),
+      ]),
+    },
   });
 });
 

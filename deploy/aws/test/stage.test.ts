@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Deployment } from '../src/deployment.ts';
-import { loadDeployment } from '../src/deployment.ts';
+import { loadDeployment } from '../src/load-deployment.ts';
 import { loadStage, parseStage } from '../src/stage-file.ts';
 import type { Files } from './support.ts';
 import { minimalConfig, minimalStage, withFiles } from './support.ts';
@@ -89,6 +89,16 @@ describe('a deployment', () => {
       "edge: {certificate_arn: 'arn:aws:acm:eu-central-1:123456789012:certificate/a'}\n",
       minimalConfig,
       /^edge\.client_cidrs: is missing; expected who may send/,
+    ],
+    [
+      'lake: {archive: [shop/orders]}\n',
+      minimalConfig.replace('orders}', `orders, kinesis_stream: ${'o'.repeat(45)}}`),
+      /^lake\.archive: the delivery stream of shop\/orders would be called 'sluice-test-archive-o+'; expected at most 64/,
+    ],
+    [
+      'lake: {claims_days: 7}\n',
+      minimalConfig.replace('orders}', 'orders, kafka: {retention_h: 168}}'),
+      /^lake\.claims_days: shop\/orders keeps records 7 days; expected more than that$/,
     ],
     [
       'lake: {claims_days: 3}\n',

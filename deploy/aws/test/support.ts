@@ -9,7 +9,7 @@ import type { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Stacks } from '../src/app.ts';
 import { addStacks, createApp } from '../src/app.ts';
-import { loadDeployment } from '../src/deployment.ts';
+import { loadDeployment } from '../src/load-deployment.ts';
 
 export const minimalStage = `stage: test
 region: eu-central-1

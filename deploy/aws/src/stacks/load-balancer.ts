@@ -100,6 +100,8 @@ export class LoadBalancer extends Construct {
       protocol: elb.Protocol.TCP,
       targetType: elb.TargetType.IP,
       deregistrationDelay: deregistration,
+      // The ingress bounds what one address may do.
+      preserveClientIp: true,
       healthCheck: { protocol: elb.Protocol.HTTP, path: '/readyz', port: String(port) },
     });
     Tags.of(targets).add('eks:eks-cluster-name', cluster.clusterName);

@@ -9,6 +9,7 @@ import { CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import * as budgets from 'aws-cdk-lib/aws-budgets';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
@@ -49,6 +50,8 @@ export class ObservabilityStack extends Stack {
       masterKey: props.streams.key,
       enforceSSL: true,
     });
+    // The topic's own policy stands in place of the one that would allow it.
+    topic.grantPublish(new iam.ServicePrincipal('cloudwatch.amazonaws.com'));
     if (alarmEmail !== undefined) topic.addSubscription(new EmailSubscription(alarmEmail));
     this.#alarms(topic, props.cluster);
     this.#dashboard();

@@ -41,16 +41,14 @@ export class StreamsStack extends Stack {
       enableKeyRotation: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    // Alarms and budgets publish to a topic that the key encrypts.
+    // Alarms are published to a topic that the key encrypts:
+    // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     this.key.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'Alarms',
-        principals: ['cloudwatch', 'budgets'].map(
-          (service) => new iam.ServicePrincipal(`${service}.amazonaws.com`),
-        ),
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        principals: [new iam.ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
         resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
       }),
     );
     this.streams = new Map(
