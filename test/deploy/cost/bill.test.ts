@@ -169,6 +169,27 @@ firehose: {tables: {orders: orders-dev}}
     });
   });
 
+  it('of much: nodes, brokers and requests are as many as it needs', () => {
+    const under = load(30_000, 8_192, {
+      peakFactor: 2,
+      large: { eventsPerSecond: 10, eventBytes: 1_048_576 },
+      eventsPerRequest: 200,
+    });
+    const of = design(clicks('kafka: {retention_h: 168}'), {
+      kafka: 'brokers',
+      edge: 'api-gateway',
+    });
+    const found = told(of, under);
+    // 234.4 + 10 MiB/s, x 2 / 50 = 9.8: ten nodes; by events seven would do.
+    expect(found['EKS']).toBeCloseTo(730 * 0.1 + 10 * 730 * 0.145 * 1.12, 6);
+    // 10 MiB/s of large events, 2 for three brokers: five times three. Each keeps 168 hours of it.
+    const kept = (10 * 3_600 * 168) / 1_024;
+    expect(found['Kafka (MSK brokers)']).toBeCloseTo(15 * 730 * 0.0456 + 3 * kept * 0.1, 6);
+    // 200 events of 8,538.7 bytes on average are four times 512 KB.
+    const millions = (((30_010 * 2_628_000) / 200) * 4) / 1e6;
+    expect(found['API Gateway']).toBeCloseTo(300 + (millions - 300) * 0.9, 6);
+  });
+
   it('of a large route: on three brokers, on a cluster of its own, or as claims', () => {
     // One event of 1 MiB a second: 2,566.41 GB a month; a week of it is kept.
     const under = load(0, 1_000, { large: { eventsPerSecond: 1, eventBytes: 1_048_576 } });
