@@ -205,8 +205,8 @@ async function measureState(
     delay.disable();
     const measuredMs = performance.now() - filledMs;
     await until(async () => failed !== undefined || (await readTo(job)) === 0);
-    await closed(job, running);
     const { state } = await job.status();
+    await closed(job, running);
     const again = createJob(options);
     const openedMs = performance.now();
     await again.open();

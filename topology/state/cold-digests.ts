@@ -147,16 +147,22 @@ export class ColdDigests {
 
   clear(): void {
     for (const { segment } of this.#files.values()) this.#segments.drop(segment);
+    this.#forgetAll();
+  }
+
+  /** Nothing is in it any more. */
+  close(): void {
+    this.#forgetAll();
+    this.#segments.close();
+  }
+
+  #forgetAll(): void {
     this.#files.clear();
     this.#filter.clear();
     this.#ends.clear();
     this.#freeNumbers.length = 0;
     this.#numbers = 0;
     this.#entries = 0;
-  }
-
-  close(): void {
-    this.#segments.close();
   }
 
   #isIn({ segment, begins }: DigestFile, digest: Uint32Array, deadThrough: number): boolean {

@@ -211,7 +211,8 @@ export class FirstSeen implements StateTable {
     if (places.length === 0) return;
     const digests = new Uint32Array(places.length * 4);
     const keptTimes = new Float64Array(places.length);
-    for (const [n, place] of places.entries()) {
+    for (let n = 0; n < places.length; n++) {
+      const place = places[n] as number;
       for (let word = 0; word < 4; word++)
         digests[4 * n + word] = this.#digests.get(4 * place + word);
       keptTimes[n] = this.#times.get(place);

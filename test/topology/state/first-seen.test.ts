@@ -254,7 +254,10 @@ it('go to files once a checkpoint has them, and are found there after a restore,
   expect([restored.size, again.digests.records]).toEqual([1, 0]);
   expect(keys.filter((key) => restored.add(digestOf(key), key, 400_000))).toHaveLength(19_999);
   again.digests.close();
+  expect(table.size).toBe(20_001);
   cold.digests.close();
+  // What is asked after the end of a run reads no file.
+  expect(table.size).toBeLessThan(2_001);
   opened.length = 0;
   expect(readdirSync(folder)).toEqual([]);
 });
