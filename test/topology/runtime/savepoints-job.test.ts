@@ -3,12 +3,16 @@
  * that came after them, and that a run which is killed anywhere leaves none that is half there.
  */
 import { describe, expect, it } from 'vitest';
+import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { listSavepoints, openSavepoint } from '../../../topology/checkpoint/savepoints.ts';
 import { filesOf } from '../../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
+import type { JobOptions } from '../../../topology/index.ts';
 import { deleteSavepoint } from '../../../topology/index.ts';
 import { savepointWaitMaxMs } from '../../../topology/runtime/job-savepoints.ts';
+import { inlineWorkers } from '../../../topology/runtime/parallel/inline-workers.ts';
 import type { Run, Tables } from './savepoint-world.ts';
 import { expectedOf, flowNamed, SavepointWorld, without } from './savepoint-world.ts';
 
@@ -69,6 +73,34 @@ describe('a savepoint', () => {
     expect(made.rows('rows')).toEqual(rows);
   });
 
+  it.each([
+    [1, 2],
+    [1, 3],
+    [3, 1],
+  ])('knows nothing of parallelism: taken at %i, gone back to at %i', async (first, second) => {
+    const made = new SavepointWorld();
+    const at = (parallelism: number): Partial<JobOptions> =>
+      parallelism === 1
+        ? {}
+        : {
+            keyedWorkers: (of) =>
+              inlineWorkers(of, parallelism, { clock: manualClock(), random: seededRandom(1) }),
+          };
+    made.send(1, 20);
+    const run = await made.begin(at(first));
+    await run.pass(10);
+    await made.take(run, 'kept');
+    made.send(21, 30);
+    await run.pass(10);
+    await run.stop();
+    const before = { rows: made.rows('rows'), counts: made.rows('counts') };
+    expect(before).toEqual(await expectedOf(30));
+    const again = await made.begin({ savepoint: 'kept', ...at(second) });
+    await again.pass(20);
+    await again.stop();
+    await expectedAfter(made, before, 20, 30);
+  });
+
   it('has its own files, so that nothing which becomes of checkpoints touches it', async () => {
     const made = new SavepointWorld();
     made.send(1, 20);
@@ -108,7 +140,7 @@ describe('a savepoint', () => {
     const second = await made.take(run, 'second');
     expect(second?.checkpoint).toBeGreaterThan(first?.checkpoint ?? 0);
     const { manifest } = await openSavepoint(made.blobs, 't', 'second');
-    expect(manifest).toMatchObject({ sinks: {}, retiring: [] });
+    expect([manifest.sinks, manifest.retiring]).toEqual([{}, []]);
     await run.stop();
   });
 
@@ -147,6 +179,71 @@ describe('a savepoint', () => {
     await run.pass(10);
     expect((await numbers()).length).toBe(3);
     await run.stop();
+  });
+
+  it('takes the place of what a try before left, unless that is damaged', async () => {
+    const made = new SavepointWorld();
+    made.send(1, 10);
+    const run = await made.begin();
+    await run.pass(10);
+    const { blobs } = made.blobs;
+    blobs.set('savepoints/t/good/stray.run', Buffer.from('left'));
+    await made.take(run, 'good');
+    expect(blobs.has('savepoints/t/good/stray.run')).toBe(false);
+    const { manifest } = await openSavepoint(made.blobs, 't', 'good');
+    const [file = ''] = filesOf(manifest.state?.runs ?? []);
+    blobs.set(`savepoints/t/bad/${file}`, Buffer.from('damaged'));
+    await expect(made.take(run, 'bad')).rejects.toMatchObject({
+      code: 'checkpoint-corrupt',
+      message: `savepoints/t/bad/${file} is damaged: its SHA-256 is another one`,
+    });
+    expect(await listSavepoints(made.blobs)).toMatchObject([
+      { name: 'bad', isWhole: false },
+      { name: 'good', isWhole: true },
+    ]);
+    await deleteSavepoint(made.blobs, 't', 'bad');
+    await run.stop();
+  });
+
+  it('is none when somebody deletes files of it while it is taken', async () => {
+    const made = new SavepointWorld();
+    made.send(1, 10);
+    const run = await made.begin();
+    await run.pass(10);
+    const store = made.blobs;
+    const createIfAbsent = store.createIfAbsent.bind(store);
+    store.createIfAbsent = (key, bytes) => {
+      if (key.endsWith('/manifest.json'))
+        for (const other of [...store.blobs.keys()])
+          if (other.startsWith('savepoints/t/kept/')) store.blobs.delete(other);
+      return createIfAbsent(key, bytes);
+    };
+    await expect(made.take(run, 'kept')).rejects.toMatchObject({
+      code: 'savepoint-failed',
+      message: 'files in savepoints/t/kept/ were deleted while it was taken',
+    });
+    expect(await listSavepoints(made.blobs)).toEqual([]);
+    await run.stop();
+  });
+
+  it('is none any more once its deletion has begun', async () => {
+    const made = new SavepointWorld();
+    made.send(1, 10);
+    const run = await made.begin();
+    await run.pass(10);
+    await made.take(run, 'kept');
+    await run.stop();
+    const store = made.blobs;
+    const remove = store.delete.bind(store);
+    store.delete = (key) =>
+      key.endsWith('.run')
+        ? Promise.reject(new SluiceError('s3-failed', 'away', { retryable: true }))
+        : remove(key);
+    await expect(deleteSavepoint(store, 't', 'kept')).rejects.toMatchObject({ code: 's3-failed' });
+    expect(await listSavepoints(store)).toMatchObject([{ name: 'kept', isWhole: false }]);
+    store.delete = remove;
+    await deleteSavepoint(store, 't', 'kept');
+    expect(await listSavepoints(store)).toEqual([]);
   });
 
   it('is refused in a sentence where it cannot be taken', async () => {
