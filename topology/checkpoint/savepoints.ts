@@ -35,7 +35,9 @@ export interface SavepointInfo {
   readonly name: string;
   /** False: it was not finished, and nothing can start from it. */
   readonly isWhole: boolean;
-  /** Epoch ms; null where it is not whole. */
+  /** Why its manifest cannot be read; null where it can, or there is none. */
+  readonly problem: string | null;
+  /** Epoch ms; null where it is not known. */
   readonly takenAtMs: number | null;
   readonly checkpoint: number | null;
   readonly files: number;
@@ -166,9 +168,25 @@ export async function listSavepoints(blobs: BlobStore): Promise<readonly Savepoi
   for (const [id, [topology, name]] of found) {
     const key = manifestOf(topology, name);
     const bytes = whole.has(id) ? await blobs.get(key) : undefined;
-    all.push(infoOf(topology, name, bytes === undefined ? undefined : decodeManifest(key, bytes)));
+    all.push(readInfo(topology, name, key, bytes));
   }
   return all;
+}
+
+/** One that cannot be read must not hide the others. */
+function readInfo(
+  topology: string,
+  name: string,
+  key: string,
+  bytes: Uint8Array | undefined,
+): SavepointInfo {
+  if (bytes === undefined) return infoOf(topology, name, undefined);
+  try {
+    return infoOf(topology, name, decodeManifest(key, bytes));
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError)) throw thrown;
+    return { ...infoOf(topology, name, undefined), isWhole: true, problem: thrown.message };
+  }
 }
 
 /**
@@ -205,6 +223,7 @@ function infoOf(topology: string, name: string, manifest: Manifest | undefined):
     topology,
     name,
     isWhole: manifest !== undefined,
+    problem: null,
     takenAtMs: manifest?.createdAtMs ?? null,
     checkpoint: manifest?.checkpoint ?? null,
     files: filesOf(runs).length,

@@ -364,6 +364,11 @@ describe('a job that starts from a savepoint', () => {
       code: 'checkpoint-corrupt',
       message: `${key} is not a manifest of version 4`,
     });
+    const of = { topology: 't', name: 'kept', isWhole: true, takenAtMs: null };
+    expect(await listSavepoints(made.blobs)).toMatchObject([
+      { topology: 'other', name: 'kept', isWhole: true, problem: null },
+      { ...of, problem: `${key} is not a manifest of version 4` },
+    ]);
     made.send(31, 31);
     await running.pass(10);
     expect(running.end()).toBeUndefined();
@@ -393,6 +398,38 @@ describe('a job that starts from a savepoint', () => {
       made.blobs.blobs.set(key, bytes);
     }
     expect((await checkpointStore(made.blobs, 't').latest())?.checkpoint).toBe(newest);
+  });
+
+  it('makes visible what the run before had staged, once', async () => {
+    const made = new SavepointWorld();
+    made.send(1, 20);
+    const { connectors } = made.made;
+    let isStuck = false;
+    const run = await made.begin({
+      connectors: {
+        ...connectors,
+        sink: (node, plan, of) => {
+          const sink = connectors.sink(node, plan, of);
+          const commit = (checkpoint: number): Promise<void> =>
+            isStuck ? new Promise<void>(() => undefined) : sink.commit(checkpoint);
+          return { ...sink, commit };
+        },
+      },
+    });
+    await run.pass(10);
+    await made.take(run, 'kept');
+    isStuck = true;
+    made.send(21, 30);
+    await run.pass(10);
+    run.gate.isDead = true;
+    // Its manifest names them, and they are not visible.
+    expect(made.rows('rows')).toEqual((await expectedOf(20)).rows);
+    const back = await made.begin({ savepoint: 'kept' });
+    const staged = { rows: made.rows('rows'), counts: made.rows('counts') };
+    expect(staged).toEqual(await expectedOf(30));
+    await back.pass(20);
+    await back.stop();
+    await expectedAfter(made, staged, 20, 30);
   });
 
   it('drops what is named of its state', async () => {

@@ -125,7 +125,8 @@ async function remove(command: SavepointCommand, topology: string, name: string)
 }
 
 function lineOf(savepoint: SavepointInfo): string {
-  const { topology, name, takenAtMs, checkpoint } = savepoint;
+  const { topology, name, problem, takenAtMs, checkpoint } = savepoint;
+  if (problem !== null) return `${topology}  ${name}  ${problem}`;
   if (takenAtMs === null)
     return `${topology}  ${name}  not finished: nothing can start from it; delete it`;
   const at = new Date(takenAtMs).toISOString();
