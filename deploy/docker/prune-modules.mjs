@@ -37,10 +37,22 @@ const prebuilds = join(modules, 'fs-native-extensions', 'prebuilds');
 for (const name of readdirSync(prebuilds))
   if (name !== `${platform}-${arch}`) remove(join(prebuilds, name));
 
-// Bundles for browsers, tests, documents; plugins of a formatter that is never asked to format.
-const unused = ['bintrees/test', 'neo4j-driver/lib/browser', 'prettier/plugins'];
-for (const path of [...unused, 'uWebSockets.js/docs', 'uWebSockets.js/examples'])
-  remove(join(modules, path));
+// Bundles for browsers and old engines, tests, documents; what formats, which is never asked for; a
+// binary for another C library.
+const unused = [
+  'bintrees/test',
+  'neo4j-driver/lib/browser',
+  'prettier/internal',
+  'prettier/plugins',
+  'rxjs/dist/bundles',
+  'rxjs/dist/esm5',
+  'uWebSockets.js/docs',
+  'uWebSockets.js/examples',
+  `@koromix/koffi-${platform}-${arch}/musl_${arch}`,
+];
+for (const path of unused) remove(join(modules, path));
+for (const name of readdirSync(join(modules, 'apache-arrow')))
+  if (name.endsWith('.min.js')) remove(join(modules, 'apache-arrow', name));
 
 // Texts of licenses stay, whatever they are called, and so do the types of the language itself.
 const unread =
@@ -59,5 +71,6 @@ const native = [
   'lz4-napi',
   'snappy',
 ];
-for (const name of [...native, 'json-schema-to-typescript', 'neo4j-driver']) require(name);
+const thinned = ['apache-arrow', 'json-schema-to-typescript', 'neo4j-driver', 'rxjs'];
+for (const name of [...native, ...thinned]) require(name);
 require('esbuild').transformSync('let a: number = 1', { loader: 'ts' });

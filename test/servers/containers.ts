@@ -29,10 +29,12 @@ const leftOut = [
   './src',
   './usr/local/bin/node',
   './usr/share/doc/*',
+  './usr/share/info/*',
   './usr/share/locale/*',
   './usr/share/man/*',
-  './var/cache/apt/archives/*.deb',
+  './var/cache/apt/*',
   './var/lib/apt/lists/*',
+  './var/log/*',
 ];
 
 /** Why images cannot be built and run here, as a sentence. With CI=1 that is thrown. */
