@@ -88,7 +88,7 @@ async function writeWhole(
   return { ...noState, tables, lastTable: tables.length, runs };
 }
 
-/** The entries of the nodes that are migrated, beside all else. */
+/** The entries of the nodes that are migrated, none of which is dead, beside all else. */
 async function writeMigrated(
   state: ManifestState,
   entries: EntrySource,
@@ -96,12 +96,9 @@ async function writeMigrated(
   files: StateFiles,
 ): Promise<ManifestState> {
   let { lastTable } = state;
-  const deadThrough = { ...state.deadThrough };
   const tables = state.tables.map((table): NumberedTable => {
     if (!migrations.has(table.node)) return table;
     lastTable++;
-    const dead = deadThrough[table.number];
-    if (dead !== undefined) deadThrough[lastTable] = dead;
     return { ...table, number: lastTable };
   });
   const written = await writeRuns(entries, files, (node, name) =>
@@ -109,7 +106,7 @@ async function writeMigrated(
       ? tables.find((one) => one.node === node && one.name === name)?.number
       : undefined,
   );
-  return { ...state, tables, lastTable, deadThrough, runs: [...state.runs, ...written] };
+  return { ...state, tables, lastTable, runs: [...state.runs, ...written] };
 }
 
 /** `numberOf`: the table of an entry; undefined where it is not written. */

@@ -22,6 +22,8 @@ import { createDriver, event } from '../../../topology/testing.ts';
 import { SavepointWorld } from './savepoint-world.ts';
 
 interface Shape {
+  /** Another state, that no checkpoint has. */
+  readonly fresh?: true;
   readonly version?: number;
   readonly migrate?: (old: unknown, version: number) => unknown;
 }
@@ -52,7 +54,14 @@ function flow({ version = 1, ...given }: Shape = {}): Topology {
       .keyBy(({ user }) => user);
     users
       .process('nth', {
-        state: { n: value<unknown>(of), ids: list<unknown>(of), other: value<number>() },
+        state: {
+          n: value<unknown>(of),
+          ids: list<unknown>(of),
+          other: value<number>(),
+          ...(given.fresh === true
+            ? { fresh: value<number>({ version: 2, migrate: Number }) }
+            : {}),
+        },
         onElement: ({ id }, { state }) => {
           const before = state.n.get();
           const nth = Number(unwrap(before) ?? 0) + 1;
@@ -142,6 +151,43 @@ describe('a job whose state has a later version', () => {
     for (const node of ['nth', 'per-minute'])
       expect(numberOf(fence, node)).toBeGreaterThan(before?.state?.lastTable ?? 0);
     await next.stop();
+  });
+
+  it('writes nothing anew for a state that no checkpoint has', async () => {
+    const made = await kept();
+    const before = await checkpointStore(made.blobs, 't').latest();
+    const next = await made.begin({ topology: flow({ fresh: true }) });
+    const fence = await checkpointStore(made.blobs, 't').latest();
+    expect(fence?.state?.tables).toEqual(before?.state?.tables);
+    await next.stop();
+  });
+
+  it('gives a function nothing of a state that was dropped by name before', async () => {
+    const made = await kept();
+    const dropped = await made.begin({ topology: flow(), dropState: ['nth#ids'] });
+    await dropped.pass(3);
+    await dropped.stop();
+    const migrate = (old: unknown): unknown => {
+      if (JSON.stringify(old).includes('e4')) throw new Error('it was dropped');
+      return { is: old, from: 1 };
+    };
+    const next = await made.begin({ topology: flow({ version: 2, migrate }) });
+    made.send(7, 7);
+    await next.pass(10);
+    await next.stop();
+    expect(rowOf(made, 'e7')).toMatchObject({ nth: 3, ids: ['e7'] });
+  });
+
+  it('of a state that is gone says that alone, whatever its version was', async () => {
+    const made = await kept();
+    const later = await made.begin({ topology: flow({ version: 2, fresh: true }) });
+    made.send(7, 7);
+    await later.pass(5);
+    await later.stop();
+    const gone = made.begin({ topology: flow({ version: 2 }) });
+    await expect(gone).rejects.toMatchObject({
+      details: { misfits: [expect.objectContaining({ option: 'state.fresh' })] },
+    });
   });
 
   it('refuses an earlier version, and a function that throws or gives no JSON, and loses nothing', async () => {

@@ -131,6 +131,36 @@ describe('a savepoint', () => {
     await expectedAfter(made, before, 20, 30);
   });
 
+  it('asks every sink to keep nothing open, at once, whenever the next checkpoint was due', async () => {
+    const made = new SavepointWorld();
+    made.send(1, 10);
+    const { connectors } = made.made;
+    const asked: boolean[] = [];
+    const run = await made.begin({
+      checkpointIntervalMs: 3_600_000,
+      connectors: {
+        ...connectors,
+        sink: (node, plan, of) => {
+          const sink = connectors.sink(node, plan, of);
+          const prepare = (checkpoint: number, last: boolean): Promise<unknown> => {
+            asked.push(last);
+            return sink.prepare(checkpoint, last);
+          };
+          return { ...sink, prepare };
+        },
+      },
+    });
+    await run.pass(20);
+    expect(asked).toEqual([]);
+    const taken = made.take(run, 'now');
+    await run.pass(20);
+    expect(asked).toEqual([true, true]);
+    expect(await taken).toMatchObject({ name: 'now' });
+    await run.stop();
+    // One that is no savepoint's keeps open what it likes.
+    expect(asked.slice(2)).not.toContain(true);
+  });
+
   it('makes all output visible, and is taken of a job that has nothing new to keep', async () => {
     const made = new SavepointWorld();
     made.send(1, 10);
