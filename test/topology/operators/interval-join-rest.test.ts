@@ -16,7 +16,7 @@ import type { IntervalJoinHead } from '../../../topology/operators/interval-join
 import { IntervalJoinOperator } from '../../../topology/operators/interval-join/operator.ts';
 import type { Rejection } from '../../../topology/operators/operator.ts';
 import { noCounts } from '../../../topology/operators/operator.ts';
-import type { SealedChanges } from '../../../topology/state/entries.ts';
+import type { EntryWriter, SealedChanges } from '../../../topology/state/entries.ts';
 import { freeze } from '../../../topology/state/freeze.ts';
 import { memoryRecords } from '../../../topology/state/memory-records.ts';
 import type { RecordStore } from '../../../topology/state/records.ts';
@@ -94,6 +94,8 @@ class Played {
   #log = new EntryLog();
   #sealed: { readonly changes: SealedChanges[]; readonly head: IntervalJoinHead } | undefined;
   #head: IntervalJoinHead | undefined;
+  #writer: EntryWriter | undefined;
+  #written: EntryWriter | undefined;
 
   constructor({ lower, upper, join }: ModelBounds, maxBytes: number) {
     this.#node = {
@@ -125,6 +127,8 @@ class Played {
     this.write(Number.POSITIVE_INFINITY);
     const head = JSON.parse(JSON.stringify(this.#operator.snapshot())) as IntervalJoinHead;
     const next = this.#log.writer();
+    this.#written = this.#writer;
+    this.#writer = next;
     this.#sealed = { head, changes: this.#operator.tables.map((table) => table.seal(next)) };
   }
 
@@ -140,6 +144,11 @@ class Played {
     this.#log.finish();
     this.#head = sealed.head;
     return true;
+  }
+
+  /** Of what the last barrier sealed, those that are removed among them. */
+  get written(): number | undefined {
+    return this.#written?.entries;
   }
 
   get entries(): readonly unknown[] {
@@ -186,6 +195,7 @@ class Played {
       },
     );
     const writer = this.#log.writer();
+    this.#writer = writer;
     operator.tables.forEach((table, number) => table.begin(number, writer));
     return operator;
   }
@@ -352,4 +362,23 @@ describe('rows of an interval join at rest', () => {
     expect(pairs).toBeGreaterThan(500);
     expect(rested).toBeGreaterThan(1_000);
   });
+
+  it.each([0, Number.POSITIVE_INFINITY])(
+    'leave checkpoints by their time, with nothing that says so: %s bytes live',
+    (maxBytes) => {
+      const played = new Played({ lower: -5, upper: 5, join: 'left' }, maxBytes);
+      played.process(0, (batch) => {
+        for (let n = 0; n < 10; n++) batch.element(valueOf(n, 0), 100 + n, undefined);
+      });
+      played.seal();
+      played.write(Number.POSITIVE_INFINITY);
+      expect(played.written).toBe(10);
+      for (const side of [0, 1] as const)
+        played.process(side, (batch) => batch.control(rowKinds.watermark, 1_000));
+      expect(played.progress).toEqual({ watermark: 1_000, open: 0, next: undefined });
+      played.seal();
+      played.write(Number.POSITIVE_INFINITY);
+      expect(played.written).toBe(0);
+    },
+  );
 });
