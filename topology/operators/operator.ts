@@ -127,6 +127,11 @@ export interface Operator {
    */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
   /**
+   * Takes rows and gives nothing yet: the next `process` of the turn does, with those that it is
+   * given. Only operators that others work for have it.
+   */
+  ahead?(input: number, batch: Batch): void;
+  /**
    * Of several inputs: number `input` says in this turn that it is active again. What the others
    * say before is not to pass it.
    */

@@ -66,6 +66,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     parallelism: connections.workers?.parallelism ?? 1,
     records,
     batches: all,
+    begins: connections.begins,
     entering,
     freezes,
   });

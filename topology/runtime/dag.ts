@@ -4,7 +4,9 @@
  * Invariants:
  * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order
  *    runs the turn.
- * 2. Every node has its counters, also inside a fused stage.
+ * 2. What runs ahead of a turn is only what the turn would run first: stages of one input, with
+ *    nothing that waited outside.
+ * 3. Every node has its counters, also inside a fused stage.
  */
 import type { Batch } from '../operators/batch.ts';
 import { endOfInput, rowKinds } from '../operators/batch.ts';
@@ -15,6 +17,7 @@ import type { SourceNode } from '../operators/source/kind.ts';
 import type { StateTable } from '../state/entries.ts';
 import type { RestingPlace, StateAtRest } from '../state/records.ts';
 import { maxTime } from '../time/watermark.ts';
+import { part } from './batch-parts.ts';
 import type { Freezes } from './frozen-values.ts';
 import { freezeElements } from './frozen-values.ts';
 
@@ -54,6 +57,8 @@ export interface DagParts {
   /** Those that operators made, and will make. */
   readonly records: readonly RestingPlace[];
   readonly batches: readonly Batch[];
+  /** Told the number of a stage before it runs, where somebody asks. */
+  readonly begins: ((stage: number) => void) | undefined;
   /** Batches of sources whose elements nobody may change. */
   readonly entering: readonly Batch[];
   readonly freezes: Freezes;
@@ -73,11 +78,19 @@ export interface Dag {
    * Runs all stages over what the sources' batches hold; says whether something came out of an
    * operator that had waited.
    */
-  run(runStage?: (stage: Stage) => boolean): boolean;
+  run(runStage?: RunStage): boolean;
+  /**
+   * Runs what needs nothing but one source over what came into it since, before `run`: workers
+   * begin with it while more comes.
+   */
+  runAhead(source: SourceStage): void;
   /** Empties every batch, for the next turn. */
   clear(): void;
   close(): void;
 }
+
+/** `ahead`: the rows of its input that it has already, where it has one input. */
+type RunStage = (stage: Stage, ahead: number) => boolean;
 
 export class CompiledDag implements Dag {
   readonly sources: readonly SourceStage[];
@@ -87,9 +100,12 @@ export class CompiledDag implements Dag {
   readonly parallelism: number;
   readonly #records: readonly RestingPlace[];
   readonly #batches: readonly Batch[];
+  readonly #begins: DagParts['begins'];
   readonly #entering: readonly Batch[];
   readonly #freezes: Freezes;
   #at: Stage | undefined;
+  /** Rows of its input that a stage has in this turn already. */
+  readonly #ahead = new Map<Stage, number>();
 
   constructor(parts: DagParts) {
     const { sources, stages, sinks, counts, parallelism, records, batches, entering, freezes } =
@@ -100,6 +116,7 @@ export class CompiledDag implements Dag {
     this.counts = counts;
     this.parallelism = parallelism;
     this.#records = records;
+    this.#begins = parts.begins;
     this.#batches = batches;
     this.#entering = entering;
     this.#freezes = freezes;
@@ -118,20 +135,45 @@ export class CompiledDag implements Dag {
     return this.#at;
   }
 
-  run(runStage: (stage: Stage) => boolean = runStageAtOnce): boolean {
+  run(runStage: RunStage = runStageAtOnce): boolean {
     let polled = false;
     for (const batch of this.#entering) freezeElements(batch, this.#freezes);
-    for (const stage of this.stages) {
+    for (const [number, stage] of this.stages.entries()) {
       this.#at = stage;
+      this.#begins?.(number);
       if (stage.inputs.length > 1) wakeInputs(stage);
-      if (runStage(stage)) polled = true;
+      if (runStage(stage, this.#ahead.get(stage) ?? 0)) polled = true;
       for (const batch of stage.frozen) freezeElements(batch, this.#freezes);
     }
     return polled;
   }
 
+  runAhead({ out: source }: SourceStage): void {
+    if (this.#entering.includes(source)) freezeElements(source, this.#freezes);
+    const given = new Set([source]);
+    for (const [number, stage] of this.stages.entries()) {
+      const { operator, inputs, out, frozen } = stage;
+      const [input, another] = inputs;
+      if (input === undefined || another !== undefined || !given.has(input)) continue;
+      // What waited outside is given before anything of this turn.
+      if (operator.poll !== undefined) continue;
+      this.#at = stage;
+      this.#begins?.(number);
+      const rows = part(input, this.#ahead.get(stage) ?? 0, input.length);
+      this.#ahead.set(stage, input.length);
+      if (operator.ahead !== undefined) {
+        operator.ahead(0, rows);
+        continue;
+      }
+      operator.process(0, rows, out);
+      for (const batch of frozen) freezeElements(batch, this.#freezes);
+      for (const batch of out) given.add(batch);
+    }
+  }
+
   clear(): void {
     for (const batch of this.#batches) batch.clear();
+    this.#ahead.clear();
   }
 
   close(): void {
@@ -140,11 +182,11 @@ export class CompiledDag implements Dag {
   }
 }
 
-function runStageAtOnce({ operator, inputs, out }: Stage): boolean {
+function runStageAtOnce({ operator, inputs, out }: Stage, ahead: number): boolean {
   const polled = operator.poll?.(out) === true;
   for (let input = 0; input < inputs.length; input++) {
     const batch = inputs[input] as Batch;
-    if (batch.length > 0) operator.process(input, batch, out);
+    if (batch.length > 0) operator.process(input, part(batch, ahead, batch.length), out);
   }
   return polled;
 }

@@ -92,6 +92,7 @@ export function compileOperators(
     freezes,
     room: { recordStore, liveStateMaxBytes, digestSegments },
     workers,
+    begins: workers && ((stage) => rejections.begin(stage)),
     ...seen,
   });
   return { topology: seen.topology, dag, isolation };

@@ -18,6 +18,7 @@ import { rowKinds } from '../operators/batch.ts';
 import type { SourceNode } from '../operators/source/kind.ts';
 import type { CheckpointCycle } from './checkpoint-cycle.ts';
 import type { Cursor } from './cursor.ts';
+import type { SourceStage } from './dag.ts';
 import { endInput } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
@@ -38,6 +39,21 @@ export interface TurnOptions {
   readonly time: TickTime;
   readonly watch: JobWatch;
   readonly cycle: CheckpointCycle;
+}
+
+/** Into so many parts the records of a turn are divided where workers begin with the first. */
+const turnParts = 4;
+const partMinRecords = 4;
+
+function partsOf(
+  records: readonly IncomingRecord[],
+  parallelism: number,
+): readonly (readonly IncomingRecord[])[] {
+  if (parallelism === 1) return [records];
+  const size = Math.max(partMinRecords, Math.ceil(records.length / turnParts));
+  return Array.from({ length: Math.ceil(records.length / size) }, (_, n) =>
+    records.slice(n * size, (n + 1) * size),
+  );
 }
 
 export class JobTurns {
@@ -149,14 +165,13 @@ export class JobTurns {
     const { dag, isolation, rejections } = this.#parts;
     isolation.enter(cursor.key, records, alone);
     const counts = present(dag.counts.get(cursor.source.id), 'the counts of a source');
-    enterRecords(
-      cursor,
-      records,
-      this.#outOf(cursor.source),
-      counts,
-      rejections.reject,
-      isolation.asideOf(cursor.key),
-    );
+    const aside = isolation.asideOf(cursor.key);
+    const source = this.#stageOf(cursor.source);
+    for (const some of partsOf(records, dag.parallelism)) {
+      rejections.begin(-1);
+      enterRecords(cursor, some, source.out, counts, rejections.reject, aside);
+      if (dag.parallelism > 1) dag.runAhead(source);
+    }
     this.#cycle.changed();
     this.#watch.read();
   }
@@ -174,12 +189,19 @@ export class JobTurns {
   }
 
   #outOf(source: SourceNode): Batch {
+    return this.#stageOf(source).out;
+  }
+
+  #stageOf(source: SourceNode): SourceStage {
     const { sources } = this.#parts.dag;
-    return present(sources.find(({ node }) => node === source)?.out, 'the output of a source');
+    return present(
+      sources.find(({ node }) => node === source),
+      'the stage of a source',
+    );
   }
 
   async #runDag(): Promise<void> {
-    const { dag, sinks, tables, isolation, keyExamples } = this.#parts;
+    const { dag, sinks, tables, isolation, keyExamples, rejections } = this.#parts;
     isolation.runs();
     if (dag.run() || this.#schedule.hasPassed()) this.#cycle.changed();
     keyExamples.look();
@@ -188,7 +210,9 @@ export class JobTurns {
       dag.stages.some(({ operator }) => operator.isFull === true) || sinks.isFull || tables.isFull;
     this.#schedule.hold(this.#isPaused);
     isolation.writes();
+    rejections.begin(dag.stages.length);
     if (await this.#watch.waitingFor(sinks.write())) this.#cycle.changed();
+    rejections.begin(-1);
     isolation.over();
     dag.clear();
   }

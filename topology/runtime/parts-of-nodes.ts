@@ -32,6 +32,8 @@ export interface DagConnections {
   readonly room?: StateRoom;
   /** Those that run the keyed nodes, with operators of their own. */
   readonly workers?: WorkerCalls | undefined;
+  /** Told the number of a stage before it runs. */
+  readonly begins?: ((stage: number) => void) | undefined;
   /** What a node's check of schemas is called by, where somebody watches. */
   readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
 }

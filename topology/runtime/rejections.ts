@@ -105,6 +105,9 @@ export class Rejections implements ElementBatch {
   readonly values: RejectedEvent[] = [];
   readonly timestamps: number[] = [];
   readonly origins: (Provenance | undefined)[] = [];
+  /** By the stage that rejected each. */
+  readonly #stages: number[] = [];
+  #stage = -1;
   /** Since the job began. */
   total = 0;
   readonly reject: Reject;
@@ -119,7 +122,16 @@ export class Rejections implements ElementBatch {
       // A record of somebody else may say anything.
       this.timestamps.push(typeof receivedMs === 'number' ? receivedMs : nowMs);
       this.origins.push(undefined);
+      this.#stages.push(this.#stage);
     };
+  }
+
+  /**
+   * What is rejected from now on is of that stage: what came ahead of its turn leaves in the order
+   * of the stages.
+   */
+  begin(stage: number): void {
+    this.#stage = stage;
   }
 
   get length(): number {
@@ -128,12 +140,15 @@ export class Rejections implements ElementBatch {
 
   /** What was collected; this one is empty afterwards. */
   take(): ElementBatch {
+    const stages = this.#stages;
+    const order = [...stages.keys()].sort((a, b) => (stages[a] as number) - (stages[b] as number));
     const taken = {
       length: this.length,
-      values: [...this.values],
-      timestamps: [...this.timestamps],
+      values: order.map((index) => this.values[index] as RejectedEvent),
+      timestamps: order.map((index) => this.timestamps[index] as number),
       origins: [...this.origins],
     };
+    this.#stages.length = 0;
     this.values.length = 0;
     this.timestamps.length = 0;
     this.origins.length = 0;

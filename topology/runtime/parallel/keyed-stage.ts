@@ -23,10 +23,16 @@ import { thrownOfFailure } from './keyed-workers.ts';
 import { mergeRejections, mergeRows } from './merge-rows.ts';
 import { RemoteTable } from './remote-table.ts';
 import { splitRows } from './split-rows.ts';
-import type { WorkerCalls } from './worker-calls.ts';
+import type { Begun, WorkerCalls } from './worker-calls.ts';
 
 const noRows = new Batch();
 const nothingThrown: ReadonlyMap<number, unknown> = new Map();
+
+interface Ahead {
+  readonly begun: Begun<'run'>;
+  readonly batch: Batch;
+  readonly thrown: ReadonlyMap<number, unknown>;
+}
 
 export class KeyedStage implements Operator {
   readonly tables: readonly RemoteTable[];
@@ -36,6 +42,8 @@ export class KeyedStage implements Operator {
   readonly #reads: KeyedReads;
   /** By input. */
   readonly #keys: readonly Call[];
+  /** What workers have, in the order in which they were given it. */
+  readonly #ahead: Ahead[] = [];
 
   constructor(node: PlanNode, parts: NodeParts, calls: WorkerCalls) {
     const kind = kindOf(node);
@@ -68,17 +76,23 @@ export class KeyedStage implements Operator {
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {
+    if (batch.length > 0) this.ahead(input, batch);
+    for (const { begun, batch: sent, thrown } of this.#ahead.splice(0))
+      this.#take(this.#calls.end(begun), sent, thrown, out);
+  }
+
+  ahead(input: number, batch: Batch): void {
     const node = this.#node.id;
     const keyOf = present(this.#keys[input], 'the key of an input');
     const { parts, thrown } = splitRows(batch, this.#calls.parallelism, keyOf, this.#reads);
     this.#sendTables();
-    const answers = this.#calls.askAll<'run'>((worker) => ({
+    const begun = this.#calls.begin<'run'>((worker) => ({
       kind: 'run',
       node,
       input,
       sent: present(parts[worker], 'the part of a worker'),
     }));
-    this.#take(answers, batch, thrown, out);
+    this.#ahead.push({ begun, batch, thrown });
   }
 
   wake(input: number, out: readonly Batch[]): void {

@@ -4,8 +4,8 @@
  * Everything is structured-clonable.
  *
  * Invariants:
- * 1. A worker answers each request once, in the order in which they were posted. A run that ended
- *    leaves answers that nobody took: who takes a later one drops them.
+ * 1. A worker answers each request once. Answers are taken in any order; a run that ended leaves
+ *    some that nobody takes.
  * 2. Waiting for an answer keeps the coordinator's thread: a turn is as synchronous as with one
  *    thread, and the gap between two turns is the barrier of all workers.
  * 3. A worker that is gone answers nothing: who made the workers ends the coordinator then.
@@ -21,8 +21,10 @@ export interface KeyedWorkers {
   readonly parallelism: number;
   /** Gives the number of the call. */
   post(worker: number, request: WorkerRequest): number;
-  /** Waits for the answer of a worker to a call, and drops those of earlier ones. */
+  /** Waits for the answer of a worker to a call; once for each. */
   take(worker: number, call: number): WorkerAnswer;
+  /** Nobody takes what was posted before. */
+  forget(): void;
 }
 
 /** Which rows of a batch a worker is given, by column. */

@@ -17,6 +17,12 @@ type Answer<R> =
   | Extract<WorkerAnswer, { readonly is: 'failed' }>;
 type AnswerOf<K extends WorkerRequest['kind']> = Answer<WorkerResults[K]>;
 
+/** What was asked, by worker, and is not answered yet. */
+export interface Begun<K extends WorkerRequest['kind']> {
+  readonly calls: readonly number[];
+  readonly kind?: K;
+}
+
 /** Requests of a worker that wait for their answers while more are told. */
 const toldMax = 4;
 
@@ -25,6 +31,7 @@ export function openWorkers(
   workers: KeyedWorkers,
   how: Pick<RequestOf<'open'>, 'freezes' | 'rejectsFailing'>,
 ): WorkerCalls {
+  workers.forget();
   const calls = new WorkerCalls(workers);
   const { parallelism } = workers;
   calls.askAll<'open'>((worker) => ({ kind: 'open', worker, parallelism, ...how }));
@@ -54,8 +61,20 @@ export class WorkerCalls {
   askEach<K extends WorkerRequest['kind']>(
     requestOf: (worker: number) => RequestOf<K>,
   ): readonly AnswerOf<K>[] {
+    return this.#take(this.begin(requestOf));
+  }
+
+  /** Asks, and does not wait: `end` does. */
+  begin<K extends WorkerRequest['kind']>(requestOf: (worker: number) => RequestOf<K>): Begun<K> {
     for (const worker of this.#told.keys()) this.#settle(worker);
-    const calls = this.#told.map((_, worker) => this.#workers.post(worker, requestOf(worker)));
+    return { calls: this.#told.map((_, worker) => this.#workers.post(worker, requestOf(worker))) };
+  }
+
+  end<K extends WorkerRequest['kind']>(begun: Begun<K>): readonly WorkerResults[K][] {
+    return this.#take(begun).map(resultOf);
+  }
+
+  #take<K extends WorkerRequest['kind']>({ calls }: Begun<K>): readonly AnswerOf<K>[] {
     return calls.map((call, worker) => this.#workers.take(worker, call) as AnswerOf<K>);
   }
 

@@ -37,6 +37,12 @@ const keyOf = ({ data }: Event): string => {
   return data.k as string;
 };
 
+/** Rejected before it comes to any keyed node. */
+const fine = (data: Row): Row => {
+  if (data.n === 11) throw new Error('eleven');
+  return data;
+};
+
 const collected = aggregator({
   create: () => [] as number[],
   add: (all: number[], { data }: Event) => {
@@ -56,7 +62,7 @@ export function severalTo(sink: (id: string) => SinkDefinition<unknown>): Topolo
     const [left, right] = ['left', 'right'].map((id) =>
       t
         .source(id, stream('a/s'))
-        .map(({ data }): Event => ({ data: data as Row }))
+        .map(({ data }): Event => ({ data: fine(data as Row) }))
         .eventTime(`${id}-time`, ({ data }) => data.at, { outOfOrderness: 5, idleAfter: 1_000 }),
     );
     if (left === undefined || right === undefined) return;
