@@ -6,50 +6,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { present } from '../../../schemas/kernel/assert.ts';
-import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { seededRandom } from '../../../schemas/kernel/random.ts';
-import type { Stream, Topology } from '../../../topology/index.ts';
+import type { Topology } from '../../../topology/index.ts';
 import {
   aggregator,
   approxDistinct,
   avg,
-  collect,
   count,
   list,
   max,
   session,
   sliding,
-  stream,
   sum,
-  topology,
   tumbling,
   value,
 } from '../../../topology/index.ts';
 import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
-import type { Operator, Rejection } from '../../../topology/operators/operator.ts';
-import { compileDag } from '../../../topology/runtime/compile-dag.ts';
-import type { Dag } from '../../../topology/runtime/dag.ts';
-import type { SnapshotEntry } from '../../../topology/runtime/driver/driven-state.ts';
-import { DrivenState } from '../../../topology/runtime/driver/driven-state.ts';
-import { memoryRecords } from '../../../topology/state/memory-records.ts';
-import type { RecordStore } from '../../../topology/state/records.ts';
-
-interface Row {
-  readonly k: string | number | readonly (string | number)[];
-  readonly n: number;
-}
-
-const id = 'node';
-
-function built<T>(build: (rows: Stream<Row>) => Stream<T>): Topology {
-  return topology('rests', { version: 1, owner: 'test/rests' }, (t) => {
-    const rows = t
-      .source('in', stream('test/rows'))
-      .eventTime('time', () => 0, { outOfOrderness: 0, idleAfter: 0 })
-      .map((e) => e.data as Row);
-    build(rows).sinkTo('out', collect());
-  });
-}
+import type { Row } from './rest-play.ts';
+import { built, id, Play } from './rest-play.ts';
 
 const aggregates = {
   rows: count(),
@@ -148,87 +121,6 @@ const topologies: Readonly<Record<string, Topology>> = {
   process: processed,
 };
 
-/** One operator of its own. */
-class Play {
-  readonly #topology: Topology;
-  readonly #liveStateMaxBytes: number;
-  readonly #out = new Batch();
-  readonly #rejected: Rejection[] = [];
-  #stores: RecordStore[] = [];
-  #rested = 0;
-  #dag: Dag;
-  #state: DrivenState;
-
-  constructor(of: Topology, liveStateMaxBytes: number) {
-    this.#topology = of;
-    this.#liveStateMaxBytes = liveStateMaxBytes;
-    this.#dag = this.#compiled();
-    this.#state = new DrivenState(this.#dag);
-  }
-
-  #compiled(): Dag {
-    this.#stores = [];
-    const dag = compileDag(this.#topology, (rejection) => this.#rejected.push(rejection), {
-      tables: new Map(),
-      lookups: new Map(),
-      host: { clock: manualClock(), random: seededRandom(1), wake: () => undefined },
-      freezes: 'all',
-      room: {
-        liveStateMaxBytes: this.#liveStateMaxBytes,
-        recordStore: () => {
-          const store = memoryRecords();
-          this.#stores.push(store);
-          return store;
-        },
-      },
-    });
-    const stages = dag.stages.filter(({ nodes }) => nodes[0]?.id === id);
-    return { ...dag, stages, counts: dag.counts } as Dag;
-  }
-
-  get #operator(): Operator {
-    return present(this.#dag.stages[0], 'a stage').operator;
-  }
-
-  /** Records at rest. */
-  get records(): number {
-    return this.#stores.reduce((all, { records }) => all + records, 0);
-  }
-
-  /** The most that there were. */
-  get rested(): number {
-    return this.#rested;
-  }
-
-  turn(batch: Batch): unknown {
-    this.#out.clear();
-    this.#operator.process(0, batch, [this.#out]);
-    this.#rested = Math.max(this.#rested, this.records);
-    const { kinds, values, timestamps, origins } = this.#out;
-    const seen = { kinds, values, timestamps, origins: origins.map((origin) => origin?.derived) };
-    return structuredClone({
-      ...seen,
-      rejected: this.#rejected.splice(0).map(({ origin, ...rest }) => ({ ...rest, at: !origin })),
-      counts: this.#dag.counts.get(id),
-      progress: this.#operator.progress,
-      size: this.#operator.tables?.map(({ size }) => size),
-    });
-  }
-
-  snapshot(): readonly [head: unknown, entries: readonly SnapshotEntry[]] {
-    return [structuredClone(this.#operator.snapshot?.()), this.#state.take()];
-  }
-
-  restore([head, entries]: readonly [unknown, readonly SnapshotEntry[]]): void {
-    const counts = this.#dag.counts.get(id);
-    this.#dag = this.#compiled();
-    Object.assign(this.#dag.counts.get(id) ?? {}, counts);
-    this.#state = new DrivenState(this.#dag);
-    this.#operator.restore?.(head as never);
-    this.#state.restore(entries);
-  }
-}
-
 const keys: readonly Row['k'][] = ['a', 'b', 'a\nb', '', 7, ['t', 1], '\ud800', 'é'];
 type Item =
   | { readonly k: Row['k']; readonly n: number; readonly at: number }
@@ -299,5 +191,206 @@ describe.each(Object.entries(topologies))('%s', (_name, of) => {
       { numRuns: 60 },
     );
     expect(rested).toBeGreaterThan(100);
+  });
+});
+
+describe('windows and keys at rest', () => {
+  const many = 5_000;
+  const keyOf = (n: number): string => `key ${(n * 7_919) % many}`;
+  const all = (at: number): Batch => {
+    const batch = new Batch();
+    for (let n = 0; n < many; n++) batch.element({ k: keyOf(n), n }, at, undefined);
+    return batch;
+  };
+  const watermark = (at: number): Batch => {
+    const batch = new Batch();
+    batch.control(rowKinds.watermark, at);
+    return batch;
+  };
+
+  it('come to life one after the other, of many that are due at one time, and rest again', () => {
+    let [live, fired] = [0, 0];
+    const of = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, tumbling(100), { allowedLateness: 100 })
+          .aggregate({
+            live: aggregator<Row, number, number>({
+              create: () => 0,
+              add: (n) => n + 1,
+              merge: (a, b) => a + b,
+              result: (n) => {
+                fired++;
+                live = Math.max(live, many - play.records);
+                return n;
+              },
+            }),
+          }).out,
+    );
+    const play = new Play(of, 0);
+    play.turn(all(50));
+    expect(play.records).toBe(many);
+    const { values } = play.turn(watermark(99)) as {
+      values: readonly ({ key: string } | undefined)[];
+    };
+    const keys = values.flatMap((row) => row?.key ?? []);
+    expect(keys).toEqual([...keys].sort());
+    expect([fired, keys.length, play.records]).toEqual([many, many, many]);
+    expect(live).toBeLessThan(10);
+    play.turn(watermark(199));
+    expect(play.records).toBe(0);
+  });
+
+  it('of a process too, whose timers are set again', () => {
+    let live = 0;
+    const of = built((rows) =>
+      rows
+        .keyBy((row) => row.k)
+        .process(id, {
+          state: { n: value<number>() },
+          onElement: ({ n }, { state, timers, timestamp }): readonly number[] => {
+            state.n.set(n);
+            timers.event(timestamp + 10);
+            return [];
+          },
+          onTimer: ({ at }, { timers }): readonly number[] => {
+            live = Math.max(live, many - play.records);
+            if (at < 70) timers.event(at + 10);
+            return [at];
+          },
+        }),
+    );
+    const play = new Play(of, 0);
+    play.turn(all(50));
+    const { timestamps } = play.turn(watermark(65)) as { timestamps: readonly number[] };
+    expect([timestamps.length, play.records]).toEqual([many + 1, many]);
+    expect(live).toBeLessThan(10);
+    const later = play.turn(watermark(80)) as { timestamps: readonly number[] };
+    expect(later.timestamps.length).toBe(many + 1);
+  });
+
+  it('rest while a large batch is still read', () => {
+    let live = 0;
+    const of = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, tumbling(100))
+          .aggregate({
+            n: sum(({ n }: Row) => {
+              live = Math.max(live, n - play.records);
+              return 1;
+            }),
+          }).out,
+    );
+    const play = new Play(of, 0);
+    play.turn(all(50));
+    expect(live).toBeGreaterThan(1_000);
+    expect(live).toBeLessThan(2_000);
+  });
+
+  it('stay live as long as they are used, where others are not', () => {
+    const of = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, tumbling(100))
+          .aggregate({ n: count() }).out,
+    );
+    const play = new Play(of, 600_000);
+    const batchOfTurn = (turn: number): Batch => {
+      const batch = new Batch();
+      for (let n = 0; n < 50; n++) {
+        batch.element({ k: 'hot', n }, 50, undefined);
+        batch.element({ k: `cold ${turn} ${n}`, n }, 50, undefined);
+      }
+      return batch;
+    };
+    for (let turn = 0; turn < 40; turn++) play.turn(batchOfTurn(turn));
+    expect(play.records).toBeGreaterThan(1_000);
+    expect(play.rests.filter((record) => record.includes('hot'))).toEqual([]);
+  });
+
+  it('have what a topology of before wrote, under its aggregates and its early firing', () => {
+    const shape = tumbling(100);
+    const parts = {
+      n: count(),
+      a: sum((row: Row) => row.n),
+      b: max((row: Row) => row.n),
+    };
+    const before = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, shape, { early: 10, allowedLateness: 50 })
+          .aggregate({ a: parts.a, n: parts.n }).out,
+    );
+    const after = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, shape, { early: 15, allowedLateness: 50 })
+          .aggregate({ b: parts.b, n: parts.n, a: parts.a }).out,
+    );
+    const elements = (at: number): Batch => {
+      const batch = new Batch();
+      for (let n = 0; n < 20; n++) batch.element({ k: `k${n % 3}`, n }, at + 7 * n, undefined);
+      return batch;
+    };
+    const [first, ...others] = budgets.map((budget) => {
+      const old = new Play(before, budget);
+      old.turn(elements(0));
+      old.turn(watermark(31));
+      let snapshot = old.snapshot();
+      const seen: unknown[] = [snapshot];
+      for (const at of [20, 33, 47]) {
+        const play = new Play(after, budget);
+        play.restore(snapshot);
+        seen.push(play.turn(elements(at)), play.turn(watermark(at + 20)));
+        snapshot = play.snapshot();
+        seen.push(snapshot);
+      }
+      const last = new Play(after, budget);
+      last.restore(snapshot);
+      seen.push(last.turn(watermark(1_000)));
+      return seen;
+    });
+    for (const other of others) expect(other).toEqual(first);
+    expect(JSON.stringify(first)).toContain('"timing":"early"');
+  });
+
+  it('of an accumulator that is no JSON stay live, and their panes are rejected as ever', () => {
+    const of = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, tumbling(100))
+          .aggregate({
+            // Too large to be looked at whole with each element.
+            all: aggregator<Row, { list: unknown[] }, number>({
+              create: () => ({ list: [] }),
+              add: (kept, { n }) => {
+                for (let i = 0; i < 2_000; i++)
+                  kept.list.push(i === 5 && n === 1 ? new Date(0) : i);
+                return kept;
+              },
+              merge: (a, b) => ({ list: [...a.list, ...b.list] }),
+              result: ({ list: kept }) => kept.length,
+            }),
+          }).out,
+    );
+    const play = new Play(of, 0);
+    const batch = new Batch();
+    batch.element({ k: 'odd', n: 1 }, 5, undefined);
+    batch.element({ k: 'whole', n: 0 }, 5, undefined);
+    play.turn(batch);
+    expect(play.records).toBe(1);
+    const { rejected, values } = play.turn(watermark(99)) as {
+      rejected: readonly { code: string }[];
+      values: readonly ({ all: number } | undefined)[];
+    };
+    expect(rejected.map(({ code }) => code)).toEqual(['function-result']);
+    expect(values.flatMap((row) => row?.all ?? [])).toEqual([2_000]);
   });
 });

@@ -17,8 +17,8 @@ import { minTime } from '../../time/watermark.ts';
 import type { WindowAggregates } from './window-aggregates.ts';
 import type { KeyWindows, OpenWindow } from './window-state.ts';
 import { newKeyWindows, newWindow } from './window-state.ts';
-import type { RestoredWindow } from './window-table.ts';
-import { WindowTable } from './window-table.ts';
+import type { WindowEntry } from './window-table.ts';
+import { readRecord, recordOf, WindowTable } from './window-table.ts';
 import type { WindowTimes } from './window-times.ts';
 
 export interface WindowKeysOptions extends Omit<RestingKeysOptions, 'timers'> {
@@ -51,7 +51,7 @@ export class WindowKeys {
       node,
       aggregates: aggregates.all,
       times,
-      restored: (key, window) => this.#restored(key, window),
+      restored: (key, entry) => this.#restored(key, entry),
     });
     this.#resting = new RestingKeys({ store, random, timers: 1 });
     this.#due = new DueKeys(this.#resting, timer, times.timers, '\n', (key) => this.#wake(key));
@@ -128,13 +128,22 @@ export class WindowKeys {
     }
     this.#live.delete(owner.text);
     for (const [index, window] of windows.entries()) {
-      this.#keepRecord(window, timerOf(window), records[index] as string);
+      this.#keep(owner.text, window, timerOf(window), records[index] as string);
       this.#times.cancel(window);
     }
   }
 
-  #keepRecord(window: OpenWindow, at: number, record: string): void {
-    this.#resting.add(window.owner.text, record, [this.#times.firstOf(window, at)]);
+  #keep(key: string, window: Pick<OpenWindow, 'early' | 'end'>, at: number, record: string): void {
+    this.#resting.add(key, record, [this.#times.firstOf(window, at)]);
+  }
+
+  #windowOf(owner: KeyWindows, entry: WindowEntry): OpenWindow {
+    const { id, start, end, fired, changed, early } = entry;
+    const accumulators = this.table.accumulatorsOf(entry);
+    const made = newWindow(owner, start, end);
+    const window = { ...made, id, fired, changed, early, accumulators, entered: true };
+    this.table.keep(window);
+    return window;
   }
 
   #wake(key: string): KeyWindows | undefined {
@@ -142,9 +151,8 @@ export class WindowKeys {
     if (records.length === 0) return undefined;
     const owner = newKeyWindows(decodeKey(key), key);
     for (const record of records) {
-      const [restored, at] = this.table.wake(record);
-      const window = windowOf(owner, restored);
-      this.table.woken(window);
+      const [entry, at] = readRecord(record);
+      const window = this.#windowOf(owner, entry);
       owner.windows.insert(window);
       this.#times.planAt(window, at);
     }
@@ -153,15 +161,20 @@ export class WindowKeys {
   }
 
   /** A window of a checkpoint. Where its key is at rest, or too much is live, it rests at once. */
-  #restored(key: string, restored: RestoredWindow): void {
+  #restored(key: string, entry: WindowEntry): void {
     const live = this.#live.get(key);
     const owner = live ?? newKeyWindows(decodeKey(key), key);
-    const window = windowOf(owner, restored);
-    window.early = this.#times.earlyAfterRestore(window);
-    this.table.keep(window);
-    if (live === undefined && (this.#resting.has(key) || this.#isOver())) {
-      const at = this.#times.nextOf(window);
-      this.#keepRecord(window, at, this.table.rest(window, at));
+    const early = this.#times.earlyAfterRestore(entry);
+    this.table.count();
+    const rests = live === undefined && (this.#resting.has(key) || this.#isOver());
+    const at = this.#times.nextOf(entry);
+    if (rests && early === entry.early) {
+      this.#keep(key, entry, at, recordOf(entry.id, at, entry.text));
+      return;
+    }
+    const window = this.#windowOf(owner, { ...entry, early });
+    if (rests) {
+      this.#keep(key, window, at, this.table.rest(window, at));
       return;
     }
     this.#live.set(key, owner);
@@ -171,8 +184,3 @@ export class WindowKeys {
 }
 
 const timerOf = ({ timer: of }: OpenWindow): number => of?.at ?? Number.POSITIVE_INFINITY;
-
-function windowOf(owner: KeyWindows, restored: RestoredWindow): OpenWindow {
-  const { start, end } = restored;
-  return { ...newWindow(owner, start, end), ...restored, entered: true };
-}

@@ -42,18 +42,21 @@ export function windowEntryKey(id: number, key: string): string {
   return `${id}\n${key}`;
 }
 
-/** What of a window's entry its operator makes a window of. */
-export type RestoredWindow = Pick<
-  OpenWindow,
-  'id' | 'start' | 'end' | 'fired' | 'changed' | 'early' | 'accumulators'
->;
+/** A window's entry, whose accumulators are not decoded yet. */
+export interface WindowEntry
+  extends Pick<OpenWindow, 'id' | 'start' | 'end' | 'fired' | 'changed' | 'early'> {
+  readonly layout: number;
+  readonly encoded: readonly unknown[] | null;
+  /** All of it. */
+  readonly text: string;
+}
 
 export interface WindowTableOptions {
   readonly node: string;
   readonly aggregates: Aggregates;
   readonly times: WindowTimes;
   /** Takes a window of a checkpoint, of the key with this text. */
-  readonly restored: (key: string, window: RestoredWindow) => void;
+  readonly restored: (key: string, entry: WindowEntry) => void;
 }
 
 export class WindowTable implements StateTable {
@@ -132,15 +135,16 @@ export class WindowTable implements StateTable {
   restore({ key, value }: Entry): void {
     const text = textOf(key);
     const at = text.indexOf('\n');
-    this.#options.restored(
-      text.slice(at + 1),
-      this.#read(Number(text.slice(0, at)), textOf(value)),
-    );
+    this.#options.restored(text.slice(at + 1), entryOf(Number(text.slice(0, at)), textOf(value)));
   }
 
-  /** A window of a checkpoint is in state. */
-  keep(window: OpenWindow): void {
+  /** A window of a checkpoint comes into the state. */
+  count(): void {
     this.size++;
+  }
+
+  /** One of an entry is live. */
+  keep(window: OpenWindow): void {
     this.#changed.restored(window);
   }
 
@@ -154,40 +158,14 @@ export class WindowTable implements StateTable {
    * no text.
    */
   rest(window: OpenWindow, at: number): string {
-    return `${window.id} ${at}\n${this.#changed.rest(window)}`;
+    return recordOf(window.id, at, this.#changed.rest(window));
   }
 
-  /** What `rest` gave, as it was. */
-  wake(record: string): readonly [window: RestoredWindow, at: number] {
-    const line = record.indexOf('\n');
-    const [id, at] = record.slice(0, line).split(' ').map(Number) as [number, number];
-    return [this.#read(id, record.slice(line + 1)), at];
-  }
-
-  /** A window that was at rest is live. */
-  woken(window: OpenWindow): void {
-    this.#changed.restored(window);
-  }
-
-  #read(id: number, text: string): RestoredWindow {
-    const [layout, start, end, fired, changed, early, accumulators] = JSON.parse(
-      text,
-    ) as EncodedWindow;
-    return {
-      id,
-      start,
-      end,
-      fired,
-      changed: changed === 1,
-      early: early ?? undefined,
-      accumulators: accumulators === null ? undefined : this.#decoded(layout, accumulators),
-    };
-  }
-
-  #decoded(layout: number, accumulators: readonly unknown[]): unknown[] {
+  accumulatorsOf({ layout, encoded }: WindowEntry): unknown[] | undefined {
+    if (encoded === null) return undefined;
     return this.#options.aggregates.map(({ aggregator }, index) => {
       const at = this.#places[layout]?.[index] ?? -1;
-      return at < 0 ? aggregator.create() : aggregator.decode(accumulators[at]);
+      return at < 0 ? aggregator.create() : aggregator.decode(encoded[at]);
     });
   }
 
@@ -206,4 +184,30 @@ export class WindowTable implements StateTable {
     ];
     return jsonOf(node, encoded);
   }
+}
+
+function entryOf(id: number, text: string): WindowEntry {
+  const [layout, start, end, fired, changed, early, encoded] = JSON.parse(text) as EncodedWindow;
+  return {
+    id,
+    start,
+    end,
+    fired,
+    changed: changed === 1,
+    early: early ?? undefined,
+    layout,
+    encoded,
+    text,
+  };
+}
+
+/** A window at rest whose timer of its end or its removal is at `at`. */
+export function recordOf(id: number, at: number, text: string): string {
+  return `${id} ${at}\n${text}`;
+}
+
+export function readRecord(record: string): readonly [entry: WindowEntry, at: number] {
+  const line = record.indexOf('\n');
+  const [id, at] = record.slice(0, line).split(' ').map(Number) as [number, number];
+  return [entryOf(id, record.slice(line + 1)), at];
 }

@@ -59,13 +59,13 @@ export class WindowTimes {
   }
 
   /** When a window ends, or is removed where its end has passed. */
-  nextOf({ end }: OpenWindow): number {
+  nextOf({ end }: Pick<OpenWindow, 'end'>): number {
     return end - 1 > this.watermark ? end - 1 : this.cleanupTime(end);
   }
 
   /** When the first timer of a window that has one at `at` comes due. */
-  firstOf({ early = Number.POSITIVE_INFINITY, end }: OpenWindow, at: number): number {
-    return early < end - 1 ? Math.min(early, at) : at;
+  firstOf({ early, end }: Pick<OpenWindow, 'early' | 'end'>, at: number): number {
+    return early !== undefined && early < end - 1 ? Math.min(early, at) : at;
   }
 
   /**
@@ -109,7 +109,12 @@ export class WindowTimes {
   }
 
   /** The next early firing of a restored window, by the interval that is now. */
-  earlyAfterRestore({ start, end, changed, early }: OpenWindow): number | undefined {
+  earlyAfterRestore({
+    start,
+    end,
+    changed,
+    early,
+  }: Pick<OpenWindow, 'start' | 'end' | 'changed' | 'early'>): number | undefined {
     const earlyMs = this.#earlyMs;
     if (earlyMs === 0) return undefined;
     if (early === undefined ? !changed || end - 1 <= this.watermark : early % earlyMs === 0)
