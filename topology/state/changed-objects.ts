@@ -13,8 +13,8 @@
  *    state, or they are few.
  * 4. An object that leaves the state because its time is over does not change any more, and nobody
  *    is told: what a barrier finds dead is not written, what dies after it is.
- * 5. An object that comes to rest is written before it goes, of whichever interval its change is:
- *    what is at rest is in the checkpoints as it is.
+ * 5. An object that comes to rest does not change any more. What changed of it since the barrier is
+ *    written before it goes, what the barrier sealed is written of the object in its turn.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import type { EntryWriter, SealedChanges } from './entries.ts';
@@ -109,7 +109,6 @@ export class ChangedObjects<T extends Tracked> {
   rest(item: T): string {
     const form = this.#form;
     const text = form.text(item);
-    this.#writeSealed(item);
     if (item.changedIn === this.#interval) {
       const writer = present(this.#writer, 'a writer of the changes');
       writer.put(this.#table, form.group(item), form.key(item), form.time(item), text);

@@ -123,6 +123,26 @@ it('that come and go between two barriers leave nothing', () => {
   expect(writer.entries).toBe(0);
 });
 
+it('that came to rest are not kept until the next barrier', () => {
+  const log = new EntryLog();
+  const changed = new ChangedObjects<Counter>({
+    group: () => 0,
+    key: ({ key }) => key,
+    time: () => never,
+    deadThrough: () => 0,
+    text: ({ n }) => String(n),
+  });
+  const writer = log.writer();
+  changed.begin(1, writer);
+  for (let n = 0; n < 20_000; n++) {
+    const made = { key: `k${n}`, n, changedIn: 0, isStored: false, isGone: false };
+    changed.add(made);
+    expect(changed.rest(made)).toBe(String(n));
+  }
+  expect(changed.changedBytes / changed.meanBytes).toBeLessThan(1_100);
+  expect(writer.entries).toBe(20_000);
+});
+
 it('of one that has no text are tried again, and the others are not lost', () => {
   const log = new EntryLog();
   let isBroken = true;
