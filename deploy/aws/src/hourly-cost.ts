@@ -7,7 +7,7 @@
  */
 import type { Deployment } from './deployment.ts';
 import type { StreamConfig } from './sluice.ts';
-import { endpointCount } from './stacks/network.ts';
+import { endpointsOf } from './stacks/network.ts';
 
 /** A metric of one hour. */
 export interface HourMetric {
@@ -99,13 +99,18 @@ function ofFirehose(name: string, { prices: { price } }: Deployment): HourCost {
 }
 
 /** What costs the same each hour; the metric only gives the line its points. */
-function fixed({ stage, streams, prices: { price } }: Deployment): HourCost {
+function fixed(deployment: Deployment): HourCost {
+  const {
+    stage,
+    streams,
+    prices: { price },
+  } = deployment;
   const { zones, natGateways } = stage.network;
   const dollars =
     price.msk_cluster_hour +
     price.eks_cluster_hour +
     price.nlb_hour +
-    endpointCount * zones * price.endpoint_hour +
+    endpointsOf(deployment).size * zones * price.endpoint_hour +
     Math.min(natGateways, zones) * price.nat_hour;
   return {
     label: 'Kafka, EKS, load balancer, endpoints and NAT, without nodes',

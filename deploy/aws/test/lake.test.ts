@@ -26,6 +26,11 @@ it('passes the checks', () => {
   expect(made.findings).toEqual([]);
 });
 
+it('is reached by an endpoint of Firehose, and one of Glue, where a table goes by Firehose', () => {
+  expect(made.endpoints).toEqual(expect.arrayContaining(['glue', 'kinesis-firehose']));
+  expect(made.endpoints).toHaveLength(10);
+});
+
 it('has buckets that are private, encrypted, asked by TLS alone, and stay', () => {
   const buckets = made.resources('AWS::S3::Bucket');
   expect(buckets).toHaveLength(3);

@@ -99,5 +99,5 @@ it('counts dollars an hour as they are by hand, from the prices of `sluice cost`
     6 * 0.0015 + 0.1 + 2 * 0.05,
   );
   const fixed = cost('Kafka, EKS, load balancer, endpoints and NAT, without nodes');
-  expect(valueOf(fixed, { r: 1 })).toBeCloseTo(0.75 + 0.1 + 0.0225 + 10 * 3 * 0.01 + 0.045);
+  expect(valueOf(fixed, { r: 1 })).toBeCloseTo(0.75 + 0.1 + 0.0225 + 8 * 3 * 0.01 + 0.045);
 });

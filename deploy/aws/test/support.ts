@@ -75,6 +75,8 @@ export interface Synthesized {
   template(part: keyof Stacks): Template;
   /** Of all stacks, by type. */
   resources(type: string): readonly Resource[];
+  /** The services that the VPC has interface endpoints of, in the order of their names. */
+  readonly endpoints: readonly string[];
 }
 
 interface Report {
@@ -106,6 +108,10 @@ export function synthesize(
           ])
         : [],
     );
+    const resources = (type: string): readonly Resource[] =>
+      [...templates.values()].flatMap((template) =>
+        Object.values(template.findResources(type) as Record<string, Resource>),
+      );
     return {
       findings: pluginReports.flatMap(({ violations }) =>
         violations.map(({ ruleName, description }) => `${ruleName}: ${description}`),
@@ -117,10 +123,13 @@ export function synthesize(
       ),
       templates,
       template: (part) => templates.get(part) as Template,
-      resources: (type) =>
-        [...templates.values()].flatMap((template) =>
-          Object.values(template.findResources(type) as Record<string, Resource>),
-        ),
+      resources,
+      endpoints: resources('AWS::EC2::VPCEndpoint')
+        .filter(({ Properties }) => Properties['VpcEndpointType'] === 'Interface')
+        .map(({ Properties: { ServiceName } }) =>
+          String(ServiceName).replace(/^.*eu-central-1\./, ''),
+        )
+        .sort(),
     };
   });
 }

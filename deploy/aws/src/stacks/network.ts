@@ -14,28 +14,37 @@ export const podSubnets: ec2.SubnetSelection = { subnetGroupName: 'pods' };
 
 const services = ec2.InterfaceVpcEndpointAwsService;
 /** By the name of the endpoint in the template. EKS Pod Identity asks `eks-auth`, Kafka's role STS. */
-const endpoints = {
+const always = {
   KinesisStreams: services.KINESIS_STREAMS,
-  Firehose: services.KINESIS_FIREHOSE,
   Sts: services.STS,
   EksAuth: services.EKS_AUTH,
   EcrApi: services.ECR,
   EcrDocker: services.ECR_DOCKER,
   Logs: services.CLOUDWATCH_LOGS,
   Monitoring: services.CLOUDWATCH_MONITORING,
-  Glue: services.GLUE,
   Kafka: services.KAFKA,
 } as const;
+/** Where Firehose writes tables. */
+const ofFirehose = {
+  Firehose: services.KINESIS_FIREHOSE,
+  Glue: services.GLUE,
+} as const;
 
-/** In each zone. */
-export const endpointCount = Object.keys(endpoints).length;
+/** By name, each in every zone. `sluice cost` counts the same. */
+export function endpointsOf({
+  config,
+}: Deployment): ReadonlyMap<string, ec2.InterfaceVpcEndpointAwsService> {
+  const hasFirehose = Object.keys(config.sinks.firehose.tables).length > 0;
+  return new Map(Object.entries(hasFirehose ? { ...always, ...ofFirehose } : always));
+}
 
 export class NetworkStack extends Stack {
   readonly vpc: ec2.Vpc;
   readonly #zones: number;
 
-  constructor(scope: Construct, id: string, { stage }: Deployment, props: StackProps) {
+  constructor(scope: Construct, id: string, deployment: Deployment, props: StackProps) {
     super(scope, id, props);
+    const { stage } = deployment;
     const { cidr, zones, natGateways } = stage.network;
     this.#zones = zones;
     const rejected = new logs.LogGroup(this, 'RejectedFlows', {
@@ -64,7 +73,7 @@ export class NetworkStack extends Stack {
       allowAllOutbound: false,
     });
     access.addIngressRule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(443), 'all of the VPC');
-    for (const [name, service] of Object.entries(endpoints))
+    for (const [name, service] of endpointsOf(deployment))
       this.vpc.addInterfaceEndpoint(name, {
         service,
         subnets: podSubnets,
