@@ -131,7 +131,7 @@ export function severalTo(sink: (id: string) => SinkDefinition<unknown>): Topolo
           ];
         },
         onTimer: ({ at, domain }, { state, timers, key, processingTime }): readonly Timed[] => {
-          if (domain === 'event' && at % 4 === 0 && at > 0) timers.event(at - 3);
+          if (domain === 'event' && at % 4 === 0 && at > 0) timers.event(at - 2);
           if (at % 5 === 4) throw new Error('a timer');
           return at % 3 === 0 ? [] : [{ key, at, domain, processingTime, n: state.seen.get() }];
         },
