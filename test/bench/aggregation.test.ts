@@ -36,6 +36,8 @@ it('npm run bench:aggregation says what shared records save', { timeout: 120_000
   const { compression, envelope_bytes: envelope } = readPrices(undefined).assumed;
   const measured = none.megabytes / gzip.megabytes;
   expect([compression <= measured, compression > measured - 0.25]).toEqual([true, true]);
-  // 5,088 bytes of data, as the report says of them.
-  expect((none.megabytes * 1e6) / 4_500 - 5_088).toBeCloseTo(envelope, -1.5);
+  // 5,088 bytes of data, as the report says of them. What is assumed is a little more than what
+  // these events have: they have no attributes of their own.
+  const around = (none.megabytes * 1e6) / 4_500 - 5_088;
+  expect([envelope >= around, envelope < around + 50]).toEqual([true, true]);
 });

@@ -314,8 +314,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'a window fires one millisecond late',
     file: 'topology/operators/window/window-times.ts',
-    find: 'const at = window.end - 1 > this.watermark ? window.end - 1 : this.cleanupTime(window.end);',
-    replace: 'const at = window.end > this.watermark ? window.end : this.cleanupTime(window.end);',
+    find: 'return end - 1 > this.watermark ? end - 1 : this.cleanupTime(end);',
+    replace: 'return end > this.watermark ? end : this.cleanupTime(end);',
     caughtBy: { histories: 300 },
   },
   {

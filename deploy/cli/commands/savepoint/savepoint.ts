@@ -36,20 +36,23 @@ const mebi = 1_048_576;
 export function savepointCommand(command: SavepointCommand): Promise<number> {
   const { topology, of, savepoint, name } = command;
   if (topology === 'list') {
-    if (savepoint !== undefined || name !== undefined) throw invalid('list [TOPOLOGY]');
+    const more = savepoint ?? name;
+    if (more !== undefined) throw invalid('list [TOPOLOGY]', more);
     return list(command);
   }
   if (topology === 'delete') {
     if (of === undefined || savepoint === undefined || name !== undefined)
-      throw invalid('delete TOPOLOGY NAME');
+      throw invalid('delete TOPOLOGY NAME', name);
     return remove(command, of, savepoint);
   }
-  if (of !== undefined) throw invalid('TOPOLOGY [--name NAME]');
+  if (of !== undefined) throw invalid('TOPOLOGY [--name NAME]', of);
   return take(command);
 }
 
-function invalid(expected: string): SluiceError {
-  return new SluiceError('savepoint-invalid', `expected \`sluice savepoint ${expected}\``);
+/** `more`: what does not belong there. */
+function invalid(expected: string, more?: string): SluiceError {
+  const found = more === undefined ? '' : `unexpected '${more}': `;
+  return new SluiceError('savepoint-invalid', `${found}expected \`sluice savepoint ${expected}\``);
 }
 
 /**
