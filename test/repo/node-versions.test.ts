@@ -17,8 +17,12 @@ const short = [
 ];
 
 describe.skipIf(debianMissing() !== undefined)('the tests', { timeout: 400_000 }, () => {
-  it.each(['22', '24'])('pass on Node %s', async (major) => {
-    const said = await runScript('tools/node-suite.js', major, ...short);
+  // On Node 24 the HTTP cases run too (conformance/http): what they do not reach is enough here.
+  it.each([
+    ['22', short],
+    ['24', short.filter((path) => !path.startsWith('ingest'))],
+  ] as const)('pass on Node %s', async (major, paths) => {
+    const said = await runScript('tools/node-suite.js', major, ...paths);
     expect(said).toMatch(/Tests .*\d{2,} passed/);
     expect(said.split('\n').at(-1)).toBe('exit 0');
   });
