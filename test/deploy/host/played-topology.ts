@@ -37,6 +37,29 @@ export interface Ended {
   readonly status: TopologyHostStatus;
 }
 
+/** Event number `n` of the stream `a/b`, as the ingress writes it. */
+export function recordOf(
+  n: number,
+  data: unknown,
+): { readonly key: string; readonly value: readonly Uint8Array[] } {
+  const time = '2026-01-01T00:00:00.000Z';
+  const value = encodeStructured(
+    {
+      id: `e${n}`,
+      source: '/a/b',
+      type: 'a.b',
+      time,
+      datacontenttype: 'application/json',
+      team: 'a',
+      app: 'b',
+      partitionkey: 'k',
+      receivedtime: time,
+    },
+    Buffer.from(JSON.stringify(data)),
+  );
+  return { key: 'k', value };
+}
+
 /**
  * Sends all events, then starts; ends when everything was read and a checkpoint is complete beyond.
  */
@@ -50,29 +73,9 @@ export async function play(body: string, functionMaxMs = 1_000, parallelism = 1)
     clock: systemClock,
   });
   onTestFinished(() => streams.close());
-  const records = Array.from({ length: events }, (_, n) => {
-    const attributes = {
-      id: `e${n}`,
-      source: '/a/b',
-      type: 'a.b',
-      time: '2026-01-01T00:00:00.000Z',
-      datacontenttype: 'application/json',
-    };
-    const event = {
-      ...attributes,
-      team: 'a',
-      app: 'b',
-      partitionkey: 'k',
-      receivedtime: attributes.time,
-    };
-    return {
-      key: 'k',
-      value: encodeStructured(
-        event,
-        Buffer.from(JSON.stringify({ n, text: n === 137 ? `${'a'.repeat(40)}!` : 'aaa' })),
-      ),
-    };
-  });
+  const records = Array.from({ length: events }, (_, n) =>
+    recordOf(n, { n, text: n === 137 ? `${'a'.repeat(40)}!` : 'aaa' }),
+  );
   await streams.writer('kinesis').write('a/b', records);
   const file = join(dir, 'topology.ts');
   writeFileSync(file, flow(body));

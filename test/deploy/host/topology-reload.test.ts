@@ -31,9 +31,9 @@ import { openEmbeddedStreams } from '../../../deploy/streams/embedded/embedded-l
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
-import { encodeStructured } from '../../../schemas/wire.ts';
 import { streamConfig } from '../../ingest/support.ts';
 import { until } from '../support.ts';
+import { recordOf } from './played-topology.ts';
 
 /** Bounds of seconds come sooner by this, where a test waits for one. */
 let hurry: number;
@@ -125,22 +125,7 @@ afterEach(async () => {
 
 async function send(): Promise<void> {
   const n = sent++;
-  const attributes = {
-    id: `e${n}`,
-    source: '/a/b',
-    type: 'a.b',
-    time: '2026-01-01T00:00:00.000Z',
-    datacontenttype: 'application/json',
-  };
-  const event = {
-    ...attributes,
-    team: 'a',
-    app: 'b',
-    partitionkey: 'k',
-    receivedtime: attributes.time,
-  };
-  const value = encodeStructured(event, Buffer.from(JSON.stringify({ n })));
-  const [outcome] = await streams.writer('kinesis').write('a/b', [{ key: 'k', value }]);
+  const [outcome] = await streams.writer('kinesis').write('a/b', [recordOf(n, { n })]);
   expect(outcome?.kind).toBe('applied');
 }
 
