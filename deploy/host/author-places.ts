@@ -13,6 +13,12 @@ export interface Place {
   readonly column: number;
 }
 
+/** In a compiled topology, from 1. */
+export interface ScriptPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
 const inlineMap = /^\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/m;
 
 /**
@@ -20,6 +26,32 @@ const inlineMap = /^\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s
  * where there is none.
  */
 export function placeReader(script: string): (stack: string | undefined) => Place | undefined {
+  const written = writtenPlaces(script);
+  return (stack) => {
+    for (const at of scriptPlaces(script, stack)) {
+      const place = written(at);
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  };
+}
+
+/** What of `script` a stack goes through, the innermost first. */
+export function scriptPlaces(script: string, stack: string | undefined): readonly ScriptPlace[] {
+  const url = `${pathToFileURL(script).href}:`;
+  return (stack?.split('\n') ?? []).flatMap((frame) => {
+    const at = frame.indexOf(url);
+    if (at < 0) return [];
+    const [line = 1, column = 1] = frame
+      .slice(at + url.length)
+      .split(/[:)]/)
+      .map(Number);
+    return [{ line, column }];
+  });
+}
+
+/** What its author wrote at a place of `script`; undefined where that is nobody's. */
+export function writtenPlaces(script: string): (at: ScriptPlace) => Place | undefined {
   const [, encoded] = inlineMap.exec(readFileSync(script, 'utf8')) ?? [];
   if (encoded === undefined) return () => undefined;
   const map = new SourceMap(
@@ -27,21 +59,11 @@ export function placeReader(script: string): (stack: string | undefined) => Plac
       typeof SourceMap
     >[0],
   );
-  const url = `${pathToFileURL(script).href}:`;
-  return (stack) => {
-    for (const frame of stack?.split('\n') ?? []) {
-      const at = frame.indexOf(url);
-      if (at < 0) continue;
-      const [row = 1, column = 1] = frame
-        .slice(at + url.length)
-        .split(/[:)]/)
-        .map(Number);
-      const found = map.findEntry(row - 1, column - 1);
-      if (!('originalSource' in found)) continue;
-      // The bundle has no folder of its own: its sources are named from the working directory.
-      const file = relative(process.cwd(), resolve(found.originalSource));
-      return { file, line: found.originalLine + 1, column: found.originalColumn + 1 };
-    }
-    return undefined;
+  return ({ line, column }) => {
+    const found = map.findEntry(line - 1, column - 1);
+    if (!('originalSource' in found)) return undefined;
+    // The bundle has no folder of its own: its sources are named from the working directory.
+    const file = relative(process.cwd(), resolve(found.originalSource));
+    return { file, line: found.originalLine + 1, column: found.originalColumn + 1 };
   };
 }

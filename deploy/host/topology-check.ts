@@ -14,6 +14,8 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import { FileStamps } from './file-stamps.ts';
+import type { FlinkEngineCheck } from './flink-findings.ts';
+import { checkMadeForFlink } from './flink-findings.ts';
 import { compileFindings, compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
 import { checkTypes } from './type-check.ts';
@@ -30,6 +32,8 @@ export interface TopologyCheckOptions {
   readonly dir: string;
   readonly env: Environment;
   readonly clock: Clock;
+  /** Where it is to run, beside here. */
+  readonly target?: 'flink' | undefined;
   /** What `<name>.gen.ts` of a schema should be. */
   readonly typesOf: (schema: string) => Promise<string>;
 }
@@ -39,6 +43,8 @@ export interface TopologyCheck extends TrialVerdict {
   readonly unchecked: string | undefined;
   /** What else was not looked at, or not as it might be expected, and why. */
   readonly notes: readonly string[];
+  /** Of a target that is Flink: what can run its functions there. */
+  readonly engines?: readonly FlinkEngineCheck[];
 }
 
 export async function checkTopologyFile(options: TopologyCheckOptions): Promise<TopologyCheck> {
@@ -77,6 +83,7 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
       file: relative(process.cwd(), file),
       place,
       dropState: {},
+      ...(options.target === 'flink' ? { describes: true as const } : {}),
     };
     const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (verdict instanceof SluiceError)
@@ -87,14 +94,29 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
         unchecked,
         notes,
       };
-    // Without a configuration no stream is known.
-    const found = verdict.findings.filter(
-      ({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'),
-    );
-    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], unchecked, notes };
+    const { made, ...rest } = verdict;
+    const flink = made === undefined ? undefined : checkMadeForFlink(made, compiled.script);
+    const found = verdict.findings.filter(({ kind }) => concerns(kind, options, config));
+    return {
+      ...rest,
+      findings: [...types, ...found, ...findings, ...stale, ...(flink?.findings ?? [])],
+      warnings: [...(verdict.warnings ?? []), ...(flink?.warnings ?? [])],
+      ...(flink === undefined ? {} : { engines: flink.engines }),
+      ...{ unchecked, notes },
+    };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
   }
+}
+
+/** Without a configuration no stream is known; on Flink no state of this instance counts. */
+function concerns(
+  kind: Finding['kind'],
+  { target }: TopologyCheckOptions,
+  config: SluiceConfig | undefined,
+): boolean {
+  if (target === 'flink' && kind === 'state') return false;
+  return config !== undefined || (kind !== 'stream' && kind !== 'connector');
 }
 
 function asFault(thrown: unknown): SluiceError {

@@ -7,14 +7,17 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../schemas/kernel/assert.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Topology } from '../../topology/index.ts';
 import { checkJob, paneWarnings } from '../../topology/index.ts';
-import { placeReader } from './author-places.ts';
+import type { UserFunction } from '../../topology/nodes/node.ts';
+import { slotsOf } from '../../topology/operators/kinds.ts';
+import { placeReader, scriptPlaces } from './author-places.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import type { LoadedTopology } from './topology-file.ts';
 import { importTopology } from './topology-file.ts';
-import type { Finding, FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
+import type { Finding, FromTrial, MadeOf, TrialInput, TrialVerdict } from './worker-protocol.ts';
 import { dropsOf, faultOf } from './worker-protocol.ts';
 
 /** Resolves when the host has it. */
@@ -62,7 +65,32 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
   const warnings = paneWarnings(plan).map(({ node, message, fix = '' }) =>
     placed({ kind: 'graph', node, message, fix }),
   );
-  return { name: plan.name, nodes: plan.nodes.length, findings: found.map(placed), warnings };
+  const made = input.describes === true ? { made: madeOf(topology, input.script) } : {};
+  return {
+    ...{ name: plan.name, nodes: plan.nodes.length },
+    ...{ findings: found.map(placed), warnings, ...made },
+  };
+}
+
+/** Whatever its author made of `toString`. */
+const textOf = (made: UserFunction): string => Function.prototype.toString.call(made);
+
+function madeOf(topology: Topology, script: string): MadeOf {
+  const { plan } = topology;
+  const read = placeReader(script);
+  return {
+    plan,
+    slots: plan.nodes.flatMap((node) =>
+      slotsOf(node).map((slot) => {
+        const made = topology.resolve(node.id, slot);
+        return { node: node.id, slot, text: made === undefined ? '' : textOf(made) };
+      }),
+    ),
+    places: plan.nodes.map(({ id }) => {
+      const stack = topology.placeOf?.(id);
+      return { node: id, at: scriptPlaces(script, stack)[0], place: read(stack) ?? null };
+    }),
+  };
 }
 
 // Without a host nobody waits for the verdict.

@@ -19,7 +19,7 @@ import type {
 } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
-import type { Place } from './author-places.ts';
+import type { Place, ScriptPlace } from './author-places.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
 import type { KeyedPort } from './keyed-protocol.ts';
 import type { ThreadAnswer } from './thread-questions.ts';
@@ -31,6 +31,8 @@ export interface TrialInput {
   readonly place: LocalPlace | ServicesPlace;
   /** By topology, the nodes whose state is dropped. */
   readonly dropState: DropState;
+  /** Whether a trial tells of what the topology is made. */
+  readonly describes?: true;
 }
 
 export interface WorkerInput extends TrialInput {
@@ -113,7 +115,14 @@ export type FromWorker =
 
 /** Something that would keep a topology from running, or from taking over. */
 export interface Finding {
-  readonly kind: JobFinding['kind'] | 'compile' | 'types' | 'load' | 'configuration' | 'stale';
+  readonly kind:
+    | JobFinding['kind']
+    | 'compile'
+    | 'types'
+    | 'load'
+    | 'configuration'
+    | 'stale'
+    | 'flink';
   readonly node: string | null;
   /** The place in the author's files; null where it is about none. */
   readonly place: Place | null;
@@ -128,6 +137,25 @@ export interface TrialVerdict {
   readonly findings: readonly Finding[];
   /** What runs, and may not be what its author means. */
   readonly warnings?: readonly Finding[];
+  /** Where that was asked for. */
+  readonly made?: MadeOf;
+}
+
+/** Of what a topology is made. */
+export interface MadeOf {
+  readonly plan: Plan;
+  /** Its functions, by the text that JavaScript has of them. */
+  readonly slots: readonly {
+    readonly node: string;
+    readonly slot: string;
+    readonly text: string;
+  }[];
+  /** Where its nodes are made, in the script and by its author. */
+  readonly places: readonly {
+    readonly node: string;
+    readonly at: ScriptPlace | undefined;
+    readonly place: Place | null;
+  }[];
 }
 
 export type FromTrial =

@@ -1,7 +1,7 @@
 /**
  * `sluice topology describe|check|build`: how they are called.
  */
-import { anyArguments, argument, command, group, textOr } from '../../command.ts';
+import { anyArguments, argument, command, group, text, textOr } from '../../command.ts';
 
 const file = argument('file of the topology');
 
@@ -21,11 +21,13 @@ const topologyCheck = command({
   name: 'topology check',
   summary: 'Find everything that would keep a topology from running, before it starts',
   arguments: { file },
-  examples: ['topology check topology.ts'],
-  run: async (context, { arguments: given }) => {
+  options: { for: text('<target>', 'flink: also find what cannot run, or may differ, there') },
+  examples: ['topology check topology.ts', 'topology check topology.ts --for flink'],
+  run: async (context, { arguments: given, options }) => {
     const { checkCommand } = await import('./topology.ts');
     const { config, dir, env, clock, output } = context;
-    return checkCommand({ file: given.file, config, dir, env, clock }, output);
+    const target = options.for;
+    return checkCommand({ file: given.file, target, config, dir, env, clock }, output);
   },
 });
 

@@ -1,0 +1,78 @@
+/**
+ * What the plan itself says of how a topology would run on Flink: nodes that the job has no
+ * operator for, and nodes whose results depend on the order in which elements arrive. Pure.
+ */
+import type { PlanNode } from '../../../topology/operators/kinds.ts';
+import type { Plan } from '../../../topology/plan/plan.ts';
+
+export interface PlanFinding {
+  readonly severity: 'problem' | 'warning';
+  readonly node: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export function planFindings({ nodes }: Plan): readonly PlanFinding[] {
+  return nodes.flatMap((node) => [
+    ...lookupFindings(node),
+    ...orderFindings(node),
+    ...edgeFindings(node),
+  ]);
+}
+
+/** What is asked for waits for its answer: the job has no operator that does. */
+function lookupFindings(node: PlanNode): readonly PlanFinding[] {
+  if (node.kind !== 'lookup' || node.lookup.from === 'file') return [];
+  const { from, name } = node.lookup;
+  const asked = from === 'function' ? 'a function' : `the connector '${name}'`;
+  const message = `it asks ${asked}: a Flink job looks up in files only`;
+  const fix = 'look up in a file: lookup(id, fileTable(...), ...)';
+  return [{ severity: 'problem', node: node.id, message, fix }];
+}
+
+/** Keys are in one order each, but splits of a source are not, and tasks even less. */
+function orderFindings(node: PlanNode): readonly PlanFinding[] {
+  const { id } = node;
+  const fix =
+    'have it depend on event times alone, or run it with a parallelism of 1 and one split';
+  if (node.kind === 'process') {
+    const message =
+      'its function sees the elements of a key as they arrive, which is another order with several splits or a parallelism over 1';
+    return [{ severity: 'warning', node: id, message, fix }];
+  }
+  if (node.kind === 'deduplicate') {
+    const message =
+      'which of the equal elements is the first one is told by their arrival, which is another order with several splits or a parallelism over 1';
+    return [{ severity: 'warning', node: id, message, fix }];
+  }
+  return [];
+}
+
+/** Where a topology begins and ends: what the job can read and write. */
+function edgeFindings(node: PlanNode): readonly PlanFinding[] {
+  const { id } = node;
+  if (node.kind === 'source') {
+    const message = `the job cannot read the Kinesis stream and the Kafka topic of '${node.stream}': it reads files with an event a line`;
+    const fix = `run it on \`sluice enrich\` until the job can; to try it, set sources.${id} to a file in its settings`;
+    return [{ severity: 'warning', node: id, message, fix }];
+  }
+  if (node.kind !== 'sink') return [];
+  switch (node.sink.kind) {
+    case 'table':
+      return [sinkFinding(id, `the Parquet files of the table '${node.sink.table}'`)];
+    case 'graph':
+      return [sinkFinding(id, 'a graph database')];
+    case 'collect': {
+      const message = 'collect() is for the test driver: no job runs with it';
+      return [{ severity: 'problem', node: id, message, fix: 'use a table() as the sink' }];
+    }
+    case 'rejected':
+      return [];
+  }
+}
+
+function sinkFinding(id: string, what: string): PlanFinding {
+  const message = `the job cannot write ${what}: it writes files with a row a line`;
+  const fix = `run it on \`sluice enrich\` until the job can; to try it, set sinks.${id} to a folder in its settings`;
+  return { severity: 'warning', node: id, message, fix };
+}
