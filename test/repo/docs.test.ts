@@ -25,6 +25,8 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run image:test': 'test/deploy/docker/image.test.ts',
   'npm run test:node -- 22': 'test/repo/node-versions.test.ts',
   'npm run test:node -- 24 schemas': 'test/repo/node-versions.test.ts',
+  'npm run chart:test': 'test/deploy/helm/chart.test.ts',
+  'npm run chart:apiserver': 'test/deploy/helm/api-server.test.ts',
   'npm run check:licenses': 'test/repo/package.test.ts',
   'npm run --silent sbom': 'test/repo/package.test.ts',
   'npm run audit': 'test/repo/package.test.ts',

@@ -14,6 +14,12 @@ const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 's
 const lock = join(root, 'making');
 const pollMs = 200;
 
+/** The folder `name` if it was filled in an earlier run. */
+export function cachedBefore(name: string): string | undefined {
+  const dir = join(root, name);
+  return existsSync(join(dir, 'complete')) ? dir : undefined;
+}
+
 /** The folder `name`, which `make` has filled, now or in an earlier run. */
 export async function cached(name: string, make: (dir: string) => Promise<void>): Promise<string> {
   const dir = join(root, name);

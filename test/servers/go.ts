@@ -45,7 +45,8 @@ export async function goModule(path: string, version: string): Promise<string> {
   });
 }
 
-async function downloadModule(module: string, made: string): Promise<void> {
+/** Copies the sources of a module, such as `k8s.io/api@v0.37.2`, into the folder `made`. */
+export async function downloadModule(module: string, made: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'sluice-go-'));
   try {
     const { stdout } = await run(ofMachine, ['mod', 'download', '-json', module], {

@@ -1,0 +1,188 @@
+/**
+ * The Helm chart as it renders: by Helm itself, for the oldest and the newest version of
+ * Kubernetes, against the schemas of Kubernetes; and values that it must refuse.
+ *
+ * `npm run chart:test` asks every version between, and Helm 3 as well; `npm run chart:apiserver`
+ * installs it at a real API server.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { pythonMissing } from '../../servers/cache.ts';
+import type { Helm } from '../../servers/helm.ts';
+import { helmMissing, openHelm } from '../../servers/helm.ts';
+import { newestKubernetes, validateObjects } from '../../servers/kube-schemas.ts';
+import {
+  changedConfig,
+  chartDir,
+  kindsOfOperators,
+  namespace,
+  oldestKubernetes,
+  outsideOf,
+  render,
+  setArguments,
+  stringsIn,
+  valueSet,
+  valueSets,
+} from './chart.ts';
+import { titles } from './cluster.ts';
+import type { Manifest } from './manifest.ts';
+import { containersOf, lasting, titleOf, workloadsOf } from './manifest.ts';
+import { findUnsafePods } from './pods.ts';
+import { findLooseEnds } from './references.ts';
+
+const isFull = process.env['CHART_TEST'] === 'full';
+const minors = (version: string): number => Number(version.split('.')[1]);
+const versions = isFull
+  ? Array.from(
+      { length: minors(newestKubernetes) - minors(oldestKubernetes) + 1 },
+      (_, at) => `1.${minors(oldestKubernetes) + at}`,
+    )
+  : [oldestKubernetes, newestKubernetes];
+const helmVersions = isFull ? (['3.17.2', '4.2.3'] as const) : (['4.2.3'] as const);
+const setupMaxMs = 300_000;
+const isMissing = helmMissing() !== undefined || pythonMissing() !== undefined;
+
+let helm: Helm;
+beforeAll(async () => {
+  if (!isMissing) helm = await openHelm();
+}, setupMaxMs);
+
+describe.skipIf(isMissing)('the chart', () => {
+  it('has values to try it with: the least, and those of production', () => {
+    const names = valueSets.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['minimal', 'production-aws']));
+    expect(names.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it.each(helmVersions)(
+    'renders what the schemas of Kubernetes accept, by Helm %s',
+    { timeout: setupMaxMs },
+    async (version) => {
+      const own = await openHelm(version);
+      const lists = await Promise.all(
+        valueSets.flatMap((values) =>
+          versions.map(
+            async (kubernetes) => [kubernetes, await render(own, values, { kubernetes })] as const,
+          ),
+        ),
+      );
+      const faults = await validateObjects(lists, kindsOfOperators);
+      expect(faults).toEqual(lists.map(() => []));
+      for (const [, objects] of lists) expect(objects.length).toBeGreaterThan(5);
+    },
+  );
+
+  it('would be refused by the schemas with a field or a type that is wrong', async () => {
+    const objects = await render(helm, valueSet('production-aws'));
+    const change = (kind: string, spec: object): readonly Manifest[] =>
+      objects.filter((each) => each.kind === kind).map((each) => ({ ...each, spec }) as Manifest);
+    const [unknown, type, kind] = await validateObjects(
+      [
+        [newestKubernetes, change('PodDisruptionBudget', { maxUnavailabel: 1 })],
+        [oldestKubernetes, change('HorizontalPodAutoscaler', { maxReplicas: 'many' })],
+        [newestKubernetes, [{ apiVersion: 'v1', kind: 'Pot', metadata: { name: 'a' } }]],
+      ],
+      kindsOfOperators,
+    );
+    expect(unknown?.[0]).toContain("'maxUnavailabel' was unexpected");
+    expect(type?.[0]).toContain('many');
+    expect(kind).toEqual([`Pot a: no schema in ${newestKubernetes}`]);
+  });
+
+  it.each(valueSets)('$name: is clean by the strict linter', async ({ file }) => {
+    const { code, out, err } = await helm(['lint', '--strict', chartDir, '--values', file]);
+    expect(`${out}${err}`).toContain('0 chart(s) failed');
+    expect(code).toBe(0);
+  });
+
+  it.each(valueSets)('$name: its objects fit together', async (values) => {
+    const objects = await render(helm, values);
+    expect(findLooseEnds(objects, outsideOf(values))).toEqual([]);
+    expect(findUnsafePods(objects)).toEqual([]);
+  });
+
+  it('has names that fit together with long names, too, and shares none with another release', async () => {
+    const values = valueSet('minimal');
+    const accounts = { 'serviceAccounts.ingest.name': 'a', 'serviceAccounts.enrich.name': 'b' };
+    const set = { ...accounts, 'serviceAccounts.topics.name': 'c', 'topologies[0].name': 'a' };
+    const name = 'a-release-with-as-many-characters-as-helm-lets-it-hav';
+    const long = await render(helm, values, { release: name, set });
+    expect(findLooseEnds(long, new Set())).toEqual([]);
+    for (const { metadata } of long) {
+      expect(metadata.name.length).toBeLessThanOrEqual(63);
+      for (const value of Object.values(metadata.labels ?? {}))
+        expect(value).toMatch(/^([A-Za-z0-9][A-Za-z0-9._-]{0,61})?[A-Za-z0-9]$/);
+    }
+    const other = titles(await render(helm, values));
+    expect(titles(long).filter((title) => other.includes(title))).toEqual([]);
+  });
+
+  it.each(valueSets)('$name: has no value of a secret outside of Secrets', async (values) => {
+    const objects = await render(helm, values);
+    const secrets = objects
+      .filter(({ kind }) => kind === 'Secret')
+      .flatMap(({ data = {} }) => Object.values(data))
+      .flatMap((text) => [text, Buffer.from(text, 'base64').toString()]);
+    const others = objects.filter(({ kind }) => kind !== 'Secret').flatMap(stringsIn);
+    expect(others.filter((text) => secrets.some((secret) => text.includes(secret)))).toEqual([]);
+    const written = workloadsOf(objects)
+      .flatMap(containersOf)
+      .flatMap(({ env = [] }) => env)
+      .filter(({ name, value }) => value !== undefined && /PASSWORD|SECRET|TOKEN|_KEY$/.test(name));
+    expect(written).toEqual([]);
+  });
+
+  it.each(valueSets)('$name: other pods follow from another configuration', async (values) => {
+    const [before, same, after] = await Promise.all([
+      render(helm, values),
+      render(helm, values),
+      render(helm, values, { set: changedConfig(values) }),
+    ]);
+    const templates = (objects: readonly Manifest[]): Readonly<Record<string, string>> =>
+      Object.fromEntries(
+        objects
+          .filter(({ kind }) => lasting.has(kind))
+          .map((object) => [titleOf(object), JSON.stringify(object.spec?.template)]),
+      );
+    expect(templates(same)).toEqual(templates(before));
+    const changed = templates(after);
+    const still = Object.entries(templates(before)).filter(([title, was]) => changed[title] === was);
+    expect(still.map(([title]) => title)).toEqual([]);
+    expect(Object.keys(changed).length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+/** What is set above the least values, and what the refusal says. */
+const refused: readonly (readonly [set: Readonly<Record<string, unknown>>, says: string])[] = [
+  [{ imge: {} }, 'imge'],
+  [{ 'image.name': 'sluice' }, 'name'],
+  [{ 'image.repository': '' }, 'image.repository is empty'],
+  [{ 'image.repository': 'registry.example/sluice:latest' }, '/image/repository'],
+  [{ 'image.tag': 7 }, '/image/tag'],
+  [{ 'image.pullPolicy': 'Sometimes' }, '/image/pullPolicy'],
+  [{ config: 7 }, '/config'],
+  [{ config: {} }, 'config has no streams'],
+  [{ 'ingest.replicas': '2' }, '/ingest/replicas'],
+  [{ 'ingest.autoscaling.max': 0 }, '/ingest/autoscaling/max'],
+  [{ 'ingest.autoscaling': { min: 5, max: 4 } }, 'expected min to be at most max'],
+  [{ 'ingest.terminationGracePeriodSeconds': 45 }, 'expected 25 seconds more at least'],
+  [{ 'ingest.resources.limit': { memory: '1Gi' } }, 'limit'],
+  [{ 'key.create': 'yes' }, '/key/create'],
+  [{ 'key.create': false }, 'nobody could send'],
+  [{ 'topologies[0].nam': 'orders' }, 'nam'],
+  [{ 'networkPolicy.egressPorts': [443] }, 'config.kafka.brokers has port 9092'],
+  [{ 'config.ingress.host': '127.0.0.1' }, 'config.ingress.host is 127.0.0.1'],
+];
+
+describe.skipIf(isMissing)('values that the chart refuses', () => {
+  it.each(refused)('%j', async (set, says) => {
+    const { file } = valueSet('minimal');
+    const how = ['--namespace', namespace, '--values', file, ...setArguments(set)];
+    const { code, err } = await helm(['template', 'shop', chartDir, ...how]);
+    expect(err).toContain(says);
+    expect(code).not.toBe(0);
+  });
+
+  it('are no more than they are meant to be: without them it renders', async () => {
+    expect((await render(helm, valueSet('minimal'))).length).toBeGreaterThan(5);
+  });
+});
