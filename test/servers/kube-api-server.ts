@@ -37,8 +37,9 @@ export const isApiServerCompiled = (): boolean => cachedBefore(cacheName) !== un
 
 export interface KubeAnswer {
   readonly status: number;
-  /** An object, or a `Status` that says what is wrong. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** What is wrong, in words; empty when nothing is. */
+  readonly message: string;
   /** Of the headers `Warning`. */
   readonly warnings: readonly string[];
 }
@@ -164,13 +165,12 @@ function ask(
       answer.on('data', (chunk: string) => {
         text += chunk;
       });
-      answer.once('end', () =>
-        resolve({
-          status: answer.statusCode ?? 0,
-          body: text.startsWith('{') ? (JSON.parse(text) as KubeAnswer['body']) : { text },
-          warnings: warningsIn(answer.rawHeaders),
-        }),
-      );
+      answer.once('end', () => {
+        const body = text.startsWith('{') ? (JSON.parse(text) as KubeAnswer['body']) : { text };
+        const message = body['kind'] === 'Status' ? (body['message'] as string | undefined) : '';
+        const warnings = warningsIn(answer.rawHeaders);
+        resolve({ status: answer.statusCode ?? 0, body, message: message ?? '', warnings });
+      });
     });
     asked.once('error', reject);
     asked.end(body === undefined ? undefined : JSON.stringify(body));

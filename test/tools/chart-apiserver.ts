@@ -68,8 +68,8 @@ async function plantAll(
   await cluster.createNamespace(namespace);
   for (const fault of plantedFaults) {
     const [object, all] = planted(fault, objects);
-    const { status, body, warnings } = await cluster.tryToCreate(object, namespace);
-    const said = [String(body['message'] ?? ''), ...warnings].join(' ');
+    const { status, message, warnings } = await cluster.tryToCreate(object, namespace);
+    const said = [message, ...warnings].join(' ');
     const found = [...findLooseEnds(all, outsideOf(values)), ...findUnsafePods(all)];
     tell(`planted: ${fault.name}: ${status}`, [
       ...(status === fault.status ? [] : [`expected ${fault.status}: ${said}`]),

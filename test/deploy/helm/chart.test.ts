@@ -145,7 +145,9 @@ describe.skipIf(isMissing)('the chart', () => {
       );
     expect(templates(same)).toEqual(templates(before));
     const changed = templates(after);
-    const still = Object.entries(templates(before)).filter(([title, was]) => changed[title] === was);
+    const still = Object.entries(templates(before)).filter(
+      ([title, was]) => changed[title] === was,
+    );
     expect(still.map(([title]) => title)).toEqual([]);
     expect(Object.keys(changed).length).toBeGreaterThanOrEqual(2);
   });

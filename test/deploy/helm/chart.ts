@@ -83,10 +83,13 @@ export async function render(
 }
 
 export const setArguments = (set: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.entries(set).flatMap(([path, value]) => ['--set-json', `${path}=${JSON.stringify(value)}`]);
+  Object.entries(set).flatMap(([path, value]) => [
+    '--set-json',
+    `${path}=${JSON.stringify(value)}`,
+  ]);
 
 /** Throws where a document has a key twice, or is no YAML. */
-export function manifestsIn(text: string): readonly Manifest[] {
+function manifestsIn(text: string): readonly Manifest[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [wrong] = document.errors;
     if (wrong !== undefined) throw wrong;

@@ -70,7 +70,7 @@ export class Cluster {
   /** What the server would say to a new object; strict: to a field that it does not know, 400. */
   async tryToCreate(object: Manifest, namespace: string): Promise<KubeAnswer> {
     const path = await this.#pathOf(object, namespace);
-    if (path === undefined) return { status: 404, body: {}, warnings: [] };
+    if (path === undefined) return { status: 404, body: {}, message: '', warnings: [] };
     return this.#server.ask('POST', `${path}?dryRun=All&fieldValidation=Strict`, object);
   }
 
@@ -137,7 +137,7 @@ export class Cluster {
   async #expect(method: string, path: string, body: unknown, type?: string): Promise<void> {
     const answer = await this.#server.ask(method, path, body, type);
     if (answer.status >= 300)
-      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      throw new Error(`${method} ${path}: ${answer.status} ${answer.message}`);
   }
 }
 

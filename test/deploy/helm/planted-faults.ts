@@ -76,8 +76,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   {
     name: 'an autoscaler whose most is below its least',
     kind: 'HorizontalPodAutoscaler',
-    plant: (object) =>
-      void Object.assign(at(object, 'spec'), { minReplicas: 3, maxReplicas: 2 }),
+    plant: (object) => void Object.assign(at(object, 'spec'), { minReplicas: 3, maxReplicas: 2 }),
     status: 422,
     says: 'maxReplicas',
   },

@@ -101,7 +101,7 @@ function findOpen({ object, pod }: Workload): readonly string[] {
 }
 
 /** A target is deregistered for this long: `deregistration` in deploy/aws/src/stacks. */
-export const deregistrationSeconds = 30;
+const deregistrationSeconds = 30;
 
 /**
  * A pod behind a Service of the ingress sleeps until nobody sends to it, then answers what is in
@@ -117,9 +117,7 @@ function findShortEnds(workload: Workload, objects: readonly Manifest[]): readon
   const slept = Math.max(0, ...pod.containers.map(sleepSeconds));
   const isServed =
     servesEvents(pod.containers) &&
-    objects.some(
-      ({ kind, spec }) => kind === 'Service' && selects(spec?.selector, labels),
-    );
+    objects.some(({ kind, spec }) => kind === 'Service' && selects(spec?.selector, labels));
   return [
     ...(isServed && slept <= deregistrationSeconds
       ? [`${title}: sleeps ${slept} s before it stops, not longer than ${deregistrationSeconds} s`]
@@ -130,7 +128,7 @@ function findShortEnds(workload: Workload, objects: readonly Manifest[]): readon
   ];
 }
 
-export const servesEvents = (containers: readonly Container[]): boolean =>
+const servesEvents = (containers: readonly Container[]): boolean =>
   containers.some(({ args = [] }) => args.includes('ingest') || args.includes('start'));
 
 /** Kubernetes sleeps itself from 1.30 on; before that Node does, as the image need not have more. */
@@ -153,10 +151,7 @@ export function hookOf({ metadata }: Manifest): Hook | undefined {
 }
 
 /** What a hook of `pre-install` needs is a hook of the same events, and comes before it. */
-function findEarlyHooks(
-  workload: Workload,
-  objects: readonly Manifest[],
-): readonly string[] {
+function findEarlyHooks(workload: Workload, objects: readonly Manifest[]): readonly string[] {
   const { object, pod } = workload;
   const title = titleOf(object);
   const hook = hookOf(object);
@@ -165,7 +160,9 @@ function findEarlyHooks(
   );
   if (hook === undefined)
     return own
-      .filter((each) => each.metadata.annotations?.['helm.sh/hook-delete-policy']?.includes('succe'))
+      .filter((each) =>
+        each.metadata.annotations?.['helm.sh/hook-delete-policy']?.includes('succe'),
+      )
       .map((each) => `${title}: ${titleOf(each)} is deleted when its hook is done`);
   const early = hook.events.filter((event) => /^pre-(install|upgrade)$/.test(event));
   const late = own.filter((each) => {

@@ -24,14 +24,26 @@ const container = (object: Open): Open => object.spec.template.spec.containers[0
 const podOf = (object: Open): Open => object.spec.template.spec;
 
 const looseEnds: readonly Case[] = [
-  ['Deployment -ingest', 'no volume other to mount', (o) => (container(o).volumeMounts[0].name = 'other')],
-  ['Deployment -ingest', 'volume more is mounted nowhere', (o) => podOf(o).volumes.push({ name: 'more', emptyDir: {} })],
+  [
+    'Deployment -ingest',
+    'no volume other to mount',
+    (o) => (container(o).volumeMounts[0].name = 'other'),
+  ],
+  [
+    'Deployment -ingest',
+    'volume more is mounted nowhere',
+    (o) => podOf(o).volumes.push({ name: 'more', emptyDir: {} }),
+  ],
   [
     'Deployment -ingest',
     'two volumes in ingest at /tmp',
     (o) => container(o).volumeMounts.push({ name: 'tmp', mountPath: '/tmp' }),
   ],
-  ['Deployment -ingest', 'no port web in ingest for a probe', (o) => (container(o).readinessProbe.httpGet.port = 'web')],
+  [
+    'Deployment -ingest',
+    'no port web in ingest for a probe',
+    (o) => (container(o).readinessProbe.httpGet.port = 'web'),
+  ],
   ['Deployment -ingest', 'no ConfigMap other', (o) => (configOf(o).configMap.name = 'other')],
   [
     'Deployment -ingest',
@@ -72,14 +84,26 @@ const looseEnds: readonly Case[] = [
   ['StatefulSet -enrich-shop', 'no Service other', (o) => (o.spec.serviceName = 'other')],
   ['TargetGroupBinding -tls', 'no Service other', (o) => (o.spec.serviceRef.name = 'other')],
   ['TargetGroupBinding -tls', 'no port 8 in Service', (o) => (o.spec.serviceRef.port = 8)],
-  ['HorizontalPodAutoscaler -ingest', 'to scale', (o) => (o.spec.scaleTargetRef.kind = 'StatefulSet')],
-  ['PodDisruptionBudget -ingest', 'no pod of 3 may ever be evicted', (o) => (o.spec.maxUnavailable = 0)],
+  [
+    'HorizontalPodAutoscaler -ingest',
+    'to scale',
+    (o) => (o.spec.scaleTargetRef.kind = 'StatefulSet'),
+  ],
+  [
+    'PodDisruptionBudget -ingest',
+    'no pod of 3 may ever be evicted',
+    (o) => (o.spec.maxUnavailable = 0),
+  ],
   [
     'PodDisruptionBudget -ingest',
     'no pod of 3 may ever be evicted',
     (o) => Object.assign(o.spec, { maxUnavailable: undefined, minAvailable: '80%' }),
   ],
-  ['PodDisruptionBudget -ingest', 'selects no pod', (o) => (o.spec.selector.matchLabels = { a: 'b' })],
+  [
+    'PodDisruptionBudget -ingest',
+    'selects no pod',
+    (o) => (o.spec.selector.matchLabels = { a: 'b' }),
+  ],
   ['NetworkPolicy -ingest', 'selects no pod', (o) => (o.spec.podSelector.matchLabels = { a: 'b' })],
   ['NetworkPolicy -ingest', 'no port 8 in its pods', (o) => (o.spec.ingress[0].ports[0].port = 8)],
   ['NetworkPolicy -ingest', 'no NetworkPolicy lets port http in', (o) => o.spec.ingress.shift()],
@@ -102,10 +126,22 @@ const unsafe: readonly Case[] = [
     'may escalate its privileges',
     (o) => delete container(o).securityContext.allowPrivilegeEscalation,
   ],
-  ['Deployment -ingest', 'may run as root', (o) => (container(o).securityContext.runAsNonRoot = false)],
+  [
+    'Deployment -ingest',
+    'may run as root',
+    (o) => (container(o).securityContext.runAsNonRoot = false),
+  ],
   ['Deployment -ingest', 'names no user', (o) => (podOf(o).securityContext.runAsUser = 0)],
-  ['Deployment -ingest', 'has no seccomp profile', (o) => delete podOf(o).securityContext.seccompProfile],
-  ['Deployment -ingest', 'keeps capabilities', (o) => delete container(o).securityContext.capabilities],
+  [
+    'Deployment -ingest',
+    'has no seccomp profile',
+    (o) => delete podOf(o).securityContext.seccompProfile,
+  ],
+  [
+    'Deployment -ingest',
+    'keeps capabilities',
+    (o) => delete container(o).securityContext.capabilities,
+  ],
   [
     'Deployment -ingest',
     'adds capabilities',
@@ -119,18 +155,38 @@ const unsafe: readonly Case[] = [
   ['Deployment -ingest', 'takes a port of the node', (o) => (container(o).ports[0].hostPort = 80)],
   ['Deployment -ingest', 'has no exact image', (o) => (container(o).image = 'sluice:latest')],
   ['Deployment -ingest', 'has no exact image', (o) => (container(o).image = 'sluice')],
-  ['Deployment -ingest', 'has no requests and limit', (o) => delete container(o).resources.limits.memory],
-  ['StatefulSet -enrich-shop', 'is claimed without fsGroup', (o) => delete podOf(o).securityContext.fsGroup],
+  [
+    'Deployment -ingest',
+    'has no requests and limit',
+    (o) => delete container(o).resources.limits.memory,
+  ],
+  [
+    'StatefulSet -enrich-shop',
+    'is claimed without fsGroup',
+    (o) => delete podOf(o).securityContext.fsGroup,
+  ],
   [
     'Deployment -ingest',
     'has a token of the server',
     (o) => delete podOf(o).automountServiceAccountToken,
   ],
   ['Deployment -ingest', 'sleeps 0 s before it stops', (o) => delete container(o).lifecycle],
-  ['Deployment -ingest', 'is killed after 45 s', (o) => (podOf(o).terminationGracePeriodSeconds = 45)],
-  ['StatefulSet -enrich-shop', 'is killed after 20 s', (o) => (podOf(o).terminationGracePeriodSeconds = 20)],
+  [
+    'Deployment -ingest',
+    'is killed after 45 s',
+    (o) => (podOf(o).terminationGracePeriodSeconds = 45),
+  ],
+  [
+    'StatefulSet -enrich-shop',
+    'is killed after 20 s',
+    (o) => (podOf(o).terminationGracePeriodSeconds = 20),
+  ],
   ['ConfigMap -topics', 'comes too late', (o) => delete o.metadata.annotations['helm.sh/hook']],
-  ['ConfigMap -topics', 'comes too late', (o) => (o.metadata.annotations['helm.sh/hook-weight'] = '0')],
+  [
+    'ConfigMap -topics',
+    'comes too late',
+    (o) => (o.metadata.annotations['helm.sh/hook-weight'] = '0'),
+  ],
   [
     'ServiceAccount -topics',
     'comes too late',

@@ -4,14 +4,7 @@
  * fault for every one of them.
  */
 import type { Container, Labels, Manifest, Selector, Source, Workload } from './manifest.ts';
-import {
-  containersOf,
-  lasting,
-  probeNames,
-  selects,
-  titleOf,
-  workloadsOf,
-} from './manifest.ts';
+import { containersOf, lasting, probeNames, selects, titleOf, workloadsOf } from './manifest.ts';
 
 /** All of this file. `outside` are names of objects that are not the chart's own. */
 export function findLooseEnds(
@@ -73,11 +66,13 @@ const podHasPort = ({ pod }: Workload, port: number | string): boolean =>
 /** Probes ask ports of their own container. */
 function findPorts({ object, pod }: Workload): readonly string[] {
   return pod.containers.flatMap((container) =>
-    [...probeNames.map((name) => container[name]), container.lifecycle?.preStop].flatMap((probe) => {
-      const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;
-      if (port === undefined || hasPort(container, port)) return [];
-      return [`${titleOf(object)}: no port ${port} in ${container.name} for a probe`];
-    }),
+    [...probeNames.map((name) => container[name]), container.lifecycle?.preStop].flatMap(
+      (probe) => {
+        const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;
+        if (port === undefined || hasPort(container, port)) return [];
+        return [`${titleOf(object)}: no port ${port} in ${container.name} for a probe`];
+      },
+    ),
   );
 }
 
@@ -121,7 +116,10 @@ export function neededBy(workload: Workload): readonly Needed[] {
   return [
     ...inVolumes,
     ...inVariables,
-    ...of('ServiceAccount', serviceAccountName === undefined ? undefined : { name: serviceAccountName }),
+    ...of(
+      'ServiceAccount',
+      serviceAccountName === undefined ? undefined : { name: serviceAccountName },
+    ),
     ...imagePullSecrets.flatMap(({ name }) => of('Secret', { name })),
   ];
 }
@@ -161,7 +159,9 @@ function findSelectors(
       const title = titleOf(object);
       return [
         ...(selected.includes(title) ? [] : [`${title}: does not select its own pods`]),
-        ...selected.filter((each) => each !== title).map((each) => `${title}: selects pods of ${each}`),
+        ...selected
+          .filter((each) => each !== title)
+          .map((each) => `${title}: selects pods of ${each}`),
       ];
     });
 }
@@ -227,7 +227,9 @@ function findScaled(
           : [`${title}: an upgrade sets the replicas of ${titleOf(scaled.object)} back`]),
         ...measured
           .filter((name) =>
-            scaled.pod.containers.some(({ resources }) => resources?.requests?.[name] === undefined),
+            scaled.pod.containers.some(
+              ({ resources }) => resources?.requests?.[name] === undefined,
+            ),
           )
           .map((name) => `${title}: ${titleOf(scaled.object)} requests no ${name}`),
       ];
@@ -261,7 +263,7 @@ function shareOf(value: number | string, of: number): number {
   return value.endsWith('%') ? Math.ceil((Number.parseFloat(value) / 100) * of) : Number(value);
 }
 
-export function leastReplicas(object: Manifest, objects: readonly Manifest[]): number {
+function leastReplicas(object: Manifest, objects: readonly Manifest[]): number {
   const scaler = objects.find(
     ({ kind, spec }) =>
       kind === 'HorizontalPodAutoscaler' &&

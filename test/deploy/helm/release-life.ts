@@ -62,8 +62,8 @@ class Release {
   async tryAll(rendered: readonly Manifest[]): Promise<readonly string[]> {
     const { cluster, namespace } = this.#options;
     const tried = rendered.map(async (object) => {
-      const { status, body, warnings } = await cluster.tryToCreate(object, namespace);
-      const refused = status === 201 ? [] : [`${status} ${String(body['message'])}`];
+      const { status, message, warnings } = await cluster.tryToCreate(object, namespace);
+      const refused = status === 201 ? [] : [`${status} ${message}`];
       return [...refused, ...warnings].map((said) => `${titleOf(object)}: ${said}`);
     });
     return (await Promise.all(tried)).flat();

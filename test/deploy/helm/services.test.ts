@@ -70,13 +70,19 @@ describe.skipIf(isMissing)('pods of the chart', () => {
     await expect(commandOf(['ingst'])).rejects.toThrow('unknown command');
   });
 
-  it('have configurations that Sluice reads, with all variables', { timeout: 120_000 }, async () => {
+  it('have configurations that Sluice reads, with all variables', {
+    timeout: 120_000,
+  }, async () => {
     const read = new Set<string>();
     for (const each of serving(...services)) {
       const known = JSON.stringify([each.config, each.env]);
       if (read.has(known)) continue;
       read.add(known);
-      const { code, out, err } = await sluice(['config', 'check', configFileOf(each)], dir, each.env);
+      const { code, out, err } = await sluice(
+        ['config', 'check', configFileOf(each)],
+        dir,
+        each.env,
+      );
       expect(code, `${each.title}: ${out}${err}`).toBe(0);
       expect(err, each.title).toBe('');
     }
@@ -128,7 +134,9 @@ describe.skipIf(isMissing)('pods of the chart', () => {
   });
 
   it('are watched by metrics that are exported', async () => {
-    const text = [await new IngressMetrics().text(), (await topologyMetrics([], 0)).text].join('\n');
+    const text = [await new IngressMetrics().text(), (await topologyMetrics([], 0)).text].join(
+      '\n',
+    );
     const names = metricsIn(text).flatMap(({ name }) =>
       ['', '_bucket', '_sum', '_count'].map((end) => `${name}${end}`),
     );
@@ -138,7 +146,10 @@ describe.skipIf(isMissing)('pods of the chart', () => {
     for (const object of watched) {
       const asked = stringsIn(object).flatMap((each) => each.match(/\bsluice_\w+/g) ?? []);
       expect(asked.length, titleOf(object)).toBeGreaterThan(0);
-      expect(asked.filter((name) => !names.includes(name)), titleOf(object)).toEqual([]);
+      expect(
+        asked.filter((name) => !names.includes(name)),
+        titleOf(object),
+      ).toEqual([]);
     }
   });
 });
