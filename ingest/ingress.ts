@@ -111,6 +111,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     bufferedBytes: intake.bufferedBytes,
     webSockets: connections.reduce((sum, { count }) => sum + count, 0),
     repeats: intake.remembered,
+    spoolMaxBytes: config.ingress.spoolMaxBytes,
     routes: intake.states(),
     reloads: reloads.state(),
     ...(options.happened === undefined ? {} : { happened: options.happened() }),

@@ -1,7 +1,7 @@
 /**
  * `--key-file`: a key for all streams in a file of its own, such as a secret that is mounted into a
  * container. Where the file is missing it is made, so that a server on all addresses never runs
- * without a key.
+ * without a key. A line a key: while keys are changed, the file has the new one and the old one.
  *
  * Invariants:
  * 1. The key is in the file alone, never in the log or the configuration.
@@ -16,14 +16,15 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import { deniedFix, deniedText, isDenied } from '../host/denied.ts';
 import { newKey } from './commands/key/key.ts';
 
-/** Of the key in logs, metrics and warnings. */
+/** Of the first key in logs, metrics and warnings; the next ones are `key-file-2` and so on. */
 const keyName = 'key-file';
+const keysMax = 8;
 /** As `sluice key new` makes them, or longer; shorter ones can be guessed. */
 const keyText = /^[\x21-\x7e]{20,256}$/;
 
 /** Makes the file where it is missing; whether it did. Throws `SluiceError` `key-file-invalid`. */
 export function makeKeyFile(file: string, random: Random): boolean {
-  if (readKeyFile(file) !== undefined) return false;
+  if (readKeys(file) !== undefined) return false;
   const key = newKey(random);
   const beside = `${file}.${process.pid}`;
   try {
@@ -45,30 +46,42 @@ export function makeKeyFile(file: string, random: Random): boolean {
   }
 }
 
-/** The configuration with the key of the file. Throws `SluiceError` `key-file-invalid`. */
+/**
+ * The configuration with the keys of the file. One that the configuration has as well keeps the
+ * rights that it has there. Throws `SluiceError` `key-file-invalid`.
+ */
 export function withKeyFile(config: SluiceConfig, file: string | undefined): SluiceConfig {
   if (file === undefined) return config;
-  const key = readKeyFile(file);
-  if (key === undefined)
+  const keys = readKeys(file);
+  if (keys === undefined)
     throw new SluiceError('key-file-invalid', `${file}, the file of --key-file, is gone`);
-  const sha256 = createHash('sha256').update(key).digest('hex');
   const { access } = config;
-  if (access.keys.some((known) => known.sha256 === sha256)) return config;
-  if (access.keys.some(({ name }) => name === keyName))
+  const added = keys
+    .map((key, index) => ({
+      name: index === 0 ? keyName : `${keyName}-${index + 1}`,
+      sha256: createHash('sha256').update(key).digest('hex'),
+      streams: ['*/*'],
+      origins: [],
+      quota: undefined,
+    }))
+    .filter(({ sha256 }) => access.keys.every((known) => known.sha256 !== sha256));
+  const taken = added.find(({ name }) => access.keys.some((known) => known.name === name));
+  if (taken !== undefined)
     throw new SluiceError(
       'key-file-invalid',
-      `a key of ${config.file} is called '${keyName}', as the one of --key-file is`,
+      `a key of ${config.file} is called '${taken.name}', as one of --key-file is`,
       { fix: 'give it another name' },
     );
-  const added = { name: keyName, sha256, streams: ['*/*'], origins: [], quota: undefined };
-  return { ...config, access: { ...access, keys: [...access.keys, added] } };
+  return added.length === 0
+    ? config
+    : { ...config, access: { ...access, keys: [...access.keys, ...added] } };
 }
 
-/** Undefined when there is no such file. */
-function readKeyFile(file: string): string | undefined {
-  let key: string;
+/** Each once, in their order; undefined when there is no such file. */
+function readKeys(file: string): readonly string[] | undefined {
+  let text: string;
   try {
-    key = readFileSync(file, 'utf8').trim();
+    text = readFileSync(file, 'utf8').trim();
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return undefined;
     throw new SluiceError('key-file-invalid', `${file} cannot be read: ${messageOf(cause)}`, {
@@ -76,10 +89,11 @@ function readKeyFile(file: string): string | undefined {
       fix: 'pass a file with --key-file that this user may read',
     });
   }
-  if (keyText.test(key)) return key;
+  const keys = [...new Set(text.split(/\r?\n/))];
+  if (keys.length <= keysMax && keys.every((key) => keyText.test(key))) return keys;
   throw new SluiceError(
     'key-file-invalid',
-    `${file} has no key: expected one line of 20 to 256 letters, digits and punctuation`,
+    `${file} has no key: expected 1 to ${keysMax} lines, each of 20 to 256 letters, digits and punctuation`,
     { fix: 'write a key of `sluice key new` into it, or delete it: the next start makes one' },
   );
 }

@@ -43,14 +43,23 @@ export interface EnrichCommand extends ServiceCommand {
 
 /** Resolves with the exit code once it was stopped. */
 export async function ingestCommand(command: IngestCommand): Promise<number> {
-  const { dir, clock, random, output } = command;
+  const { dir, clock, random, output, keyFile } = command;
   const stopped = stopSignal();
   // Its log is for a program in any case.
   const tell = createNotes(output, true, clock);
   const readConfig = configReader(command, tell);
   const config = readConfig();
   const log = createLog({ level: config.ingress.logLevel, json: true, to: process.stderr });
-  const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
+  const service = await startIngest({
+    config,
+    dir,
+    clock,
+    random,
+    log,
+    tell,
+    readConfig,
+    keyFile,
+  });
   tellOfHttpServer(output);
   ready('ingest', service.instance, output);
   tell(`${await stopped}: stopping; no new requests, those in flight are answered`);

@@ -1,6 +1,6 @@
 /**
- * Takes over what may change while an ingress runs, when the configuration file may have changed:
- * on SIGHUP, and when the file is written or replaced (editors rename).
+ * Takes over what may change while an ingress runs, when the configuration file or the file of
+ * `--key-file` may have changed: on SIGHUP, and when one is written or replaced (editors rename).
  */
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -16,27 +16,37 @@ interface ConfigWatch {
 
 const settleMs = 100;
 
-function watchConfig(file: string, clock: Clock, changed: () => void): ConfigWatch {
+function watchFiles(files: readonly string[], clock: Clock, changed: () => void): ConfigWatch {
   let timer: Timer | undefined;
   const soon = (): void => {
     timer?.cancel();
     timer = clock.setTimer(settleMs, changed);
   };
-  const watcher = watch(dirname(file), (_event, name) => {
-    // A volume of Kubernetes swaps the link `..data`; the file in it never changes.
-    if (name === basename(file) || name === '..data') soon();
+  const watchers = files.map((file) => {
+    const watcher = watch(dirname(file), (_event, name) => {
+      // A volume of Kubernetes swaps the link `..data`; the file in it never changes.
+      if (name === basename(file) || name === '..data') soon();
+    });
+    // A folder that cannot be watched any more leaves SIGHUP.
+    watcher.on('error', () => watcher.close());
+    watcher.unref();
+    return watcher;
   });
-  // A folder that cannot be watched any more leaves SIGHUP.
-  watcher.on('error', () => watcher.close());
-  watcher.unref();
   process.on('SIGHUP', soon);
   return {
     stop() {
       timer?.cancel();
-      watcher.close();
+      for (const watcher of watchers) watcher.close();
       process.off('SIGHUP', soon);
     },
   };
+}
+
+interface ReloadOptions {
+  readonly clock: Clock;
+  readonly tell: (line: string) => void;
+  /** The file of `--key-file`, which `read` reads too. */
+  readonly keyFile?: string | undefined;
 }
 
 /**
@@ -48,10 +58,11 @@ export function reloadOnChange(
   first: SluiceConfig,
   read: () => SluiceConfig,
   ingress: Ingress,
-  { clock, tell }: { readonly clock: Clock; readonly tell: (line: string) => void },
+  { clock, tell, keyFile }: ReloadOptions,
 ): () => Promise<void> {
   let inForce = first;
-  const watch = watchConfig(first.file, clock, () => {
+  const files = keyFile === undefined ? [first.file] : [first.file, keyFile];
+  const watch = watchFiles(files, clock, () => {
     try {
       const next = read();
       const refused = refuseReload(inForce, next);

@@ -11,6 +11,9 @@ import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { MetricsConfig } from '../../schemas/config.ts';
 import type { PlainServer } from './plain-server.ts';
 import { servePlain } from './plain-server.ts';
+import type { Disks } from './process-metrics.ts';
+import { watchProcess } from './process-metrics.ts';
+import { joinMetrics } from './topology-metrics.ts';
 
 /**
  * Where each command has its metrics unless the configuration says; `start` takes any free port, as
@@ -23,7 +26,10 @@ const path = '/metrics';
 export interface MetricsServerOptions {
   readonly config: MetricsConfig;
   readonly defaultPort: number;
+  /** What this process runs; the numbers of the process itself are added. */
   readonly read: () => Promise<MetricsText>;
+  /** Whose room is told. */
+  readonly disks: Disks;
 }
 
 /** Its `url` is that of the metrics. Throws `SluiceError` `port-taken`, `address-unusable`. */
@@ -31,8 +37,10 @@ export async function serveMetrics({
   config,
   defaultPort,
   read,
+  disks,
 }: MetricsServerOptions): Promise<PlainServer> {
   const { host, port = defaultPort } = config;
+  const ofProcess = watchProcess(disks);
   const server = await servePlain({
     host,
     port,
@@ -40,12 +48,19 @@ export async function serveMetrics({
     isOwnHost: (header) => isOwnHost(header, config),
     routes: {
       [path]: async () => {
-        const { contentType, text } = await read();
+        const { contentType, text } = joinMetrics(await read(), await ofProcess.text());
         return { status: 200, contentType, body: text };
       },
     },
+  }).catch((thrown: unknown) => {
+    ofProcess.stop();
+    throw thrown;
   });
-  return { url: `${server.url}${path}`, close: () => server.close() };
+  const close = (): Promise<void> => {
+    ofProcess.stop();
+    return server.close();
+  };
+  return { url: `${server.url}${path}`, close };
 }
 
 /** Whether a Host header is one of a listener on `config.host`. Pure. */

@@ -25,7 +25,7 @@ const outcomes = [
 ] as const;
 
 const ofTopology = ['topology'];
-const ofSink = ['topology', 'node'];
+const ofNode = ['topology', 'node'];
 const ofSplit = ['topology', 'source', 'stream', 'path', 'split'];
 
 function gauge(name: string, help: string, labels = ofTopology) {
@@ -95,7 +95,12 @@ const table = {
   late: gauge(
     'sluice_sink_late_seconds',
     'For how long a sink has been behind its checkpoints; 0 while it is not',
-    ofSink,
+    ofNode,
+  ),
+  watermarkLag: gauge(
+    'sluice_node_watermark_lag_seconds',
+    'How far the watermark of a node that waits for time is behind processing time, while it has anything open',
+    ofNode,
   ),
   lookups: counter('sluice_lookup_calls_total', 'Calls of a look-up that have ended', [
     'topology',
@@ -125,6 +130,11 @@ const table = {
   unheard: gauge(
     'sluice_split_unheard',
     '1 while a split cannot be read, is slow or paused, and so holds the watermark',
+    ofSplit,
+  ),
+  idle: gauge(
+    'sluice_split_idle',
+    '1 while a split is idle, so that it holds no watermark',
     ofSplit,
   ),
   connector: counter(
@@ -197,7 +207,7 @@ function setState(
 }
 
 function setNode(metrics: Metrics, topology: string, status: NodeStatus, nowMs: number): void {
-  const { id: node, kind, lateSince, asked } = status;
+  const { id: node, kind, lateSince, asked, time } = status;
   for (const outcome of outcomes)
     metrics.elements.inc({ topology, node, outcome }, status[outcome]);
   if (asked !== undefined) {
@@ -210,14 +220,17 @@ function setNode(metrics: Metrics, topology: string, status: NodeStatus, nowMs: 
     ] as const)
       if (ms !== null) metrics.took.set({ topology, node, quantile }, ms / 1_000);
   }
+  if (time !== undefined && time.open > 0 && typeof time.watermark === 'number')
+    metrics.watermarkLag.set({ topology, node }, (nowMs - time.watermark) / 1_000);
   if (kind !== 'sink') return;
   metrics.late.set({ topology, node }, lateSince === undefined ? 0 : (nowMs - lateSince) / 1_000);
 }
 
 function setSplit(metrics: Metrics, topology: string, status: SplitStatus): void {
-  const { source, stream, path, split, lag, behindMs, eventLagMs, hearing } = status;
+  const { source, stream, path, split, lag, behindMs, eventLagMs, hearing, idle } = status;
   const labels = { topology, source, stream, path, split };
   metrics.unheard.set(labels, hearing === 'caught-up' || hearing === 'behind' ? 0 : 1);
+  metrics.idle.set(labels, idle ? 1 : 0);
   if (lag !== null) metrics.lag.set(labels, lag);
   if (behindMs !== null) metrics.behind.set(labels, behindMs / 1_000);
   if (eventLagMs !== null) metrics.eventLag.set(labels, eventLagMs / 1_000);

@@ -31,6 +31,7 @@ import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { PlainServer } from '../host/plain-server.ts';
+import { disksOf } from '../host/process-metrics.ts';
 import { unusedSavepoints } from '../host/start-place.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { StopSteps } from '../host/stop-steps.ts';
@@ -60,6 +61,8 @@ export interface StartOptions {
    * valid.
    */
   readonly readConfig?: () => SluiceConfig;
+  /** The file of `--key-file`: a change of it is a change of the configuration. */
+  readonly keyFile?: string | undefined;
 }
 
 export interface RunningLocal {
@@ -146,7 +149,12 @@ async function openCapture(
     return joinMetrics(own, await topologyMetrics(await topologies, clock.now()));
   };
   const defaultPort = metricsPorts.start;
-  const metrics = await serveMetrics({ config: config.metrics, defaultPort, read });
+  const metrics = await serveMetrics({
+    config: config.metrics,
+    defaultPort,
+    read,
+    disks: disksOf(dir, config.local.state),
+  });
   stops.add('metrics', () => metrics.close());
   const captured: Capture = { ingress, metrics, hosts, instance: unknownInstance };
   const control = await serveControl(dir, {

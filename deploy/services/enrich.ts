@@ -26,6 +26,7 @@ import { buildDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import type { PlainServer } from '../host/plain-server.ts';
 import { servePlain, textAnswer } from '../host/plain-server.ts';
+import { disksOf } from '../host/process-metrics.ts';
 import { unusedSavepoints } from '../host/start-place.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { StopSteps } from '../host/stop-steps.ts';
@@ -85,6 +86,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
       config: config.metrics,
       defaultPort: metricsPorts.enrich,
       read: async () => topologyMetrics(await topologies.statuses(), clock.now()),
+      disks: disksOf(dir, config.enrich.state),
     });
     stops.add('metrics', () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);

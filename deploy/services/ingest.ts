@@ -52,6 +52,8 @@ export interface ServiceOptions {
    * valid.
    */
   readonly readConfig: () => SluiceConfig;
+  /** The file of `--key-file`: a change of it is a change of the configuration. */
+  readonly keyFile?: string | undefined;
 }
 
 export interface RunningService {
@@ -90,6 +92,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       config: config.metrics,
       defaultPort: metricsPorts.ingest,
       read: () => ingress.metrics(),
+      disks: { data: dir },
     });
     stops.add('metrics', () => metrics.close());
     let instance = unknownInstance;

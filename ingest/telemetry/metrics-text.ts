@@ -235,6 +235,9 @@ function tellRoutes(make: Make, gauges: IngressGauges): void {
     'stream',
     'path',
   );
+  make
+    .gauge('sluice_ingress_spool_max_bytes', 'What the spool of one stream and path may take')
+    .set(gauges.spoolMaxBytes);
   for (const { stream, path, ...state } of gauges.routes) {
     const labels = { stream, path };
     queue.set(labels, state.queueBytes);

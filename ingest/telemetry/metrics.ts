@@ -54,6 +54,8 @@ export interface IngressGauges {
   readonly bufferedBytes: number;
   readonly webSockets: number;
   readonly repeats: RepeatsState;
+  /** What one spool may take. */
+  readonly spoolMaxBytes: number;
   readonly routes: readonly StreamRouteState[];
   readonly reloads: ReloadState;
 }
@@ -108,6 +110,7 @@ const nothing: IngressGauges = {
   bufferedBytes: 0,
   webSockets: 0,
   repeats: { size: 0, bytes: 0, evicted: 0 },
+  spoolMaxBytes: 0,
   routes: [],
   reloads: noReloads,
 };

@@ -3,6 +3,7 @@
  * metric. `npm run docs:reference` writes it; a test compares.
  */
 import { join } from 'node:path';
+import { watchProcess } from '../../deploy/host/process-metrics.ts';
 import { topologyMetrics } from '../../deploy/host/topology-metrics.ts';
 import { IngressMetrics } from '../../ingest/telemetry/metrics.ts';
 import { root } from '../repo/files.ts';
@@ -37,10 +38,13 @@ const tableOf = (metrics: readonly Metric[]): string =>
 export async function metricsReference(): Promise<string> {
   const ingress = metricsIn(await new IngressMetrics().text());
   const topologies = metricsIn((await topologyMetrics([], 0)).text);
+  const ofProcess = watchProcess({});
+  const processes = metricsIn((await ofProcess.text()).text);
+  ofProcess.stop();
   return `# Metrics
 
 Generated from what is exported; \`npm run docs:reference\` writes it. Names are \`sluice_<area>_<noun>_<unit>\`; counters end in
-\`_total\`. [Monitor](../operating/monitor.md) says which to alert on.
+\`_total\`. [Monitor](../operating/monitor.md) has alerts and dashboards of them.
 
 ## Ingress
 
@@ -49,5 +53,11 @@ ${tableOf(ingress)}
 ## Topologies
 
 ${tableOf(topologies)}
+
+## Process
+
+Of every process that serves metrics.
+
+${tableOf(processes)}
 `;
 }

@@ -2,6 +2,8 @@
  * What is watched: an alarm for each way in which data stops, dollars an hour as they are computed
  * by hand, and a budget.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { Match } from 'aws-cdk-lib/assertions';
 import { beforeAll, expect, it } from 'vitest';
@@ -9,7 +11,14 @@ import type { HourCost } from '../src/hourly-cost.ts';
 import { hourCosts } from '../src/hourly-cost.ts';
 import { loadDeployment } from '../src/load-deployment.ts';
 import type { Synthesized } from './support.ts';
-import { flightsConfig, minimalConfig, minimalStage, synthesize, withFiles } from './support.ts';
+import {
+  flightsConfig,
+  minimalConfig,
+  minimalStage,
+  root,
+  synthesize,
+  withFiles,
+} from './support.ts';
 
 const config = minimalConfig
   .replace('app: clicks,', 'app: clicks, kinesis: {shards: 12}, kafka: {partitions: 6},')
@@ -42,13 +51,30 @@ it('tells one topic of all alarms, and the topic the address of the stage', () =
   ]);
   for (const { AlarmActions, AlarmDescription } of alarms) {
     expect(AlarmActions).toHaveLength(1);
-    expect(String(AlarmDescription).split('. ').length).toBeGreaterThanOrEqual(2);
+    expect(String(AlarmDescription).split('. ').length).toBeGreaterThanOrEqual(3);
+    const [, page = 'none'] = /Runbook: (\S+)$/.exec(String(AlarmDescription)) ?? [];
+    expect(existsSync(join(root, page)), page).toBe(true);
   }
   const lag = alarms.find(({ AlarmName }) => String(AlarmName).includes('ReadersBehind'));
   expect(lag).toMatchObject({ Threshold: 120_000 });
   made.template('observability').hasResourceProperties('AWS::SNS::Subscription', {
     Protocol: 'email',
     Endpoint: 'data@shop.example',
+  });
+});
+
+it('tells two weeks before the certificate of the load balancer ends', async () => {
+  const certificate = 'arn:aws:acm:eu-central-1:123456789012:certificate/ID';
+  const withTls = await synthesize({
+    stage: `${minimalStage}edge: {certificate_arn: '${certificate}', client_cidrs: [0.0.0.0/0]}\n`,
+    config: minimalConfig,
+  });
+  withTls.template('observability').hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmName: 'sluice-test-CertificateEnds-edge',
+    MetricName: 'DaysToExpiry',
+    Dimensions: [{ Name: 'CertificateArn', Value: certificate }],
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 14,
   });
 });
 

@@ -25,7 +25,7 @@ s3: {bucket: events-test, prefix: sluice/}
 ${kafka}
 `;
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+export const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** A pipeline with tables, of which Firehose writes one. */
 export const flightsConfig = `
 streams:

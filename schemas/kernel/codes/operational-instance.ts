@@ -186,7 +186,7 @@ export const instanceCodes = {
   'key-file-invalid': {
     retryable: false,
     means: 'The file of `--key-file` cannot be read or written, or has no key.',
-    fix: 'Delete it, and the next start makes one; or write one key of `sluice key new` into it.',
+    fix: 'Delete it, and the next start makes one; or write keys of `sluice key new` into it, one a line.',
   },
   'keys-invalid': {
     retryable: false,

@@ -38,18 +38,20 @@ it('makes a key where there is none, and opens all streams to it and nobody else
     0o600,
   ]);
   expect(first.output()).toContain(`a new key for all streams is in ${file}`);
-  expect(first.output()).toContain(`-H "x-api-key: $(cat ${file})"`);
+  expect(first.output()).toContain(`-H "x-api-key: $(head -n 1 ${file})"`);
   expect(first.output()).not.toContain(key);
   const send = async (url: string, with_: string) =>
     (await post(`${url}/v1/a/x`, '1', { 'x-api-key': with_ })).status;
   expect([await send(first.url, key), await send(first.url, 'slc_other')]).toEqual([200, 401]);
 
-  // Another key in the file, and a change of the configuration beside it.
+  // Another key beside it, then in its place, and a change of the configuration.
   const next = 'slc_anotherKeyOfTwentyLetters';
-  writeFileSync(file, next);
-  first.child.kill('SIGHUP');
+  writeFileSync(file, `${next}\n${key}\n`);
   await until(async () => (await send(first.url, next)) === 200);
-  expect(await send(first.url, key)).toBe(401);
+  expect(await send(first.url, key)).toBe(200);
+  writeFileSync(file, next);
+  await until(async () => (await send(first.url, key)) === 401);
+  expect(await send(first.url, next)).toBe(200);
   writeFileSync(config, 'streams: [{team: a, app: x, quota: {events_per_second: 1000}}]\n');
   await until(() => first.output().includes('applied the keys'));
   expect([await send(first.url, next), await first.stop()]).toEqual([200, 0]);
@@ -83,7 +85,10 @@ it('lets a server listen on all addresses, which it may not without keys', async
 
 it('refuses a file without a usable key, and one that cannot be there', () => {
   const bad = join(root, 'bad');
-  for (const text of ['', '\n', 'short', 'two words that are long enough', 'x'.repeat(257)]) {
+  const good = 'slc_aKeyThatIsLongEnough';
+  const many = Array.from({ length: 9 }, (_, index) => `${good}${index}`).join('\n');
+  const texts = ['', '\n', 'short', 'two words that are long enough', `${good}\nshort`, many];
+  for (const text of [...texts, 'x'.repeat(257)]) {
     writeFileSync(bad, text);
     expect(() => makeKeyFile(bad, systemRandom)).toThrow('has no key');
   }

@@ -11,7 +11,10 @@ import {
   deriveHealth,
   healthy,
 } from '../../../topology/checkpoint/health.ts';
+import type { NodeStatus } from '../../../topology/index.ts';
 import { lossText } from '../../../topology/index.ts';
+import { noCounts } from '../../../topology/operators/operator.ts';
+import type { TimeStatus } from '../../../topology/runtime/status.ts';
 import { hostStatus, jobStatus } from './host-status.ts';
 
 const failed: CheckpointNews = {
@@ -130,6 +133,39 @@ it('the metrics tell what the state takes, and what its last checkpoint and its 
     'sluice_state_restore_seconds{topology="orders"} 2.5',
   ]);
   expect(await of(null)).toEqual([]);
+});
+
+it('the metrics tell how far event time is behind where something waits for it, and which splits are idle', async () => {
+  const window = (id: string, time: Partial<TimeStatus>): NodeStatus => ({
+    ...noCounts(),
+    id,
+    kind: 'window',
+    time: { watermark: 1_000, open: 2, next: null, heldBy: null, ...time },
+  });
+  const nodes = [
+    window('open', {}),
+    window('empty', { open: 0 }),
+    window('new', { watermark: 'min' }),
+  ];
+  const split = { source: 's', stream: 'a/b', path: 'kafka', position: null, lag: null } as const;
+  const of = { behindMs: null, eventLagMs: null, watermark: null, unheardSinceMs: null } as const;
+  const splits = [true, false].map((idle, n) => ({
+    ...{ ...split, ...of, split: `partition-${n}`, idle },
+    hearing: 'caught-up' as const,
+  }));
+  const { text } = await topologyMetrics(
+    [hostStatus({ job: jobStatus(splits, { nodes }) })],
+    3_500,
+  );
+  const lines = text
+    .split('\n')
+    .filter((line) => /^sluice_(node_watermark|split_idle)\w*\{/.test(line));
+  const labels = 'topology="orders",source="s",stream="a/b",path="kafka"';
+  expect(lines).toEqual([
+    'sluice_node_watermark_lag_seconds{topology="orders",node="open"} 2.5',
+    `sluice_split_idle{${labels},split="partition-0"} 1`,
+    `sluice_split_idle{${labels},split="partition-1"} 0`,
+  ]);
 });
 
 it('what was lost is an alarm with its range', () => {

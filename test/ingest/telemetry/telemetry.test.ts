@@ -132,6 +132,7 @@ describe('metrics', () => {
       bufferedBytes: 0,
       webSockets: 0,
       repeats: { size: 0, bytes: 0, evicted: 0 },
+      spoolMaxBytes: 1_000,
       routes: [],
       reloads: { taken: 2, refused: 1, refusal: { sinceMs: 1_500, why: 'x' } },
       happened: { 'kafka-token-refreshed': 3 },
@@ -145,6 +146,7 @@ describe('metrics', () => {
     );
     expect(text).toContain('sluice_ingress_config_reloads_total{outcome="refused"} 1');
     expect(text).toContain('sluice_ingress_config_refused_since_seconds 1.5');
+    expect(text).toContain('sluice_ingress_spool_max_bytes 1000');
     expect(text).toContain(
       'sluice_ingress_connection_events_total{event="kafka-token-refreshed"} 3',
     );

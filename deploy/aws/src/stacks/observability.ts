@@ -13,7 +13,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
-import { alarmsOf } from '../alarms.ts';
+import { alarmsOf, toldOf } from '../alarms.ts';
 import type { Deployment } from '../deployment.ts';
 import { nameOf } from '../deployment.ts';
 import type { HourMetric } from '../hourly-cost.ts';
@@ -23,6 +23,8 @@ import type { StreamsStack } from './streams.ts';
 
 const hour = Duration.hours(1);
 const [half, whole] = [12, 24];
+/** ACM renews its own certificates 60 days before they end. */
+const certificateDays = 14;
 /** The names that the bill has; its metrics are in one region, for all others. */
 const billed = [
   'AmazonKinesis',
@@ -65,7 +67,7 @@ export class ObservabilityStack extends Stack {
       const period = Duration.minutes(minutes);
       new cloudwatch.Alarm(this, id, {
         alarmName: nameOf(this.#deployment, id),
-        alarmDescription: description,
+        alarmDescription: toldOf(id, description),
         metric: metric(period),
         threshold: above,
         comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -77,8 +79,10 @@ export class ObservabilityStack extends Stack {
     for (const [name, targets] of loadBalancer.targets)
       new cloudwatch.Alarm(this, `NoPods-${name}`, {
         alarmName: nameOf(this.#deployment, `NoPods-${name}`),
-        alarmDescription:
+        alarmDescription: toldOf(
+          'NoPods',
           'No pod of the ingress is ready: clients get no answer. Look at the pods and their /readyz.',
+        ),
         metric: targets.metrics.healthyHostCount({
           period: Duration.minutes(1),
           statistic: 'Maximum',
@@ -88,6 +92,32 @@ export class ObservabilityStack extends Stack {
         evaluationPeriods: 3,
         treatMissingData: cloudwatch.TreatMissingData.BREACHING,
       }).addAlarmAction(action);
+    this.#certificate(action);
+  }
+
+  /** ACM tells the days that are left, twice a day. */
+  #certificate(action: SnsAction): void {
+    const { certificateArn } = this.#deployment.stage.edge;
+    if (certificateArn === undefined) return;
+    const id = 'CertificateEnds-edge';
+    new cloudwatch.Alarm(this, id, {
+      alarmName: nameOf(this.#deployment, id),
+      alarmDescription: toldOf(
+        id,
+        `The certificate of the load balancer ends within ${certificateDays} days. Look in ACM why it was not renewed.`,
+      ),
+      metric: new cloudwatch.Metric({
+        namespace: 'AWS/CertificateManager',
+        metricName: 'DaysToExpiry',
+        dimensionsMap: { CertificateArn: certificateArn },
+        statistic: 'Minimum',
+        period: Duration.days(1),
+      }),
+      threshold: certificateDays,
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(action);
   }
 
   #dashboard(): void {

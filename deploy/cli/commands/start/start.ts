@@ -51,6 +51,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     tell: note,
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
     readConfig,
+    keyFile: command.keyFile,
   });
   tellOfHttpServer(output);
   const readyMs = Math.round(clock.monotonic() - startedMs);
@@ -142,7 +143,8 @@ function greeting(
         : '{"hello":"world"}';
   const target = weather?.name ?? name;
   const open = openNotice(config);
-  const key = command.keyFile === undefined ? '' : ` -H "x-api-key: $(cat ${command.keyFile})"`;
+  const key =
+    command.keyFile === undefined ? '' : ` -H "x-api-key: $(head -n 1 ${command.keyFile})"`;
   const dirFlag = command.dir === '.sluice' ? '' : ` --dir ${command.dir}`;
   return [
     `Sluice is ready in ${readyMs} ms at ${url}`,
