@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { metricsPorts } from '../../../deploy/host/metrics-server.ts';
+import { watchProcess } from '../../../deploy/host/process-metrics.ts';
 import { topologyMetrics } from '../../../deploy/host/topology-metrics.ts';
 import { IngressMetrics } from '../../../ingest/telemetry/metrics.ts';
 import { root } from '../../repo/files.ts';
@@ -134,9 +135,13 @@ describe.skipIf(isMissing)('pods of the chart', () => {
   });
 
   it('are watched by metrics that are exported', async () => {
-    const text = [await new IngressMetrics().text(), (await topologyMetrics([], 0)).text].join(
-      '\n',
-    );
+    const ofProcess = watchProcess({});
+    const text = [
+      await new IngressMetrics().text(),
+      (await topologyMetrics([], 0)).text,
+      (await ofProcess.text()).text,
+    ].join('\n');
+    ofProcess.stop();
     const names = metricsIn(text).flatMap(({ name }) =>
       ['', '_bucket', '_sum', '_count'].map((end) => `${name}${end}`),
     );
