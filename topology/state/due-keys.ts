@@ -1,6 +1,6 @@
 /**
  * Brings keys at rest to life when they are due, in the order in which the timers of live ones come
- * due: of times, at equal times of keys.
+ * due: of times, at equal times of keys, which are those of the timers or what these begin with.
  *
  * Invariants:
  * 1. A key comes to life only when no live timer is due before it: of a million keys that are due
@@ -22,25 +22,16 @@ export class DueKeys {
   readonly #resting: RestingKeys;
   readonly #timer: number;
   readonly #live: LiveTimers;
-  readonly #after: string;
   readonly #wake: (key: string) => void;
   /** Due at one time, in order; those before `#taken` came to life. */
   #at = minTime;
   #keys: readonly string[] = [];
   #taken = 0;
 
-  /** `after`: what follows the text of a key in the order of timers. */
-  constructor(
-    resting: RestingKeys,
-    timer: number,
-    live: LiveTimers,
-    after: string,
-    wake: (key: string) => void,
-  ) {
+  constructor(resting: RestingKeys, timer: number, live: LiveTimers, wake: (key: string) => void) {
     this.#resting = resting;
     this.#timer = timer;
     this.#live = live;
-    this.#after = after;
     this.#wake = wake;
   }
 
@@ -63,7 +54,7 @@ export class DueKeys {
       const key = this.#keys[this.#taken] as string;
       if (next === at && key > (this.#live.nextKey as string)) return;
       this.#taken++;
-      this.#wake(key.slice(0, key.length - this.#after.length));
+      this.#wake(key);
     }
     this.#at = minTime;
     this.#keys = [];
@@ -72,9 +63,6 @@ export class DueKeys {
   #collect(at: number): void {
     this.#at = at;
     this.#taken = 0;
-    this.#keys = this.#resting
-      .firstKeys(this.#timer)
-      .map((key) => key + this.#after)
-      .sort();
+    this.#keys = this.#resting.firstKeys(this.#timer).toSorted();
   }
 }

@@ -242,6 +242,66 @@ describe('windows and keys at rest', () => {
     expect(play.records).toBe(0);
   });
 
+  it('come to life one by one of a key that has many, and stay while they are used', () => {
+    const of = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, tumbling(10))
+          .aggregate({ rows: count() }).out,
+    );
+    const play = new Play(of, 0);
+    const touch = (times: readonly number[]): unknown => {
+      const batch = new Batch();
+      for (const at of times) batch.element({ k: 'hot', n: 1 }, at, undefined);
+      return play.turn(batch);
+    };
+    touch(Array.from({ length: many }, (_, n) => 10 * n));
+    expect(play.records).toBe(many);
+    const rested = play.rests.length;
+    for (let turn = 0; turn < 50; turn++) touch([5_000, 5_001, 7_000]);
+    expect(play.records).toBe(many - 2);
+    expect(play.rests.length).toBe(rested);
+    const { values } = play.turn(watermark(10 * many)) as {
+      values: readonly ({ rows: number } | undefined)[];
+    };
+    const counts = values.flatMap((row) => row?.rows ?? []);
+    expect([counts.length, counts.filter((rows) => rows > 1)]).toEqual([many, [101, 51]]);
+  });
+
+  it('stay live with every batch that uses them, whatever is live', () => {
+    const sessions = built(
+      (rows) =>
+        rows
+          .keyBy((row) => row.k)
+          .window(id, session(1))
+          .aggregate({ rows: count() }).out,
+    );
+    const process = built((rows) =>
+      rows
+        .keyBy((row) => row.k)
+        .process(id, {
+          state: { all: list<number>() },
+          onElement: ({ n }, { state }): readonly number[] => {
+            state.all.add(n);
+            return [];
+          },
+        }),
+    );
+    for (const of of [sessions, process]) {
+      const play = new Play(of, 0);
+      for (let turn = 0; turn < 100; turn++) {
+        const batch = new Batch();
+        for (const k of ['a', 'b', `once ${turn}`])
+          batch.element({ k, n: turn }, 10 * turn, undefined);
+        play.turn(batch);
+      }
+      // Once each, and the two others before they were used a second time.
+      expect(play.rests.length).toBeLessThan(106);
+      expect(play.records).toBeGreaterThan(95);
+    }
+  });
+
   it('of a process too, whose timers are set again', () => {
     let live = 0;
     const of = built((rows) =>

@@ -85,10 +85,10 @@ export class KeyStates implements StateTable {
     });
     const resting = new RestingKeys({ store, random, timers: expiry + 1 });
     const dueOf = (timer: number, domain: Domain): DueKeys =>
-      new DueKeys(resting, timer, this.timers.queues[domain], '', (key) => this.#wake(key));
+      new DueKeys(resting, timer, this.timers.queues[domain], (key) => this.#wake(key));
     this.#resting = resting;
     this.#due = { event: dueOf(0, 'event'), processing: dueOf(1, 'processing') };
-    this.#round = new RestRound(this.#keys, (state) => this.#rest(state));
+    this.#round = new RestRound(this.#keys, (state) => this.#look(state));
   }
 
   get size(): number {
@@ -111,9 +111,8 @@ export class KeyStates implements StateTable {
   }
 
   get(text: string): KeyState | undefined {
-    const known = this.#keys.get(text);
-    if (known === undefined) return this.#wake(text);
-    known.isUsed = true;
+    const known = this.#keys.get(text) ?? this.#wake(text);
+    if (known !== undefined) known.isUsed = true;
     return known;
   }
 
@@ -202,6 +201,12 @@ export class KeyStates implements StateTable {
   #dropExpired(state: KeyState, now: Now): void {
     dropExpired(state, this.#options.declarations, now, () => this.touch(state));
     this.settle(state);
+  }
+
+  #look(state: KeyState): number {
+    if (state.isUsed) state.isUsed = false;
+    else this.#rest(state);
+    return 1;
   }
 
   #rest(state: KeyState): void {

@@ -88,6 +88,7 @@ export class WindowOperator implements Operator {
     this.#times = new WindowTimes(node);
     this.#keys = new WindowKeys({
       node: node.id,
+      restsWhole: node.window.type === 'session',
       aggregates: this.#aggregates,
       times: this.#times,
       liveMaxBytes: liveStateMaxBytes,
@@ -238,7 +239,7 @@ export class WindowOperator implements Operator {
 
   #fixed(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
     if (end - 1 <= this.#times.removedThrough) return undefined;
-    return owner.windows.find(start) ?? newWindow(owner, start, end);
+    return this.#keys.windowAt(owner, start) ?? newWindow(owner, start, end);
   }
 
   /**

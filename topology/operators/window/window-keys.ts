@@ -1,12 +1,14 @@
 /**
- * The keys of a window operator: those whose windows are live, and those at rest.
+ * The windows of a window operator by their keys: those that are live, and those at rest.
  *
  * Invariants:
- * 1. A key is live or at rest, with all of its windows.
+ * 1. A window is live or at rest. Each of fixed length for itself: of a key that is in use most may
+ *    wait for the watermark. Sessions with all of their key, as an element may touch any.
  * 2. What rests and wakes is no one's to notice: the window is as it was, its timers at the times
  *    and in the order in which they were.
  * 3. A window without a text, or whose author's accumulator is no JSON, stays live.
  */
+import { present } from '../../../schemas/kernel/assert.ts';
 import { decodeKey } from '../../../schemas/kernel/key.ts';
 import { DueKeys } from '../../state/due-keys.ts';
 import { liveBytes, RestRound } from '../../state/rest-round.ts';
@@ -20,9 +22,12 @@ import { newKeyWindows, newWindow } from './window-state.ts';
 import type { WindowEntry } from './window-table.ts';
 import { readRecord, recordOf, WindowTable } from './window-table.ts';
 import type { WindowTimes } from './window-times.ts';
+import { timerKey } from './window-times.ts';
 
 export interface WindowKeysOptions extends Omit<RestingKeysOptions, 'timers'> {
   readonly node: string;
+  /** Whether a key rests with all of its windows. */
+  readonly restsWhole: boolean;
   readonly aggregates: WindowAggregates;
   readonly times: WindowTimes;
   readonly liveMaxBytes: number;
@@ -33,6 +38,7 @@ const timer = 0;
 
 export class WindowKeys {
   readonly table: WindowTable;
+  readonly #restsWhole: boolean;
   readonly #aggregates: WindowAggregates;
   readonly #times: WindowTimes;
   readonly #liveMaxBytes: number;
@@ -43,7 +49,9 @@ export class WindowKeys {
   /** Of the timers that fire now. */
   #firingAt = minTime;
 
-  constructor({ node, aggregates, times, liveMaxBytes, store, random }: WindowKeysOptions) {
+  constructor(options: WindowKeysOptions) {
+    const { node, restsWhole, aggregates, times, liveMaxBytes, store, random } = options;
+    this.#restsWhole = restsWhole;
     this.#aggregates = aggregates;
     this.#times = times;
     this.#liveMaxBytes = liveMaxBytes;
@@ -54,8 +62,8 @@ export class WindowKeys {
       restored: (key, entry) => this.#restored(key, entry),
     });
     this.#resting = new RestingKeys({ store, random, timers: 1 });
-    this.#due = new DueKeys(this.#resting, timer, times.timers, '\n', (key) => this.#wake(key));
-    this.#round = new RestRound(this.#live, (owner) => this.#rest(owner));
+    this.#due = new DueKeys(this.#resting, timer, times.timers, (key) => this.#wake(key));
+    this.#round = new RestRound(this.#live, (owner) => this.#look(owner));
   }
 
   /** When a timer comes due next. */
@@ -65,9 +73,22 @@ export class WindowKeys {
     return Math.min(live, resting);
   }
 
+  /** A key of which something is live, or comes to life by this. */
   find(text: string): KeyWindows | undefined {
-    const known = this.#live.get(text);
-    if (known === undefined) return this.#wake(text);
+    let known = this.#live.get(text);
+    if (known === undefined && this.#restsWhole) known = this.#wake(this.#restingKey(text, 0));
+    if (known !== undefined) known.isUsed = true;
+    return known;
+  }
+
+  /** The window of a fixed length with this start. */
+  windowAt(owner: KeyWindows, start: number): OpenWindow | undefined {
+    let known = owner.windows.find(start);
+    if (known === undefined) {
+      if (this.#resting.size === 0) return undefined;
+      if (this.#wake(this.#restingKey(owner.text, start), owner) === undefined) return undefined;
+      known = present(owner.windows.find(start), 'the window that came to life');
+    }
     known.isUsed = true;
     return known;
   }
@@ -112,8 +133,23 @@ export class WindowKeys {
     return liveBytes(live, this.table.entryBytes) > this.#liveMaxBytes;
   };
 
-  #rest(owner: KeyWindows): void {
+  #look(owner: KeyWindows): number {
     const windows = owner.windows.all();
+    if (!this.#restsWhole) {
+      for (const window of windows) {
+        if (!this.#isOver()) break;
+        if (window.isUsed) window.isUsed = false;
+        else this.#rest(owner, [window]);
+      }
+      return windows.length;
+    }
+    if (owner.isUsed) owner.isUsed = false;
+    else this.#rest(owner, windows);
+    return 1;
+  }
+
+  /** All of them or none. */
+  #rest(owner: KeyWindows, windows: readonly OpenWindow[]): void {
     const records: string[] = [];
     try {
       for (const window of windows) {
@@ -126,14 +162,26 @@ export class WindowKeys {
       // The checkpoint says why it has no text.
       return;
     }
-    this.#live.delete(owner.text);
     for (const [index, window] of windows.entries()) {
+      owner.windows.remove(window);
       this.#keep(owner.text, window, timerOf(window), records[index] as string);
       this.#times.cancel(window);
     }
+    if (owner.windows.isEmpty) this.#live.delete(owner.text);
   }
 
-  #keep(key: string, window: Pick<OpenWindow, 'early' | 'end'>, at: number, record: string): void {
+  /** What rests together has one. It is what the key of its timers begins with. */
+  #restingKey(text: string, start: number): string {
+    return this.#restsWhole ? `${text}\n` : timerKey(text, start);
+  }
+
+  #keep(
+    text: string,
+    window: Pick<OpenWindow, 'early' | 'start' | 'end'>,
+    at: number,
+    record: string,
+  ): void {
+    const key = this.#restingKey(text, window.start);
     this.#resting.add(key, record, [this.#times.firstOf(window, at)]);
   }
 
@@ -146,40 +194,53 @@ export class WindowKeys {
     return window;
   }
 
-  #wake(key: string): KeyWindows | undefined {
-    const records = this.#resting.take(key);
+  /** `of`: the key's windows, where they are at hand. */
+  #wake(restingKey: string, of?: KeyWindows): KeyWindows | undefined {
+    const records = this.#resting.take(restingKey);
     if (records.length === 0) return undefined;
-    const owner = newKeyWindows(decodeKey(key), key);
+    const owner = of ?? this.#ownerOf(restingKey.slice(0, restingKey.lastIndexOf('\n')));
     for (const record of records) {
       const [entry, at] = readRecord(record);
       const window = this.#windowOf(owner, entry);
       owner.windows.insert(window);
       this.#times.planAt(window, at);
     }
-    this.#live.set(key, owner);
+    this.#live.set(owner.text, owner);
     return owner;
   }
 
-  /** A window of a checkpoint. Where its key is at rest, or too much is live, it rests at once. */
-  #restored(key: string, entry: WindowEntry): void {
-    const live = this.#live.get(key);
-    const owner = live ?? newKeyWindows(decodeKey(key), key);
+  #ownerOf(text: string): KeyWindows {
+    return this.#live.get(text) ?? newKeyWindows(decodeKey(text), text);
+  }
+
+  /**
+   * A window of a checkpoint. Where too much is live, or others with which it rests do, it rests at
+   * once.
+   */
+  #restored(text: string, entry: WindowEntry): void {
+    const owner = this.#ownerOf(text);
     const early = this.#times.earlyAfterRestore(entry);
     this.table.count();
-    const rests = live === undefined && (this.#resting.has(key) || this.#isOver());
+    const rests = this.#restsRestored(text);
     const at = this.#times.nextOf(entry);
     if (rests && early === entry.early) {
-      this.#keep(key, entry, at, recordOf(entry.id, at, entry.text));
+      this.#keep(text, entry, at, recordOf(entry.id, at, entry.text));
       return;
     }
     const window = this.#windowOf(owner, { ...entry, early });
     if (rests) {
-      this.#keep(key, window, at, this.table.rest(window, at));
+      this.#keep(text, window, at, this.table.rest(window, at));
       return;
     }
-    this.#live.set(key, owner);
+    this.#live.set(text, owner);
     owner.windows.insert(window);
     this.#times.plan(window);
+  }
+
+  #restsRestored(text: string): boolean {
+    if (!this.#restsWhole) return this.#isOver();
+    if (this.#live.has(text)) return false;
+    return this.#resting.has(this.#restingKey(text, 0)) || this.#isOver();
   }
 }
 

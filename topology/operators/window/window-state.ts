@@ -13,7 +13,7 @@ import type { Timer } from '../../state/timer-queue.ts';
 import type { AnyAggregator } from './aggregates.ts';
 import { WindowList } from './window-list.ts';
 
-export interface OpenWindow extends Tracked {
+export interface OpenWindow extends Tracked, Used {
   readonly owner: KeyWindows;
   /**
    * By which checkpoints know it among the windows of its key: the start that it came with. It is
@@ -68,6 +68,7 @@ export function newWindow(owner: KeyWindows, start: number, end: number): OpenWi
     changedIn: 0,
     isStored: false,
     isGone: false,
+    isUsed: false,
     owner,
     id: start,
     start,

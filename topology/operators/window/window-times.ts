@@ -133,8 +133,13 @@ export class WindowTimes {
 
   #timer(at: number, window: OpenWindow): Timer<OpenWindow> | undefined {
     if (at === Number.POSITIVE_INFINITY) return undefined;
-    return this.timers.set(at, `${window.owner.text}\n${orderText(window.start)}`, window);
+    return this.timers.set(at, timerKey(window.owner.text, window.start), window);
   }
+}
+
+/** By which timers of one time are ordered, of the key with this text and the window's start. */
+export function timerKey(text: string, start: number): string {
+  return `${text}\n${orderText(start)}`;
 }
 
 /**
