@@ -1,8 +1,8 @@
 /**
  * What docs/operating/kubernetes.md says of the chart: its values are values, its commands render a
- * release, and a change of keys, quotas or origins replaces no pod.
+ * release, a change of keys, quotas or origins replaces no pod, and what watches it watches its own.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { commandsOf, root } from '../../repo/support.ts';
 import type { Helm } from '../../servers/helm.ts';
 import { helmMissing, openHelm } from '../../servers/helm.ts';
-import { chartDir, oldestKubernetes, render, valueSet } from './chart.ts';
+import { chartDir, oldestKubernetes, render, stringsIn, valueSet } from './chart.ts';
 import { titleOf, workloadsOf } from './manifest.ts';
 
 const page = readFileSync(join(root, 'docs', 'operating', 'kubernetes.md'), 'utf8');
@@ -114,6 +114,23 @@ describe.skipIf(helmMissing() !== undefined)('the page of the chart', { timeout:
     expect(
       await replaced({ keys: [], jwt: [{ issuer: 'a', audience: 'b', jwks_file: 'c' }] }),
     ).toContain('Deployment shop-sluice-ingest');
+  });
+
+  it('has alerts and dashboards of the pods of its release, with pages that are there', async () => {
+    const objects = await render(helm, valueSet('outside-aws'));
+    const texts = objects.flatMap((object) => stringsIn(object));
+    const pods = texts.flatMap((text) => [...text.matchAll(/\bpod=~\\?"([^"\\]*)/g)]);
+    expect(new Set(pods.map(([, pattern]) => pattern))).toEqual(new Set(['events-.*']));
+    expect(pods.length).toBeGreaterThan(2);
+    const linked = (await render(helm, valueSet('production-aws'))).flatMap((object) =>
+      stringsIn(object).filter((text) => /^\S*docs\/operating\/runbook\//.test(text)),
+    );
+    const base = 'https://git.shop.example/sluice/';
+    const wrong = linked.filter(
+      (url) => !url.startsWith(base) || !existsSync(join(root, url.slice(base.length))),
+    );
+    expect(wrong).toEqual([]);
+    expect(linked.length).toBeGreaterThan(30);
   });
 
   it('is of a chart that has the version of the package', () => {
