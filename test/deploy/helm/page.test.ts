@@ -133,6 +133,28 @@ describe.skipIf(helmMissing() !== undefined)('the page of the chart', { timeout:
     expect(linked.length).toBeGreaterThan(30);
   });
 
+  it('leaves the values to their own file, which has a comment for each', () => {
+    const lines = readFileSync(join(chartDir, 'values.yaml'), 'utf8').split('\n');
+    const places = lines.flatMap((line, at) => {
+      const [, indent = '', name] = /^( *)([A-Za-z]+):/.exec(line) ?? [];
+      return name === undefined ? [] : [{ at, depth: indent.length, name }];
+    });
+    // What is inside of these is Kubernetes' own.
+    const isInside = (index: number): boolean => {
+      const { at, depth } = places[index] ?? { at: 0, depth: 0 };
+      const parent = places.findLast((each) => each.at < at && each.depth < depth);
+      return (
+        parent !== undefined &&
+        (['behavior', 'resources'].includes(parent.name) || isInside(places.indexOf(parent)))
+      );
+    };
+    const bare = places.filter(
+      ({ at }, index) => !isInside(index) && !/^ *#/.test(lines[at - 1] ?? ''),
+    );
+    expect(bare.map(({ name }) => name)).toEqual([]);
+    expect(places.length).toBeGreaterThan(100);
+  });
+
   it('is of a chart that has the version of the package', () => {
     const chart = parse(readFileSync(join(chartDir, 'Chart.yaml'), 'utf8')) as Record<
       string,
