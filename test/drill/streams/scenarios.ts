@@ -36,8 +36,6 @@ const short = {
   Kinesis: ['puts-refused', 'resharding'],
   S3: ['s3-slow-and-failing'],
   Firehose: ['firehose-throttled'],
-  Neo4j: ['neo4j-killed'],
-  spools: ['spooled-and-refused'],
   checkpoints: ['checkpoints-gone'],
 } as const;
 
