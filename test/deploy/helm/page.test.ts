@@ -133,6 +133,27 @@ describe.skipIf(helmMissing() !== undefined)('the page of the chart', { timeout:
     expect(linked.length).toBeGreaterThan(30);
   });
 
+  it('has the accounts, and the time before an end, that the stacks of AWS rely on', async () => {
+    const source = (file: string): string =>
+      readFileSync(join(root, 'deploy', 'aws', 'src', file), 'utf8');
+    const [, name = ''] = /serviceAccount: `(.*)`/.exec(source('stacks/cluster.ts')) ?? [];
+    const [, list = ''] = /services = \[(.*)\]/.exec(source('rights.ts')) ?? [];
+    const services = [...list.matchAll(/'(\w+)'/g)].map(([, service = '']) => service);
+    const objects = await render(helm, valueSet('minimal'));
+    const accounts = objects.filter(({ kind }) => kind === 'ServiceAccount');
+    expect(accounts.map(({ metadata }) => metadata.name).sort()).toEqual(
+      services.map((service) => name.replace('${service}', service)).sort(),
+    );
+    const [, seconds] =
+      /deregistration = Duration\.seconds\((\d+)\)/.exec(source('stacks/load-balancer.ts')) ?? [];
+    const production = (preStopSeconds: number): Promise<unknown> =>
+      render(helm, valueSet('production-aws'), {
+        set: { 'ingest.preStopSeconds': preStopSeconds },
+      });
+    await expect(production(Number(seconds))).rejects.toThrow(/expected more than 30/);
+    await production(Number(seconds) + 1);
+  });
+
   it('leaves the values to their own file, which has a comment for each', () => {
     const lines = readFileSync(join(chartDir, 'values.yaml'), 'utf8').split('\n');
     const places = lines.flatMap((line, at) => {
