@@ -3,7 +3,7 @@
  */
 import { Command as Commander, Option as CommanderOption } from 'commander';
 import { printable } from '../../schemas/kernel/printable.ts';
-import type { Command, Context } from './command.ts';
+import type { Command, CommandGroup, Context } from './command.ts';
 import { flagsOf, placeholderOf } from './command.ts';
 import type { Entry } from './find-commands.ts';
 
@@ -58,13 +58,49 @@ export function commandLine(version: string, runner: Runner, entries: readonly E
     root.addOption(made);
   }
   for (const entry of entries) {
-    if ('commands' in entry) {
-      const parent = root.command(entry.name).description(entry.summary);
-      for (const command of entry.commands)
-        addCommand(parent, command.name.slice(entry.name.length + 1), command, root, runner);
-    } else addCommand(root, entry.name, entry, root, runner);
+    if ('commands' in entry) addGroup(entry, root, runner);
+    else addCommand(root, entry.name, entry, root, runner);
   }
   return root;
+}
+
+function addGroup(group: CommandGroup, root: Commander, runner: Runner): void {
+  const { name, summary, own, commands } = group;
+  const parent =
+    own === undefined
+      ? root.command(name).description(summary)
+      : addCommand(root, name, own, root, runner);
+  for (const command of commands)
+    addCommand(parent, command.name.slice(name.length + 1), command, root, runner);
+  if (own !== undefined) keepApart(parent);
+}
+
+/**
+ * commander reads the options of the first word also behind the second, and asks there for what it
+ * requires: here they are the second's where it has them, and unknown where not.
+ */
+function keepApart(parent: Commander): void {
+  const required = parent.options.filter((option) => option.mandatory);
+  for (const option of required) option.makeOptionMandatory(false);
+  parent.hook('preAction', (_, called) => {
+    const given = givenTo(parent);
+    const missing = required.find((option) => !(option.attributeName() in given));
+    if (called === parent && missing !== undefined)
+      parent.error(`error: required option '${missing.flags}' not specified`);
+    const own = called.options.map((option) => option.attributeName());
+    const foreign = parent.options.find(
+      (option) => option.attributeName() in given && !own.includes(option.attributeName()),
+    );
+    if (called !== parent && foreign !== undefined)
+      parent.error(`error: unknown option '${foreign.long}'`);
+  });
+}
+
+/** The options that the command line gives to a command; not its defaults. */
+function givenTo(command: Commander): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
+  );
 }
 
 function addCommand(
@@ -73,7 +109,7 @@ function addCommand(
   command: Command,
   root: Commander,
   runner: Runner,
-): void {
+): Commander {
   const { arguments: places = {}, options = {} } = command;
   const added = parent.command(name).description(command.summary);
   for (const [place, argument] of Object.entries(places))
@@ -90,7 +126,8 @@ function addCommand(
   }
   added.addHelpText('after', examplesOf(command));
   added.action(async (...given: unknown[]) => {
-    const own = given[Object.keys(places).length] as Readonly<Record<string, unknown>>;
+    const after = given[Object.keys(places).length] as Readonly<Record<string, unknown>>;
+    const own = parent === root ? after : { ...after, ...givenTo(parent) };
     const [values, read] = [
       Object.fromEntries(Object.keys(places).map((place, index) => [place, given[index]])),
       Object.fromEntries(
@@ -101,6 +138,7 @@ function addCommand(
       command.run(context, { arguments: values as never, options: read as never }),
     );
   });
+  return added;
 }
 
 function examplesOf({ examples }: Command): string {

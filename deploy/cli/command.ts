@@ -81,12 +81,14 @@ export type Command = Definition<
   Readonly<Record<string, Option>>
 >;
 
-/** Commands of two words that have the first in common. */
+/** Commands of two words that have the first in common, which may be a command by itself. */
 export interface CommandGroup {
   readonly name: string;
   readonly summary: string;
   /** As that of a command. */
   readonly order?: number;
+  /** The command of the first word alone. */
+  readonly own?: Command;
   readonly commands: readonly Command[];
 }
 

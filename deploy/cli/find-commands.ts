@@ -31,5 +31,8 @@ function byOrder(a: Entry, b: Entry): number {
 /** All of them, those of groups too. */
 export async function findCommands(): Promise<readonly Command[]> {
   const entries = await findEntries();
-  return entries.flatMap((entry) => ('commands' in entry ? entry.commands : [entry]));
+  return entries.flatMap((entry) => {
+    if (!('commands' in entry)) return [entry];
+    return entry.own === undefined ? entry.commands : [entry.own, ...entry.commands];
+  });
 }

@@ -13,6 +13,11 @@ export interface Output {
   readonly json: boolean;
   /** A line of the result. */
   readonly line: (text: string) => void;
+  /**
+   * A file for another program, such as CSV: as it is, except on a terminal, which is given it
+   * printable.
+   */
+  readonly data: (text: string) => void;
   /** A line about the progress, beside the result. */
   readonly note: (text: string) => void;
 }
@@ -21,6 +26,7 @@ export function terminalOutput(json: boolean): Output {
   return {
     json,
     line: (text) => void process.stdout.write(`${printable(text)}\n`),
+    data: (text) => void process.stdout.write(process.stdout.isTTY ? printable(text) : text),
     note: (text) => void process.stderr.write(`${printable(maskAddresses(text))}\n`),
   };
 }

@@ -95,9 +95,14 @@ const choices: readonly Choice[] = [
         of: (design) => ({ ...design, firehoseShare: 0 }),
       },
       {
+        label: 'Firehose to Iceberg',
+        note: '`firehose: {format: iceberg}`; you compact the tables, which costs more',
+        of: (design) => ({ ...design, firehoseShare: 1, firehoseFormat: 'iceberg' }),
+      },
+      {
         label: 'Firehose',
         note: 'a row can be in the table twice',
-        of: (design) => ({ ...design, firehoseShare: 1 }),
+        of: (design) => ({ ...design, firehoseShare: 1, firehoseFormat: 'parquet' }),
       },
     ],
     over: 'rate',

@@ -35,6 +35,7 @@ export interface Design {
   readonly firehoseShare: number;
   /** Whether rows share Firehose records, as Sluice's do. */
   readonly firehosePacked: boolean;
+  readonly firehoseFormat: 'parquet' | 'iceberg';
   readonly parquetFilesPerHour: number;
   readonly edge: 'nlb' | 'api-gateway';
   readonly engine: 'sluice' | 'managed-flink';
@@ -87,6 +88,7 @@ export function designOf(config: SluiceConfig, { edge, kafka, firehoseShare }: P
     kafkaRetentionHours: Math.max(0, ...kept) || kafkaRetentionHours,
     firehoseShare: share,
     firehosePacked: true,
+    firehoseFormat: config.sinks.firehose.format,
     // A file is published by a checkpoint.
     parquetFilesPerHour:
       hourMs / Math.max(config.enrich.parquetFileMaxAgeMs, config.enrich.checkpointIntervalMs),
@@ -108,6 +110,7 @@ export function originDesign(design: Design): Design {
     kafka: 'serverless',
     firehoseShare: 1,
     firehosePacked: false,
+    firehoseFormat: 'parquet',
     edge: 'api-gateway',
     engine: 'managed-flink',
   };

@@ -24,6 +24,7 @@ const priceNames = [
   'firehose_more_gb',
   'firehose_parquet_gb',
   'firehose_partitioned_gb',
+  'firehose_iceberg_gb',
   'firehose_thousand_objects',
   'firehose_jq_hour',
   'msk_cluster_hour',

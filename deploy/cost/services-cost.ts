@@ -95,17 +95,22 @@ function clusterLines(
 
 /** Rows by Firehose, and bytes that they put through its endpoint. */
 export function firehoseLines(
-  { firehoseShare: share, firehosePacked }: Design,
+  { firehoseShare: share, firehosePacked, firehoseFormat }: Design,
   { hours, events, gib }: Month,
   { price, assumed }: PriceList,
 ): { readonly lines: readonly CostLine[]; readonly gib: number } {
   if (share === 0 || events === 0) return { lines: [], gib: 0 };
   const rows = events * share;
   const rowBytes = (gib * gibi) / events + assumed.row_bytes_more;
+  const rowGib = (rows * rowBytes) / gibi;
+  if (firehoseFormat === 'iceberg') {
+    // Not rounded up, and the folders of a table cost nothing: it has none.
+    const lines = linesOf('Firehose', [['to Iceberg', rowGib, 'GB', price.firehose_iceberg_gb]]);
+    return { lines, gib: rowGib };
+  }
   const perRecord = firehosePacked ? Math.max(1, Math.floor(firehoseRecordMaxBytes / rowBytes)) : 1;
   const step = Math.ceil((rowBytes * perRecord) / firehoseStepBytes) * firehoseStepBytes;
   const billed = ((rows / perRecord) * step) / gibi;
-  const rowGib = (rows * rowBytes) / gibi;
   const objects = assumed.partitions_of_tables * 12 * hours;
   const lines = linesOf('Firehose', [
     ['in', Math.min(billed, firehoseFirstGib), 'GB', price.firehose_gb],

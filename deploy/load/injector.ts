@@ -22,6 +22,8 @@ export interface InjectorOptions {
   readonly requestOf: (n: number) => LoadRequest;
   readonly measures: Measures;
   readonly clock: Clock;
+  /** When the load begins, on the monotonic clock; connections are opened at once. Default: now. */
+  readonly startMs?: number;
   /** How long answers are waited for after the last request was due. */
   readonly graceMs: number;
 }
@@ -78,7 +80,7 @@ class OpenLoop implements Injector {
   constructor(options: InjectorOptions) {
     const { schedule, connections, open, clock } = options;
     this.#options = options;
-    this.#startedMs = clock.monotonic();
+    this.#startedMs = options.startMs ?? clock.monotonic();
     this.#lastDueMs = schedule.count === 0 ? 0 : (schedule.dueMs(schedule.count - 1) ?? 0);
     this.done = new Promise<void>((resolve) => {
       this.#finish = resolve;
@@ -103,13 +105,13 @@ class OpenLoop implements Injector {
       inFlight: this.#inFlight,
       waiting: this.#waiting,
       bytes: this.#bytes,
-      elapsedMs: this.#endedMs ?? this.#elapsedMs,
+      elapsedMs: this.#endedMs ?? Math.max(0, this.#elapsedMs),
     };
   }
 
   stop(): void {
     if (this.#endedMs !== undefined) return;
-    this.#endedMs = this.#elapsedMs;
+    this.#endedMs = Math.max(0, this.#elapsedMs);
     this.#notSent += this.#waiting;
     this.#timer.cancel();
     for (const connection of this.#pool) connection.close();

@@ -1,9 +1,12 @@
 /**
  * What a load measures: histograms of high dynamic range
  * (https://hdrhistogram.github.io/HdrHistogram/), counts, and a row a second.
+ *
+ * Invariant: measures of several injectors add up exactly. Percentiles of the sum are those of one
+ * histogram of all values, never an average of percentiles.
  */
 import type { Histogram } from 'hdr-histogram-js';
-import { build } from 'hdr-histogram-js';
+import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { LoadAnswer } from './connection.ts';
 
 /** ms */
@@ -32,6 +35,28 @@ export type PercentilePoint = readonly [percentile: number, ms: number];
 export const stages = ['endToEnd', 'service', 'network', 'processing', 'bus'] as const;
 export type Stage = (typeof stages)[number];
 
+/**
+ * The histograms of a load, in microseconds, each as HdrHistogram's V2 encoding, compressed, in
+ * base64: what other tools of HdrHistogram read as well.
+ */
+export interface EncodedHistograms {
+  readonly byStage: Readonly<Record<Stage, string>>;
+  readonly lag: string;
+  /** `endToEnd`, by the second in which events were answered. */
+  readonly bySecond: readonly string[];
+}
+
+/** What one injector measured, as its report has it. */
+export interface Measured {
+  readonly answered: number;
+  readonly unknown: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly acks: Readonly<Record<string, number>>;
+  readonly routes: Readonly<Record<string, number>>;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly histograms: EncodedHistograms;
+}
+
 export interface Measures {
   answered(atMs: number, endToEndMs: number, serviceMs: number, answer: LoadAnswer): void;
   lag(ms: number): void;
@@ -45,6 +70,7 @@ export interface Measures {
   lagSummary(): LatencySummary;
   percentiles(stage: Stage): readonly PercentilePoint[];
   seconds(rateAt: (atMs: number) => number): readonly SecondRow[];
+  encoded(): EncodedHistograms;
 }
 
 const perMs = 1_000;
@@ -53,6 +79,13 @@ const plotted = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 
 
 export function createMeasures(): Measures {
   return new HistogramMeasures();
+}
+
+/** The sum. Throws `Error` where a histogram cannot be decoded. */
+export function addMeasures(parts: readonly Measured[]): Measures {
+  const sum = new HistogramMeasures();
+  for (const part of parts) sum.add(part);
+  return sum;
 }
 
 class HistogramMeasures implements Measures {
@@ -67,8 +100,8 @@ class HistogramMeasures implements Measures {
     Histogram
   >;
   readonly #lags = newHistogram();
-  /** Latencies, ms, by the second in which they were answered. */
-  readonly #bySecond: number[][] = [];
+  /** `endToEnd`, by the second in which events were answered. */
+  readonly #bySecond: Histogram[] = [];
 
   answered(atMs: number, endToEndMs: number, serviceMs: number, answer: LoadAnswer): void {
     this.count++;
@@ -82,9 +115,31 @@ class HistogramMeasures implements Measures {
     add(this.routes, answer.route);
     add(this.errors, answer.error);
     if (answer.unknown) this.unknown++;
-    const second = Math.floor(atMs / 1_000);
-    while (this.#bySecond.length <= second) this.#bySecond.push([]);
-    this.#bySecond[second]?.push(endToEndMs);
+    record(this.#second(Math.floor(atMs / 1_000)), endToEndMs);
+  }
+
+  add({ answered, unknown, statuses, acks, routes, errors, histograms }: Measured): void {
+    this.count += answered;
+    this.unknown += unknown;
+    addAll(this.statuses, statuses);
+    addAll(this.acks, acks);
+    addAll(this.routes, routes);
+    addAll(this.errors, errors);
+    for (const stage of stages) this.#byStage[stage].add(decoded(histograms.byStage[stage]));
+    this.#lags.add(decoded(histograms.lag));
+    for (const [second, text] of histograms.bySecond.entries())
+      this.#second(second).add(decoded(text));
+  }
+
+  encoded(): EncodedHistograms {
+    const text = (histogram: Histogram): string => encodeIntoCompressedBase64(histogram);
+    return {
+      byStage: Object.fromEntries(
+        stages.map((stage) => [stage, text(this.#byStage[stage])]),
+      ) as Record<Stage, string>,
+      lag: text(this.#lags),
+      bySecond: this.#bySecond.map(text),
+    };
   }
 
   lag(ms: number): void {
@@ -101,35 +156,40 @@ class HistogramMeasures implements Measures {
 
   percentiles(stage: Stage): readonly PercentilePoint[] {
     const histogram = this.#byStage[stage];
-    return plotted.map((percentile) => [
-      percentile,
-      histogram.getValueAtPercentile(percentile) / perMs,
-    ]);
+    return plotted.map((percentile) => [percentile, valueAt(histogram, percentile)]);
   }
 
   seconds(rateAt: (atMs: number) => number): readonly SecondRow[] {
-    return this.#bySecond.map((latencies, at) => {
-      const sorted = latencies.toSorted((a, b) => a - b);
-      const value = (share: number): number =>
-        sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-      return {
-        at,
-        intended: Math.round(rateAt(at * 1_000 + 500)),
-        answered: sorted.length,
-        p50: value(0.5),
-        p99: value(0.99),
-      };
-    });
+    return this.#bySecond.map((latencies, at) => ({
+      at,
+      intended: Math.round(rateAt(at * 1_000 + 500)),
+      answered: latencies.totalCount,
+      p50: valueAt(latencies, 50),
+      p99: valueAt(latencies, 99),
+    }));
+  }
+
+  #second(at: number): Histogram {
+    while (this.#bySecond.length <= at) this.#bySecond.push(smallHistogram());
+    return this.#bySecond[at] as Histogram;
   }
 }
 
+const precision = { numberOfSignificantValueDigits: 3, useWebAssembly: false } as const;
+
 function newHistogram(): Histogram {
-  return build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: highestUs,
-    numberOfSignificantValueDigits: 3,
-    useWebAssembly: false,
-  });
+  return build({ ...precision, lowestDiscernibleValue: 1, highestTrackableValue: highestUs });
+}
+
+/** One a second: it grows with its values. */
+function smallHistogram(): Histogram {
+  return build({ ...precision, autoResize: true });
+}
+
+const decoded = (text: string): Histogram => decodeFromCompressedBase64(text);
+
+function addAll(to: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) to[name] = (to[name] ?? 0) + count;
 }
 
 function add(to: Record<string, number>, name: string): void {
@@ -140,15 +200,19 @@ function record(to: Histogram, ms: number | undefined): void {
   if (ms !== undefined) to.recordValue(Math.min(highestUs, Math.max(0, Math.round(ms * perMs))));
 }
 
+/** ms: the highest value that the histogram does not tell from the one at this percentile. */
+function valueAt(histogram: Histogram, percentile: number): number {
+  return histogram.totalCount === 0 ? 0 : histogram.getValueAtPercentile(percentile) / perMs;
+}
+
 function summaryOf(histogram: Histogram): LatencySummary {
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / perMs;
   return {
     count: histogram.totalCount,
     mean: histogram.totalCount === 0 ? 0 : histogram.mean / perMs,
-    p50: at(50),
-    p90: at(90),
-    p99: at(99),
-    p999: at(99.9),
-    max: histogram.totalCount === 0 ? 0 : histogram.maxValue / perMs,
+    p50: valueAt(histogram, 50),
+    p90: valueAt(histogram, 90),
+    p99: valueAt(histogram, 99),
+    p999: valueAt(histogram, 99.9),
+    max: valueAt(histogram, 100),
   };
 }

@@ -6,7 +6,7 @@ import type { Stage } from './measures.ts';
 import { stages } from './measures.ts';
 import { escape, plotSvg } from './plot.ts';
 import type { LoadReport } from './report.ts';
-import { stageTexts } from './report.ts';
+import { lagLine, partLines, stageTexts } from './report.ts';
 
 const style = `
 :root { color-scheme: light dark; --ink: #16202a; --soft: #5c6b7a; --rule: #d9e0e6; --paper: #fbfcfd; --card: #fff; --a: #0b6bcb; --b: #c2410c; --c: #15803d; --d: #7c3aed; --bad: #b91c1c; }
@@ -48,14 +48,15 @@ export function reportPage(report: LoadReport): string {
   const ramp =
     plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom} over the first half`;
   const title = `Load of ${plan.stream}`;
-  const late = injector.lag.p99.toFixed(1);
-  const note = injector.keptUp
-    ? `<p>The injector kept its schedule: ${late} ms late at the 99th percentile.</p>`
-    : `<p class="warn">The injector fell behind: ${late} ms late at the 99th percentile. These figures are not the server's alone.</p>`;
+  const lag = lagLine(report);
+  const parts = partLines(report)
+    .map((line) => `<p>${escape(line.charAt(0).toUpperCase() + line.slice(1))}.</p>`)
+    .join('');
+  const note = `<p${injector.keptUp ? '' : ' class="warn"'}>${escape(lag.charAt(0).toUpperCase() + lag.slice(1))}.</p>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)}</title><style>${style}</style></head>
 <body><main><h1>${escape(title)}</h1>
-<p>${escape(`${plan.target} over ${plan.protocol}`)}: ${plan.rate} events/s${ramp}, ${plan.sizeBytes} bytes each, ${plan.connections} connections, ${plan.durationSeconds} s.</p>${note}
+<p>${escape(`${plan.target} over ${plan.protocol}`)}: ${plan.rate} events/s${ramp}, ${plan.sizeBytes} bytes each, ${plan.connections} connections${plan.parts > 1 ? ` in each of ${plan.parts} parts` : ''}, ${plan.durationSeconds} s.</p>${parts}${note}
 <dl class="figures">${[
     figure('Accepted', String(report.accepted), `of ${report.intended} intended`),
     figure(

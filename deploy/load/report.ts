@@ -2,9 +2,17 @@
  * What a load came to: as data, and as text for a person.
  */
 import type { InjectorCounts } from './injector.ts';
-import type { LatencySummary, Measures, PercentilePoint, SecondRow, Stage } from './measures.ts';
+import type {
+  EncodedHistograms,
+  LatencySummary,
+  Measures,
+  PercentilePoint,
+  SecondRow,
+  Stage,
+} from './measures.ts';
 import { stages } from './measures.ts';
 import type { Schedule } from './schedule.ts';
+import { createSchedule } from './schedule.ts';
 
 export interface LoadPlan {
   readonly target: string;
@@ -14,11 +22,45 @@ export interface LoadPlan {
   readonly rampFrom: number | undefined;
   readonly durationSeconds: number;
   readonly sizeBytes: number;
+  /** Of each injector. */
   readonly connections: number;
+  readonly keys: number;
+  /** RFC 3339; undefined where it began when it was called. */
+  readonly startAt: string | undefined;
+  /** Injectors that share the load. */
+  readonly parts: number;
+  /** Which of them this is, from 0; undefined where reports were merged. */
+  readonly part: number | undefined;
 }
 
+/** Of the whole load. */
+export function scheduleOf({ rate, durationSeconds, rampFrom }: LoadPlan): Schedule {
+  return createSchedule({
+    rate,
+    durationMs: durationSeconds * 1_000,
+    ...(rampFrom === undefined ? {} : { rampFrom }),
+  });
+}
+
+/** What one of several injectors came to. */
+export interface PartRow {
+  readonly part: number;
+  readonly accepted: number;
+  readonly eventsPerSecond: number;
+  readonly injector: LoadReport['injector'];
+}
+
+/** Of the form of a report: a program that reads one can rely on it. */
+export const reportKind = 'sluice-load-report/1';
+
 export interface LoadReport {
+  readonly kind: typeof reportKind;
   readonly plan: LoadPlan;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  /** Where reports were merged: those. */
+  readonly merged?: readonly PartRow[];
   readonly intended: number;
   readonly sent: number;
   readonly notSent: number;
@@ -43,16 +85,19 @@ export interface LoadReport {
   readonly bySecond: readonly SecondRow[];
   /** How late the injector itself was. */
   readonly injector: { readonly lag: LatencySummary; readonly keptUp: boolean };
+  readonly histograms: EncodedHistograms;
 }
 
 /** An injector that hands out requests later than this, at the 99th percentile, measures itself. */
 const lagMaxMs = 20;
 
+/** `startedMs`: when the load began, epoch ms. */
 export function reportOf(
   plan: LoadPlan,
   schedule: Schedule,
   counts: InjectorCounts,
   measures: Measures,
+  startedMs: number,
 ): LoadReport {
   const by = <T>(of: (stage: Stage) => T): Readonly<Record<Stage, T>> =>
     Object.fromEntries(stages.map((stage) => [stage, of(stage)])) as Record<Stage, T>;
@@ -61,8 +106,12 @@ export function reportOf(
     0,
   );
   const lag = measures.lagSummary();
+  const at = (ms: number): string => new Date(ms).toISOString();
   return {
+    kind: reportKind,
     plan,
+    startedAt: at(startedMs),
+    endedAt: at(startedMs + counts.elapsedMs),
     intended: schedule.count,
     sent: counts.sent,
     notSent: counts.notSent,
@@ -84,6 +133,7 @@ export function reportOf(
       .seconds((atMs) => schedule.rateAt(atMs))
       .slice(0, Math.max(1, Math.floor(plan.durationSeconds))),
     injector: { lag, keptUp: lag.p99 <= lagMaxMs },
+    histograms: measures.encoded(),
   };
 }
 
@@ -96,7 +146,7 @@ export const stageTexts: Readonly<Record<Stage, string>> = {
 };
 
 export function reportLines(report: LoadReport): readonly string[] {
-  const { plan, latency, injector } = report;
+  const { plan, latency } = report;
   const ramp =
     plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom}/s over the first half`;
   const list = (counts: Readonly<Record<string, number>>): string =>
@@ -111,13 +161,50 @@ export function reportLines(report: LoadReport): readonly string[] {
       return `  ${stageTexts[stage].padEnd(34)}${[p50, p90, p99, p999, max, mean].map(ms).join('')}`;
     });
   return [
-    `${plan.target}/v1/${plan.stream} over ${plan.protocol}: ${plan.rate}/s${ramp}, ${plan.sizeBytes} bytes, ${plan.connections} connections, ${plan.durationSeconds} s`,
+    `${plan.target}/v1/${plan.stream} over ${plan.protocol}: ${plan.rate}/s${ramp}, ${plan.sizeBytes} bytes, ${plan.connections} connections${plan.parts > 1 ? ` in each of ${plan.parts} parts` : ''}, ${plan.durationSeconds} s`,
+    ...partLines(report).map((line) => `  ${line}`),
     `  intended ${report.intended}, sent ${report.sent}, accepted ${report.accepted} (${report.eventsPerSecond.toFixed(0)}/s), not sent ${report.notSent}, unanswered ${report.unanswered}, outcome unknown ${report.unknown}`,
     `  answers: ${list(report.statuses)}; acks: ${list(report.acks)}; routes: ${list(report.routes)}; errors: ${list(report.errors)}`,
     `  ${'latency in ms'.padEnd(34)}${['p50', 'p90', 'p99', 'p99.9', 'max', 'mean'].map((name) => name.padStart(9)).join('')}`,
     ...rows,
-    injector.keptUp
-      ? `  the injector kept its schedule: ${injector.lag.p99.toFixed(1)} ms late at p99`
-      : `  the injector fell behind: ${injector.lag.p99.toFixed(1)} ms late at p99, ${injector.lag.max.toFixed(0)} ms at worst. These figures are not the server's alone`,
+    `  ${lagLine(report)}`,
   ];
+}
+
+/** Whose figures these are, where several injectors share the load. */
+export function partLines({ plan, merged, startedAt, endedAt }: LoadReport): readonly string[] {
+  if (plan.parts === 1) return [];
+  const time = `from ${startedAt} to ${endedAt}`;
+  if (merged === undefined) return [`part ${plan.part} of 0 to ${plan.parts - 1}, ${time}`];
+  const missing = missingParts(plan.parts, merged);
+  const rates = merged.map((row) => `${row.part}: ${row.eventsPerSecond.toFixed(0)}/s`).join(', ');
+  return [
+    `all parts together, ${time}; accepted by part ${rates}`,
+    ...(missing.length === 0
+      ? []
+      : [`without part ${missing.join(', ')}: these figures are not the whole load`]),
+  ];
+}
+
+export function missingParts(
+  parts: number,
+  found: readonly { readonly part: number }[],
+): readonly number[] {
+  return Array.from({ length: parts }, (_, part) => part).filter(
+    (part) => !found.some((row) => row.part === part),
+  );
+}
+
+/** Whether the figures are the server's alone. */
+export function lagLine({ injector, merged }: LoadReport): string {
+  const late = (ms: number): string => `${ms.toFixed(1)} ms late at p99`;
+  if (injector.keptUp) return `the injector kept its schedule: ${late(injector.lag.p99)}`;
+  const who =
+    merged === undefined
+      ? `the injector fell behind: ${late(injector.lag.p99)}`
+      : `injectors fell behind: ${merged
+          .filter((row) => !row.injector.keptUp)
+          .map((row) => `part ${row.part} was ${late(row.injector.lag.p99)}`)
+          .join(', ')}`;
+  return `${who}, ${injector.lag.max.toFixed(0)} ms at worst. These figures are not the server's alone`;
 }

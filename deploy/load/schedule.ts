@@ -44,3 +44,15 @@ export function createSchedule({ rate, durationMs, rampFrom = rate }: ScheduleOp
     },
   };
 }
+
+/**
+ * The part of a load that one of several injectors has: request `index`, and each `of`-th after it.
+ * All parts together are the load, at the same times.
+ */
+export function partOf(whole: Schedule, index: number, of: number): Schedule {
+  return {
+    count: Math.max(0, Math.ceil((whole.count - index) / of)),
+    dueMs: (n) => whole.dueMs(n * of + index),
+    rateAt: (atMs) => whole.rateAt(atMs) / of,
+  };
+}

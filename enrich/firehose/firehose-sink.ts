@@ -35,6 +35,8 @@ export interface FirehoseSinkOptions extends LineOptions {
   readonly connect: () => DeliveryStream;
   readonly clock: Clock;
   readonly random: Random;
+  /** 1 where the delivery stream takes no record apart. Default: as many as a record takes. */
+  readonly rowsPerRecord?: number;
   /**
    * Takes the rows that are not delivered: the table's Parquet sink. Opened, prepared, committed
    * and closed with this one.
@@ -60,7 +62,7 @@ class FirehoseSink implements Sink {
   readonly #fallback: Sink;
   readonly #count: (what: FirehoseCount, rows: number) => void;
   readonly #linesOf: ReturnType<typeof lineWriter>;
-  readonly #packer = new RowPacker();
+  readonly #packer: RowPacker;
   readonly #pace: Pace;
   readonly #underWay = new Set<Promise<void>>();
   #rowsUnderWay = 0;
@@ -73,6 +75,7 @@ class FirehoseSink implements Sink {
     this.#fallback = options.fallback;
     this.#count = options.count ?? (() => undefined);
     this.#linesOf = lineWriter(options);
+    this.#packer = new RowPacker(options.rowsPerRecord);
     this.#pace = deliveryPace(options.clock);
   }
 

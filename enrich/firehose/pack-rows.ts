@@ -48,11 +48,17 @@ export const wireBytes = (dataBytes: number): number =>
   4 * Math.ceil(dataBytes / 3) + recordHeadBytes;
 
 export class RowPacker {
+  readonly #rowsPerRecord: number;
   #lines: Buffer[] = [];
   #lineBytes = 0;
   #records: PackedRecord[] = [];
   #bytes = callHeadBytes;
   #rows = 0;
+
+  /** Default: as many as a record takes. */
+  constructor(rowsPerRecord: number = firehoseRecordMaxRows) {
+    this.#rowsPerRecord = rowsPerRecord;
+  }
 
   /** Rows that no call was returned for. */
   get rows(): number {
@@ -64,7 +70,7 @@ export class RowPacker {
     assert(line.length <= firehoseRecordMaxBytes, 'a row that is packed fits a record');
     const fits =
       this.#lineBytes + line.length <= firehoseRecordMaxBytes &&
-      this.#lines.length < firehoseRecordMaxRows;
+      this.#lines.length < this.#rowsPerRecord;
     let full: PackedCall | undefined;
     if (!fits) this.#endRecord();
     const grown = this.#bytes + wireBytes(this.#lineBytes + line.length);

@@ -13,6 +13,7 @@
 import { sinkPartCodes } from '../sinks/sinks.ts';
 import type { CodeEntry } from './codes/entry.ts';
 import { instanceCodes } from './codes/operational-instance.ts';
+import { loadCodes } from './codes/operational-load.ts';
 import { sinkCodes } from './codes/operational-sinks.ts';
 import { streamCodes } from './codes/operational-streams.ts';
 import { topologyCodes } from './codes/operational-topologies.ts';
@@ -24,6 +25,7 @@ export type RefusedCode = keyof typeof refusedRequests | keyof typeof refusedEve
 export type RejectedCode = keyof typeof rejectedCodes;
 export type OperationalCode =
   | keyof typeof instanceCodes
+  | keyof typeof loadCodes
   | keyof typeof topologyCodes
   | keyof typeof streamCodes
   | keyof typeof sinkCodes
@@ -49,6 +51,7 @@ const tables: readonly (readonly [Lane, string, Readonly<Record<string, CodeEntr
   ['refused', 'Refused: the event, and its way into the stream', refusedEvents],
   ['rejected', 'Rejected by a topology', rejectedCodes],
   ['operational', 'The instance, its configuration and its commands', instanceCodes],
+  ['operational', 'Load tests', loadCodes],
   ['operational', 'Topologies', topologyCodes],
   ['operational', 'Streams', streamCodes],
   ['operational', 'Sinks, stores, look-ups and questions', { ...sinkCodes, ...sinkPartCodes }],

@@ -4,13 +4,19 @@
 import { awsPlace } from '../config/aws-place.ts';
 import { namesOnce } from '../config/rule.ts';
 import type { ValueOf } from '../config/setting.ts';
-import { group, named, text } from '../config/setting.ts';
+import { choice, group, named, text } from '../config/setting.ts';
 import type { SinkPart } from './sink-part.ts';
 
 const section = group({
   description: 'Firehose, which can write tables instead of Parquet files.',
   properties: {
     ...awsPlace,
+    format: choice({
+      description:
+        'What the delivery streams write. To Iceberg each row is a record of its own, and one that comes again replaces itself.',
+      enum: ['parquet', 'iceberg'],
+      default: 'parquet',
+    }),
     tables: named({
       description: 'Delivery streams by table; all other tables are written as Parquet.',
       propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$', expected: 'the name of a table' },

@@ -33,7 +33,12 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 function recorder(json: boolean): { readonly output: Output; readonly lines: string[] } {
   const lines: string[] = [];
   return {
-    output: { json, line: (text) => lines.push(text), note: (text) => lines.push(text) },
+    output: {
+      json,
+      line: (text) => lines.push(text),
+      data: () => undefined,
+      note: (text) => lines.push(text),
+    },
     lines,
   };
 }

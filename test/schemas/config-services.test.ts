@@ -25,7 +25,7 @@ it('says where Kinesis, Kafka, S3, Firehose and Neo4j are', () => {
     `kinesis: { region: eu-central-1, endpoint: "http://127.0.0.1:4567", idle_read_every_ms: 2000, fan_out: true }
 kafka: { brokers: "\${BROKERS}", tls: true, auth: msk_iam, region: eu-central-1 }
 s3: { bucket: lake-dev, prefix: sluice/dev/, region: eu-west-1 }
-firehose: { tables: { ctr_per_minute: ctr-dev } }
+firehose: { format: iceberg, tables: { ctr_per_minute: ctr-dev } }
 neo4j: { url: "neo4j+s://graph.example", user: writer, password: "\${GRAPH_PASSWORD}", database: dev }
 enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 60000 }
 `,
@@ -65,6 +65,7 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
       ...without.sinks.firehose,
       region: undefined,
       endpoint: undefined,
+      format: 'iceberg',
       tables: { ctr_per_minute: 'ctr-dev' },
     },
     neo4j: {

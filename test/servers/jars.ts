@@ -23,10 +23,17 @@ export function javaMissing(): string | undefined {
     : missing(`Kafka and Neo4j need Java 17 and Maven: ${absent.join(', ')} is not there.`);
 }
 
+/** The folders of classes of our own. */
+const ownClasses = { kafka: 'sluice', connect: 'connect', neo4j: undefined } as const;
+
 /** The class path of a server. The pom's profiles say what each needs. */
-export async function classPath(profile: 'kafka' | 'neo4j'): Promise<string> {
+export async function classPath(profile: keyof typeof ownClasses): Promise<string> {
   const pom = join(sources, 'pom.xml');
-  const own = readdirSync(join(sources, 'sluice')).map((name) => join(sources, 'sluice', name));
+  const folder = ownClasses[profile];
+  const own =
+    folder === undefined
+      ? []
+      : readdirSync(join(sources, folder)).map((name) => join(sources, folder, name));
   const version = createHash('sha256');
   for (const path of [pom, ...own]) version.update(readFileSync(path));
   const dir = await cached(`${profile}-${version.digest('hex').slice(0, 12)}`, async (made) => {
@@ -38,7 +45,7 @@ export async function classPath(profile: 'kafka' | 'neo4j'): Promise<string> {
       `-DoutputDirectory=${jars}`,
     ];
     await run('mvn', ['-q', '-B', '-f', pom, '-P', profile, ...copy], { maxBuffer: 1 << 26 });
-    if (profile === 'kafka')
+    if (own.length > 0)
       await run('javac', ['--release', '17', '-cp', join(jars, '*'), '-d', classes, ...own]);
   });
   return `${join(dir, 'classes')}:${join(dir, 'jars', '*')}`;

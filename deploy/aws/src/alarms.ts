@@ -35,11 +35,12 @@ export function alarmsOf(deployment: Deployment): readonly AlarmSpec[] {
   const { streams, config, stage } = deployment;
   return [
     ...streams.flatMap((stream) => ofStream(stream, stage.observability.readerLagMs)),
-    ...Object.values(config.sinks.firehose.tables).flatMap((name) => [
-      late(name),
-      ...ofTable(name),
-    ]),
-    ...archivedStreams(deployment).map((stream) => late(archiveOf(deployment, stream))),
+    ...Object.values(config.sinks.firehose.tables).flatMap((name) =>
+      config.sinks.firehose.format === 'iceberg'
+        ? [late(name, 'Iceberg'), ...ofIceberg(name)]
+        : [late(name, 'S3'), ...ofTable(name)],
+    ),
+    ...archivedStreams(deployment).map((stream) => late(archiveOf(deployment, stream), 'S3')),
   ];
 }
 
@@ -98,13 +99,24 @@ function ofStream({ kinesisStream, kinesis }: StreamConfig, lagMs: number): read
 
 const deliveryOf = (name: string) => metricOf('AWS/Firehose', { DeliveryStreamName: name });
 
-const late = (name: string): AlarmSpec => ({
+const late = (name: string, to: 'S3' | 'Iceberg'): AlarmSpec => ({
   id: `DeliveryLate-${name}`,
   description: `Firehose holds what is sent to ${name} longer than ${deliveredWithinSeconds} s. Look at its log, at the rights on the bucket and the key.`,
-  metric: (period) => deliveryOf(name)('DeliveryToS3.DataFreshness', 'Maximum', period),
+  metric: (period) => deliveryOf(name)(`DeliveryTo${to}.DataFreshness`, 'Maximum', period),
   above: deliveredWithinSeconds,
   minutes: 5,
 });
+
+/** https://docs.aws.amazon.com/firehose/latest/dev/apache-iceberg-metric.html */
+const ofIceberg = (name: string): readonly AlarmSpec[] => [
+  {
+    id: `RowsNotDelivered-${name}`,
+    description: `Rows of ${name} do not fit its Iceberg table: they are below errors/ in the bucket. Compare them with the columns of the table.`,
+    metric: (period) => deliveryOf(name)('DeliveryToIceberg.FailedRowCount', 'Sum', period),
+    above: 0,
+    minutes: 5,
+  },
+];
 
 const ofTable = (name: string): readonly AlarmSpec[] => [
   {

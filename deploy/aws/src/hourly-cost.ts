@@ -83,8 +83,11 @@ function ofKafka(
   };
 }
 
-function ofFirehose(name: string, { prices: { price } }: Deployment): HourCost {
-  const perGib = price.firehose_gb + price.firehose_parquet_gb + price.firehose_partitioned_gb;
+function ofFirehose(name: string, { prices: { price }, config }: Deployment): HourCost {
+  const perGib =
+    config.sinks.firehose.format === 'iceberg'
+      ? price.firehose_iceberg_gb
+      : price.firehose_gb + price.firehose_parquet_gb + price.firehose_partitioned_gb;
   return {
     label: `Firehose ${name}`,
     expression: `i / ${gibi} * ${perGib}`,

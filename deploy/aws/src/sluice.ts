@@ -10,6 +10,7 @@ export { loadTopologyFile } from '../../../dist/deploy/host/topology-file.js';
 export { describedTable } from '../../../dist/enrich/lake/described-table.js';
 export { rejectedPartitionBy } from '../../../dist/enrich/rejected/rejected-row.js';
 export { rejectedSchema } from '../../../dist/enrich/rejected/rejected-schema.js';
+export { rowIdColumn } from '../../../dist/enrich/row-id.js';
 export type { ColumnType } from '../../../dist/schemas/columns.js';
 export { columnsOf, storedColumns } from '../../../dist/schemas/columns.js';
 export { configCheck } from '../../../dist/schemas/config/check.js';

@@ -49,6 +49,12 @@ const allRows: readonly Row[] = [
     streamCount: 41,
   },
   {
+    name: 'Iceberg by Firehose',
+    stage: everything,
+    config: `${flightsConfig.replace('firehose: {', 'firehose: {format: iceberg, ')}${key}`,
+    streamCount: 4,
+  },
+  {
     name: '40 streams, all archived',
     stage: `${minimalStage}${archives}`,
     config: manyStreams(),

@@ -32,6 +32,9 @@ export const firehoseVendor: SinkVendor = {
           connect: () => firehoseStream({ ...awsOptions(firehose), deliveryStream, clock }),
           clock,
           random,
+          // An Iceberg table takes a record as one row:
+          // https://docs.aws.amazon.com/firehose/latest/dev/apache-iceberg-format-input-record.html
+          ...(firehose.format === 'iceberg' ? { rowsPerRecord: 1 } : {}),
           count: (what, rows) => count(`firehose-${what}`, rows),
         });
     },

@@ -67,11 +67,6 @@ export const instanceCodes = {
     means: 'Something failed that should not be able to fail.',
     fix: 'Report it with the log.',
   },
-  'connections-invalid': {
-    retryable: false,
-    means: '`--connections` is not a whole number above 0.',
-    fix: 'Write a number such as `8`.',
-  },
   'drain-failed': {
     retryable: true,
     means: 'The topology ended before it was drained.',
@@ -81,11 +76,6 @@ export const instanceCodes = {
     retryable: false,
     means: 'The topology is not running, so it cannot be drained.',
     fix: 'Start it, then drain it.',
-  },
-  'duration-invalid': {
-    retryable: false,
-    means: '`--duration` is not a time.',
-    fix: 'Write a time such as `30s` or `5m`.',
   },
   'file-denied': {
     retryable: false,
@@ -188,20 +178,10 @@ export const instanceCodes = {
     means: 'The file of `--key-file` cannot be read or written, or has no key.',
     fix: 'Delete it, and the next start makes one; or write keys of `sluice key new` into it, one a line.',
   },
-  'keys-invalid': {
-    retryable: false,
-    means: '`--keys` is not a whole number above 0.',
-    fix: 'Write a number such as `1000`.',
-  },
   'load-missing': {
     retryable: false,
     means: '`sluice cost` needs a load.',
     fix: 'Add `--events` and `--size`, or `--measure`.',
-  },
-  'load-remote': {
-    retryable: false,
-    means: '`sluice load` was pointed at another machine.',
-    fix: 'Add `--remote` if that is meant.',
   },
   'lock-failed': {
     retryable: false,
@@ -283,26 +263,6 @@ export const instanceCodes = {
     means: 'The file of prices has an error.',
     fix: 'Correct what the message names.',
   },
-  'protocol-invalid': {
-    retryable: false,
-    means: '`--protocol` is not known.',
-    fix: 'Use `http` or `ws`.',
-  },
-  'ramp-invalid': {
-    retryable: false,
-    means: '`--ramp` is not a range of rates, or contradicts `--rate`.',
-    fix: 'Write `FROM:TO` in events a second.',
-  },
-  'rate-invalid': {
-    retryable: false,
-    means: '`--rate` is not a whole number above 0.',
-    fix: 'Write events a second, such as `4500`.',
-  },
-  'rate-missing': {
-    retryable: false,
-    means: '`sluice load` needs a rate.',
-    fix: 'Add `--rate` or `--ramp`.',
-  },
   refused: {
     retryable: 'sometimes',
     means: 'The instance refused a command and gave no code.',
@@ -322,11 +282,6 @@ export const instanceCodes = {
     retryable: true,
     means: 'The server accepted nothing for too long.',
     fix: 'Check that an ingress runs there, then run the command again.',
-  },
-  'size-invalid': {
-    retryable: false,
-    means: '`--size` is not a size.',
-    fix: 'Write a size such as `200b`, `5kb` or `1mb`.',
   },
   'savepoint-invalid': {
     retryable: false,

@@ -29,8 +29,9 @@ it('these commands, arguments and options are there', () => {
     'enrich --port <port> --drop-state [ids] --from <where>',
     'init <dir>',
     'send <file> --stream <team/app> --url <url> --key <key> --batch <events>=500 --concurrency <requests>=1 --key-pointer <pointer> --format <format>=auto --give-up-after <seconds>=60 --no-resume',
-    'load --stream <team/app> --url <url> --rate <events> --ramp <from:to> --duration <time>=30s --size <bytes>=5kb --connections <number>=64 --protocol <protocol>=http --keys <number>=1000 --key <key> --html <file> --remote',
-    'query <sql> --max-rows <rows>',
+    'load --stream <team/app> --url <url> --rate <events> --ramp <from:to> --duration <time>=30s --size <bytes>=5kb --connections <number>=64 --protocol <protocol>=http --keys <number>=1000 --parts <number>=1 --part <index> --start-at <time> --key <key> --html <file> --remote',
+    'load merge <reports...> --partial --html <file>',
+    'query <sql> --max-rows <rows> --format <format> --exact',
     'graph <cypher>',
     'status [topology] --details',
     'health --ready',
@@ -55,6 +56,8 @@ it('a command of two words is in the group of the first, and every example is of
       expect(name.split(' ')).toEqual(
         'commands' in entry ? [entry.name, expect.stringMatching(/^[a-z]+$/)] : [entry.name],
       );
+  const own = entries.flatMap((entry) => ('commands' in entry && entry.own ? [entry] : []));
+  expect(own.map((entry) => [entry.name, entry.own?.name])).toEqual([['load', 'load']]);
   for (const { name, summary, examples } of commands) {
     expect(summary).toMatch(/^[A-Z].*[^.]$/);
     expect(examples.length).toBeGreaterThan(0);

@@ -20,7 +20,7 @@ afterEach(() => {
 function notes(json: boolean) {
   const lines: string[] = [];
   const note = createNotes(
-    { json, line: () => undefined, note: (text) => void lines.push(text) },
+    { json, line: () => undefined, data: () => undefined, note: (text) => void lines.push(text) },
     json,
     clock,
   );

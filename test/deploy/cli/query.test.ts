@@ -46,4 +46,28 @@ describe('sluice query', () => {
       expect.stringContaining("the table function 'read_csv' is not allowed") as string,
     ]);
   });
+
+  it('gives all rows as CSV, and refuses what does not fit', async () => {
+    const csv = await sluice([
+      ...['--dir', root, 'query', '--format', 'csv'],
+      `SELECT range AS n, NULL AS none, [1, 2] AS list, {'k': 'v'} AS struct, '=\u001b' AS text,
+         9007199254740993 AS large, TIMESTAMP '2026-01-02 03:04:05' AS time FROM range(2000)`,
+    ]);
+    const [head, first, ...more] = csv.out.split('\r\n');
+    expect([csv.code, csv.err, head, first, more.length]).toEqual([
+      0,
+      '',
+      'n,none,list,struct,text,large,time',
+      `0,,"[1,2]","{""k"":""v""}",'=\u001b,9007199254740993,2026-01-02T03:04:05.000Z`,
+      2_000,
+    ]);
+    for (const [options, more, says] of [
+      [[], ['--format', 'xml'], 'expected table, json, csv'],
+      [[], ['--exact'], 'add --format csv'],
+      [['--json'], ['--format', 'csv'], '--json is there too'],
+    ] as const) {
+      const ran = await sluice(['--dir', root, ...options, 'query', 'SELECT 1', ...more]);
+      expect([ran.code, `${ran.out}${ran.err}`]).toEqual([1, expect.stringContaining(says)]);
+    }
+  });
 });

@@ -169,6 +169,14 @@ firehose: {tables: {orders: orders-dev}}
     });
   });
 
+  it('of rows by Firehose to Iceberg: by the byte, with nothing rounded up', () => {
+    const text = `${clicks('kafka: {retention_h: 168}')}firehose: {format: iceberg, tables: {orders: orders-dev}}\n`;
+    const found = told(design(text), load(100, 1_000));
+    const rowGb = (100 * 2_628_000 * (1_000 + 205)) / gb;
+    expect(found['Firehose']).toBeCloseTo(rowGb * 0.075, 6);
+    expect(found['VPC endpoints']).toBeGreaterThan(10 * 3 * 730 * 0.01 + rowGb * 0.01);
+  });
+
   it('of much: nodes, brokers and requests are as many as it needs', () => {
     const under = load(30_000, 8_192, {
       peakFactor: 2,

@@ -181,6 +181,10 @@ describe('the page', () => {
       durationSeconds: 5,
       sizeBytes: 200,
       connections: 4,
+      keys: 10,
+      startAt: undefined,
+      parts: 1,
+      part: 0,
     } as const;
     const counts = {
       sent: 500,
@@ -190,7 +194,7 @@ describe('the page', () => {
       bytes: 100_000,
       elapsedMs: 5_000,
     };
-    const page = reportPage(reportOf(plan, schedule, counts, measures));
+    const page = reportPage(reportOf(plan, schedule, counts, measures, 0));
     expect(page).not.toMatch(/<script|<img|<link|@import|url\(|src=x>|https?:\/\/(?!127\.0\.0\.1)/);
     expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
     expect(page.match(/<svg /g)).toHaveLength(3);

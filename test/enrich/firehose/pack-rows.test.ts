@@ -20,8 +20,8 @@ import { batchOf } from '../support.ts';
 const lineOf = (n: number, bytes: number): Buffer =>
   Buffer.from(`${String(n).padStart(Math.max(bytes, 8) - 1, '0')}\n`);
 
-function pack(sizes: readonly number[]): readonly PackedCall[] {
-  const packer = new RowPacker();
+function pack(sizes: readonly number[], rowsPerRecord?: number): readonly PackedCall[] {
+  const packer = new RowPacker(rowsPerRecord);
   const calls = sizes.map((bytes, n) => packer.add(lineOf(n, bytes)));
   return [...calls, packer.flush()].filter((call) => call !== undefined);
 }
@@ -46,6 +46,15 @@ function expectWithin(calls: readonly PackedCall[], rows: number): void {
 }
 
 describe('packing rows for Firehose', () => {
+  it('gives each row a record of its own where a record is one row', () => {
+    const calls = pack(
+      Array.from({ length: 1_203 }, () => 20),
+      1,
+    );
+    expectWithin(calls, 1_203);
+    expect(calls.map(({ records }) => records.length)).toEqual([500, 500, 203]);
+  });
+
   it('keeps every row once and in order, within the limits, whatever their sizes', () => {
     const size = fc.oneof(
       { weight: 6, arbitrary: fc.integer({ min: 8, max: 5_000 }) },

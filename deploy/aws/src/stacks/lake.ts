@@ -25,6 +25,7 @@ import type { Right } from '../roles.ts';
 import { roleOf } from '../roles.ts';
 import type { StreamConfig } from '../sluice.ts';
 import type { LakePartition, LakeTable } from '../tables.ts';
+import { besideOf, icebergDelivery, icebergRights, icebergTable } from './iceberg.ts';
 
 /** The largest files within five minutes: Firehose writes when either is reached. */
 const deliver = {
@@ -68,7 +69,10 @@ export class LakeStack extends Stack {
       catalogId: this.account,
       databaseInput: { name: this.#database, description: 'Tables of Sluice' },
     });
-    for (const table of tables) this.#table(table, database);
+    for (const table of tables) {
+      this.#table(table, database);
+      if (this.#isIceberg(table)) this.#iceberg(table, table.deliveryStream as string, database);
+    }
     for (const stream of archivedStreams(deployment)) this.#archive(stream);
     this.#workgroup(results);
     new CfnOutput(this, 'Bucket', { value: this.bucket.bucketName });
@@ -113,7 +117,7 @@ export class LakeStack extends Stack {
       catalogId: this.account,
       databaseName: this.#database,
       tableInput: {
-        name: table.name,
+        name: this.#isIceberg(table) ? besideOf(table.name) : table.name,
         tableType: 'EXTERNAL_TABLE',
         partitionKeys: table.partitions.map(({ name }) => ({ name, type: 'string' })),
         parameters: {
@@ -131,7 +135,56 @@ export class LakeStack extends Stack {
       },
     });
     made.addResourceDependency(database);
-    if (table.deliveryStream !== undefined) this.#delivery(table, table.deliveryStream, made);
+    if (table.deliveryStream !== undefined && !this.#isIceberg(table))
+      this.#delivery(table, table.deliveryStream, made);
+  }
+
+  #isIceberg({ deliveryStream }: LakeTable): boolean {
+    const { format } = this.#deployment.config.sinks.firehose;
+    return deliveryStream !== undefined && format === 'iceberg';
+  }
+
+  /**
+   * Rows that the topology delivers, as an Iceberg table. What is larger than a record is in files of
+   * the sink, which are a table of their own.
+   */
+  #iceberg(table: LakeTable, name: string, database: glue.CfnDatabase): void {
+    const { prefix } = this.#deployment.config.s3;
+    const folder = `iceberg/${table.name}`;
+    const location = `s3://${this.bucket.bucketName}/${prefix}${folder}/`;
+    const made = icebergTable(this, {
+      ...{ table, location },
+      ...{ catalogId: this.account, database: this.#database },
+    });
+    made.addResourceDependency(database);
+    made.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    const log = this.#log(name);
+    const role = this.#role(`Deliver-${table.name}`, [folder, `errors/${table.name}`], log, [
+      icebergRights(this.#glueArns(table.name)),
+      {
+        sid: 'Replaced',
+        actions: ['s3:DeleteObject'],
+        on: [`${this.bucket.bucketArn}/${prefix}${folder}/*`],
+      },
+    ]);
+    icebergDelivery(this, {
+      ...{ name, role, log, table: made, tableName: table.name, database: this.#database },
+      catalogArn: this.#glueArns(table.name)[0] as string,
+      bucketArn: this.bucket.bucketArn,
+      errorPrefix: errorsBelow(prefix, table.name),
+      key: this.#key,
+      logStream: new logs.LogStream(this, `LogStream-${name}`, {
+        logGroup: log,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+    });
+  }
+
+  /** The catalog, the database, the table. */
+  #glueArns(table: string): readonly string[] {
+    return ['catalog', `database/${this.#database}`, `table/${this.#database}/${table}`].map(
+      (resource) => `arn:${this.partition}:glue:${this.region}:${this.account}:${resource}`,
+    );
   }
 
   #projection(partitions: readonly LakePartition[]): Readonly<Record<string, string>> {
@@ -170,13 +223,7 @@ export class LakeStack extends Stack {
         {
           sid: 'Columns',
           actions: ['glue:GetTable', 'glue:GetTableVersion', 'glue:GetTableVersions'],
-          on: [
-            'catalog',
-            `database/${this.#database}`,
-            `table/${this.#database}/${table.name}`,
-          ].map(
-            (resource) => `arn:${this.partition}:glue:${this.region}:${this.account}:${resource}`,
-          ),
+          on: this.#glueArns(table.name),
         },
       ],
     );

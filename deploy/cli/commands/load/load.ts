@@ -7,24 +7,28 @@ import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../../schemas/kernel/random.ts';
 import { uuidv7 } from '../../../../schemas/kernel/random.ts';
 import { findInstance } from '../../../host/instance.ts';
-import type { LoadConnection } from '../../../load/connection.ts';
+import type { OpenConnection } from '../../../load/connection.ts';
 import { httpConnection } from '../../../load/http-connection.ts';
 import type { Injector } from '../../../load/injector.ts';
 import { startInjector } from '../../../load/injector.ts';
 import type { Measures } from '../../../load/measures.ts';
 import { createMeasures } from '../../../load/measures.ts';
 import { reportPage } from '../../../load/page.ts';
-import type { LoadPlan } from '../../../load/report.ts';
-import { reportLines, reportOf } from '../../../load/report.ts';
-import { createSchedule } from '../../../load/schedule.ts';
+import type { LoadPlan, LoadReport } from '../../../load/report.ts';
+import { reportLines, reportOf, scheduleOf } from '../../../load/report.ts';
+import { partOf } from '../../../load/schedule.ts';
 import { wsConnection } from '../../../load/ws-connection.ts';
 import type { Output } from '../../output.ts';
-import { streamOf } from '../send/send-options.ts';
+import type { LoadOptions } from './load-plan.ts';
+import { planOf } from './load-plan.ts';
+import { beginOf, waitFor } from './load-start.ts';
 
 export interface LoadCommand {
-  readonly own: Readonly<Record<string, string | boolean | undefined>>;
+  readonly own: LoadOptions;
   /** The key of the environment. */
   readonly environmentKey: string | undefined;
+  /** Which of several injectors this is, as the environment says. */
+  readonly index: string | undefined;
   readonly dir: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -41,39 +45,45 @@ const progressMs = 1_000;
 export async function loadCommand(command: LoadCommand): Promise<number> {
   const { own, clock, random, output } = command;
   const url = await targetOf(command);
-  const plan = planOf(own, url);
-  const schedule = createSchedule({
-    rate: plan.rate,
-    durationMs: plan.durationSeconds * 1_000,
-    ...(plan.rampFrom === undefined ? {} : { rampFrom: plan.rampFrom }),
-  });
+  const plan = planOf(own, url, command.index);
+  const { part = 0, parts, keys } = plan;
+  const schedule = partOf(scheduleOf(plan), part, parts);
+  const begin = beginOf(plan.startAt, clock);
+  const isInterrupted = await waitFor(begin, command);
   const measures = createMeasures();
   const run = uuidv7(clock.now(), random);
-  const keys = positive(own['keys'], 'keys');
-  const target = {
-    url,
-    stream: plan.stream,
-    apiKey: (own['key'] ?? command.environmentKey) as string | undefined,
-    now: () => clock.now(),
-  };
-  const open = (ready: () => void): LoadConnection =>
-    plan.protocol === 'ws' ? wsConnection(target, ready) : httpConnection(target, ready);
   const bodyOf = bodies(plan.sizeBytes, run);
   const injector = startInjector({
     schedule,
     connections: plan.connections,
-    open,
-    requestOf: (n) => ({ id: `${run}-${n}`, key: `key-${n % keys}`, body: bodyOf(n) }),
+    open: connectionsTo(command, url, plan),
+    requestOf: (share) => {
+      const n = share * parts + part;
+      return { id: `${run}-${n}`, key: `key-${n % keys}`, body: bodyOf(n) };
+    },
     measures,
     clock,
+    startMs: begin.monotonicMs,
     graceMs,
   });
+  if (isInterrupted) injector.stop();
   void command.interrupted.then(() => injector.stop());
   const progress = showProgress(injector, measures, clock, output);
   await injector.done;
   progress.stop();
-  const report = reportOf(plan, schedule, injector.counts(), measures);
-  const page = own['html'];
+  return giveReport(
+    reportOf(plan, schedule, injector.counts(), measures, begin.epochMs),
+    own['html'],
+    output,
+  );
+}
+
+/** 0 when every event that was intended was accepted, else 1. */
+export function giveReport(
+  report: LoadReport,
+  page: string | boolean | undefined,
+  output: Output,
+): number {
   if (typeof page === 'string') {
     writeFileSync(page, reportPage(report));
     output.note(`the report with plots is in ${page}`);
@@ -81,6 +91,17 @@ export async function loadCommand(command: LoadCommand): Promise<number> {
   if (output.json) output.line(JSON.stringify(report));
   else for (const line of reportLines(report)) output.line(line);
   return report.accepted === report.intended ? 0 : 1;
+}
+
+function connectionsTo(
+  { own, environmentKey, clock }: LoadCommand,
+  url: URL,
+  { stream, protocol }: LoadPlan,
+): OpenConnection {
+  const apiKey = (own['key'] ?? environmentKey) as string | undefined;
+  const target = { url, stream, apiKey, now: () => clock.now() };
+  return (ready) =>
+    protocol === 'ws' ? wsConnection(target, ready) : httpConnection(target, ready);
 }
 
 async function targetOf({ own, dir }: LoadCommand): Promise<URL> {
@@ -99,89 +120,6 @@ async function targetOf({ own, dir }: LoadCommand): Promise<URL> {
     });
   }
   return url;
-}
-
-function planOf(own: LoadCommand['own'], url: URL): LoadPlan {
-  const stream = streamOf(own['stream']);
-  const protocol = String(own['protocol']);
-  if (protocol !== 'http' && protocol !== 'ws')
-    throw new SluiceError(
-      'protocol-invalid',
-      `invalid --protocol '${protocol}': expected http or ws`,
-    );
-  const ramp = own['ramp'] as string | undefined;
-  const [from, to] = ramp === undefined ? [undefined, undefined] : rampOf(ramp);
-  const rate = own['rate'] === undefined ? to : positive(own['rate'], 'rate');
-  if (rate === undefined)
-    throw new SluiceError('rate-missing', 'a load needs a rate', {
-      fix: '--rate 4500 or --ramp 2500:4500',
-    });
-  if (to !== undefined && to !== rate) {
-    throw new SluiceError('ramp-invalid', `--ramp ends at ${to} and --rate says ${rate}`, {
-      fix: 'make them the same, or pass only one',
-    });
-  }
-  return {
-    target: url.origin,
-    stream,
-    protocol,
-    rate,
-    rampFrom: from,
-    durationSeconds: secondsOf(String(own['duration'])),
-    sizeBytes: bytesOf(String(own['size'])),
-    connections: positive(own['connections'], 'connections'),
-  };
-}
-
-function rampOf(text: string): readonly [number, number] {
-  const match = /^(\d+):(\d+)$/.exec(text);
-  const [from, to] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || from === 0 || to === 0)
-    throw new SluiceError(
-      'ramp-invalid',
-      `invalid --ramp '${text}': expected FROM:TO in events a second, such as 2500:4500`,
-    );
-  return [from, to];
-}
-
-const invalid = {
-  connections: 'connections-invalid',
-  keys: 'keys-invalid',
-  rate: 'rate-invalid',
-} as const;
-
-function positive(value: unknown, name: keyof typeof invalid): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number > 0) return number;
-  throw new SluiceError(
-    invalid[name],
-    `invalid --${name} '${String(value)}': expected a whole number above 0`,
-  );
-}
-
-/** `30s`, `5m` or seconds. */
-function secondsOf(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(s|m)?$/.exec(text);
-  if (match === null)
-    throw new SluiceError(
-      'duration-invalid',
-      `invalid --duration '${text}': expected a time such as 30s or 5m`,
-    );
-  return Number(match[1]) * (match[2] === 'm' ? 60 : 1);
-}
-
-/** `5kb`, `1mb` or bytes; 1 kb is 1,024 bytes. */
-function bytesOf(text: string): number {
-  const match = /^(\d+)(b|kb|mb)?$/i.exec(text);
-  if (match === null)
-    throw new SluiceError(
-      'size-invalid',
-      `invalid --size '${text}': expected a size such as 200b, 5kb or 1mb`,
-    );
-  return (
-    Number(match[1]) *
-    { b: 1, kb: 1_024, mb: 1_048_576 }[(match[2] ?? 'b').toLowerCase() as 'b' | 'kb' | 'mb']
-  );
 }
 
 /** JSON objects of about `size` bytes that differ in their number. */

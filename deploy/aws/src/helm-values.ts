@@ -1,0 +1,71 @@
+/**
+ * The values of the chart that only a deployment knows, from the outputs of the stacks
+ * (`cdk deploy --outputs-file`). Pure except at its end, where it is run:
+ * `node dist/helm-values.js outputs.json STAGE.yaml`.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { messageOf, SluiceError } from './sluice.ts';
+import { loadStage } from './stage-file.ts';
+import type { Stage } from './stage-table.ts';
+
+/** By stack, then by name. */
+export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * YAML. Throws `SluiceError` `config-invalid` where an output is missing, as after a deployment of
+ * some stacks only.
+ */
+export function helmValues(outputs: Outputs, { stage, region, edge }: Stage): string {
+  const stack = `sluice-${stage}-cluster`;
+  const own = outputs[stack] ?? {};
+  const output = (name: string): string => {
+    const value = own[name];
+    if (value !== undefined) return value;
+    throw new SluiceError('config-invalid', `no output '${name}' of the stack ${stack} found`, {
+      fix: 'deploy all stacks with --outputs-file, for the stage that you name here',
+    });
+  };
+  const isOutside = edge.certificateArn !== undefined;
+  const groups = [
+    ...(isOutside ? [`    tls: ${output('TlsTargetsArn')}`] : []),
+    ...(!isOutside || edge.apiGateway ? [`    inside: ${output('InsideTargetsArn')}`] : []),
+  ];
+  return [
+    'aws:',
+    `  region: ${region}`,
+    '  podIdentity: true',
+    '  kafkaRoleArns:',
+    ...['ingest', 'enrich', 'topics'].map(
+      (service) => `    ${service}: ${output(`KafkaRole${service}`)}`,
+    ),
+    '  targetGroups:',
+    ...groups,
+    '# The stack `streams` makes those of Kinesis.',
+    'topics: {only: kafka}',
+    '',
+  ].join('\n');
+}
+
+function outputsIn(file: string): Outputs {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Outputs;
+  } catch (cause) {
+    throw new SluiceError(
+      'config-invalid',
+      `the outputs in ${file} cannot be read: ${messageOf(cause)}`,
+      { cause, fix: 'name the file that `cdk deploy --outputs-file` wrote' },
+    );
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    const [outputs = 'outputs.json', stage = 'stage.yaml'] = process.argv.slice(2);
+    process.stdout.write(helmValues(outputsIn(outputs), loadStage(stage)));
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError)) throw thrown;
+    console.error(`${thrown.message}${thrown.fix === undefined ? '' : `\n  ${thrown.fix}`}`);
+    process.exitCode = 1;
+  }
+}

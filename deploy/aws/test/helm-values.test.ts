@@ -1,0 +1,59 @@
+/**
+ * The values of the chart from the outputs of the stacks: every output that is read is one of a
+ * template.
+ */
+import { expect, it } from 'vitest';
+import type { Outputs } from '../src/helm-values.ts';
+import { helmValues } from '../src/helm-values.ts';
+import { parseStage } from '../src/stage-file.ts';
+import { flightsConfig, minimalStage, synthesize } from './support.ts';
+
+const outside = `${minimalStage}edge: {certificate_arn: 'arn:aws:acm:eu-central-1:123456789012:certificate/a', client_cidrs: [0.0.0.0/0], api_gateway: true}\n`;
+const key = `keys: [{name: a, sha256: '${'0'.repeat(64)}', streams: ['*/*']}]\n`;
+
+/** As `cdk deploy --outputs-file` writes them. */
+async function outputsOf(stage: string): Promise<Outputs> {
+  const { templates } = await synthesize({ stage, config: `${flightsConfig}${key}` });
+  return Object.fromEntries(
+    [...templates].map(([part, template]) => {
+      const { Outputs: own = {} } = template.toJSON() as {
+        readonly Outputs?: Readonly<Record<string, unknown>>;
+      };
+      const names = Object.keys(own).map((name) => [name, `arn:${name}`]);
+      return [`sluice-test-${part}`, Object.fromEntries(names) as Record<string, string>];
+    }),
+  );
+}
+
+it.each([
+  ['inside the VPC', minimalStage, ['    inside: arn:InsideTargetsArn']],
+  [
+    'on the internet, with API Gateway',
+    outside,
+    ['    tls: arn:TlsTargetsArn', '    inside: arn:InsideTargetsArn'],
+  ],
+])('are those of the roles and target groups: %s', async (_, stage, groups) => {
+  const outputs = await outputsOf(stage);
+  expect(helmValues(outputs, parseStage(stage, 'stage.yaml'))).toBe(
+    [
+      'aws:',
+      '  region: eu-central-1',
+      '  podIdentity: true',
+      '  kafkaRoleArns:',
+      '    ingest: arn:KafkaRoleingest',
+      '    enrich: arn:KafkaRoleenrich',
+      '    topics: arn:KafkaRoletopics',
+      '  targetGroups:',
+      ...groups,
+      '# The stack `streams` makes those of Kinesis.',
+      'topics: {only: kafka}',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('say which output is missing', () => {
+  expect(() => helmValues({}, parseStage(minimalStage, 'stage.yaml'))).toThrow(
+    "no output 'InsideTargetsArn' of the stack sluice-test-cluster found",
+  );
+});

@@ -1,0 +1,94 @@
+/**
+ * Finds the reports in a text: one of `sluice --json load`, or the logs of several, whose other
+ * lines are passed over. Pure.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { stages } from './measures.ts';
+import type { FoundReport } from './merge.ts';
+import type { LoadReport } from './report.ts';
+import { reportKind } from './report.ts';
+
+/** Throws `SluiceError` `report-invalid`, also where there is none. */
+export function findReports(text: string, name: string): readonly FoundReport[] {
+  const found = text.split('\n').flatMap((line, index): FoundReport[] => {
+    const value = line.includes(reportKind) ? parsed(line) : undefined;
+    if (!isMap(value) || value['kind'] !== reportKind) return [];
+    const place = `${name}:${index + 1}`;
+    const fault = faultOf(value);
+    if (fault !== undefined)
+      throw new SluiceError('report-invalid', `the report in ${place} has ${fault}`, {
+        fix: 'merge the output of `sluice --json load` as it was written',
+      });
+    return [{ place, report: value as unknown as LoadReport }];
+  });
+  if (found.length > 0) return found;
+  throw new SluiceError('report-invalid', `no report of a load found in ${name}`, {
+    fix: 'expected what `sluice --json load` prints, a line for each report',
+  });
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+type Map = Readonly<Record<string, unknown>>;
+
+const isMap = (value: unknown): value is Map =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const isAmount = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0;
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isTally = (value: unknown): boolean => isMap(value) && Object.values(value).every(isCount);
+
+/** What is relied on when reports are merged. */
+const expected: Readonly<Record<string, (value: unknown) => boolean>> = {
+  plan: (value) => isMap(value) && isPlan(value),
+  startedAt: (value) => isText(value) && !Number.isNaN(Date.parse(String(value))),
+  ...Object.fromEntries(
+    ['intended', 'sent', 'notSent', 'answered', 'accepted', 'unknown', 'bytes'].map((name) => [
+      name,
+      isCount,
+    ]),
+  ),
+  seconds: isAmount,
+  eventsPerSecond: isAmount,
+  ...Object.fromEntries(['statuses', 'acks', 'routes', 'errors'].map((name) => [name, isTally])),
+  injector: (value) =>
+    isMap(value) &&
+    typeof value['keptUp'] === 'boolean' &&
+    isMap(value['lag']) &&
+    isAmount(value['lag']['p99']),
+  histograms: (value) =>
+    isMap(value) &&
+    isText(value['lag']) &&
+    isMap(value['byStage']) &&
+    stages.every((stage) => isText((value['byStage'] as Map)[stage])) &&
+    Array.isArray(value['bySecond']) &&
+    value['bySecond'].every(isText),
+};
+
+/** `durationSeconds` bounds the schedule, `parts` the list of what is missing. */
+function isPlan(plan: Map): boolean {
+  const { parts, part, rate, rampFrom, durationSeconds } = plan;
+  const isPart = part === undefined || (isCount(part) && Number(part) < Number(parts));
+  return (
+    isCount(parts) &&
+    Number(parts) >= 1 &&
+    Number(parts) <= loadPartsMax &&
+    isPart &&
+    [rate, durationSeconds, rampFrom ?? 0].every(isAmount)
+  );
+}
+
+/** Injectors that may share a load. */
+export const loadPartsMax = 1_000;
+
+function faultOf(report: Map): string | undefined {
+  const [name] = Object.entries(expected).find(([key, holds]) => !holds(report[key])) ?? [];
+  if (name === undefined) return undefined;
+  return report[name] === undefined ? `no '${name}'` : `a '${name}' that is not as it was written`;
+}
