@@ -15,20 +15,20 @@ import { promisify } from 'node:util';
 import { cached, cachedBefore, missing } from './cache.ts';
 import type { ChildServer } from './child-server.ts';
 import { childServer } from './child-server.ts';
+import { debianProgram, debianProgramMissing } from './debian-program.ts';
 import { freePort } from './free-port.ts';
 import { downloadModule, goMissing, openGo } from './go.ts';
 
 const run = promisify(execFile);
 /** Of Kubernetes; its libraries have the same numbers behind 0. */
 export const kubernetesVersion = '1.37.2';
+const etcd = 'etcd';
 const token = 'token-of-tests';
 
 /** Why it cannot run here, as a sentence. With CI=1 that is thrown. */
 export function apiServerMissing(): string | undefined {
   if (spawnSync('openssl', ['version']).status !== 0) return missing('openssl is not installed.');
-  if (spawnSync('apt-get', ['--version']).status !== 0)
-    return missing('this machine has no apt-get to fetch etcd with.');
-  return goMissing();
+  return debianProgramMissing(etcd) ?? goMissing();
 }
 
 const cacheName = `kube-apiserver-${kubernetesVersion}`;
@@ -56,7 +56,10 @@ export interface KubeApiServer {
 export async function startKubeApiServer(
   tell: (line: string) => void = () => undefined,
 ): Promise<KubeApiServer> {
-  const programs = { etcd: await etcdProgram(), apiServer: await apiServerProgram(tell) };
+  const programs = {
+    etcd: await debianProgram('etcd-server', etcd),
+    apiServer: await apiServerProgram(tell),
+  };
   const dir = mkdtempSync(join(tmpdir(), 'sluice-kube-'));
   const servers: ChildServer[] = [];
   const stop = async (): Promise<void> => {
@@ -64,9 +67,9 @@ export async function startKubeApiServer(
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const etcd = await startEtcd(programs.etcd, dir);
-    servers.push(etcd.server);
-    const { server, port } = await startServer(programs.apiServer, dir, etcd.url);
+    const store = await startEtcd(programs.etcd, dir);
+    servers.push(store.server);
+    const { server, port } = await startServer(programs.apiServer, dir, store.url);
     servers.push(server);
     const kubeconfig = join(dir, 'kubeconfig');
     writeFileSync(kubeconfig, JSON.stringify(configOf(dir, port)));
@@ -85,7 +88,7 @@ async function startEtcd(
     (port) => `http://127.0.0.1:${port}`,
   ) as [string, string];
   const server = await childServer({
-    name: 'etcd',
+    name: etcd,
     command: program,
     args: [
       ...['--data-dir', join(dir, 'etcd'), '--unsafe-no-fsync', '--logger', 'zap'],
@@ -101,7 +104,7 @@ async function startEtcd(
 async function startServer(
   program: string,
   dir: string,
-  etcd: string,
+  store: string,
 ): Promise<{ readonly server: ChildServer; readonly port: number }> {
   const port = await freePort();
   const [key, publicKey] = [join(dir, 'sa.key'), join(dir, 'sa.pub')];
@@ -109,7 +112,7 @@ async function startServer(
   await run('openssl', ['rsa', '-in', key, '-pubout', '-out', publicKey]);
   writeFileSync(join(dir, 'tokens.csv'), `${token},admin,admin,"system:masters"\n`);
   const options = {
-    'etcd-servers': etcd,
+    'etcd-servers': store,
     'cert-dir': join(dir, 'certificates'),
     'bind-address': '127.0.0.1',
     'secure-port': String(port),
@@ -183,17 +186,6 @@ function warningsIn(rawHeaders: readonly string[]): readonly string[] {
     .filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'warning')
     .flatMap((header) => [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)])
     .map(([, text = '']) => text.replaceAll(/\\(.)/g, '$1'));
-}
-
-/** Debian's, which is not installed but unpacked. */
-async function etcdProgram(): Promise<string> {
-  const dir = await cached('etcd-of-debian', async (made) => {
-    await run('apt-get', ['download', 'etcd-server'], { cwd: made });
-    await run('sh', ['-c', 'dpkg-deb --extract etcd-server_*.deb . && rm etcd-server_*.deb'], {
-      cwd: made,
-    });
-  });
-  return join(dir, 'usr', 'bin', 'etcd');
 }
 
 async function apiServerProgram(tell: (line: string) => void): Promise<string> {

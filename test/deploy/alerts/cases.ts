@@ -133,6 +133,8 @@ const topologyCases: Readonly<Record<string, AlertCase>> = {
     quiet: {
       [ofTopology('sluice_checkpoint_age_seconds')]: growing(60),
       [elements('in')]: steady(10),
+      'sluice_checkpoint_age_seconds{topology="young"}': steady(899),
+      'sluice_node_elements_total{topology="young",outcome="in"}': growing(10),
     },
   },
   SluiceCheckpointStall: gauge(ofTopology('sluice_checkpoint_stall_seconds'), 1.2, 0.9),
@@ -145,7 +147,10 @@ const topologyCases: Readonly<Record<string, AlertCase>> = {
   },
   SluiceReaderLagGrowing: {
     fires: { [ofSplit('sluice_split_lag_records')]: '10000+100x100' },
-    quiet: { [ofSplit('sluice_split_lag_records')]: '90000-100x100' },
+    quiet: {
+      [ofSplit('sluice_split_lag_records')]: '90000-100x100',
+      'sluice_split_lag_records{topology="small",source="clicks"}': '0+100x100',
+    },
     atMinutes: 90,
   },
   SluiceSplitUnheard: gauge(ofSplit('sluice_split_unheard'), 1, 0),
@@ -159,7 +164,11 @@ const topologyCases: Readonly<Record<string, AlertCase>> = {
   },
   SluiceSourceIdle: {
     fires: { [watermarkLag]: growing(60), [ofSplit('sluice_split_idle')]: steady(1) },
-    quiet: { [ofSplit('sluice_split_idle')]: steady(1) },
+    quiet: {
+      [ofSplit('sluice_split_idle')]: steady(1),
+      'sluice_split_idle{topology="soon"}': steady(1),
+      'sluice_node_watermark_lag_seconds{topology="soon"}': steady(899),
+    },
     atMinutes: 50,
   },
   SluiceSinkLate: gauge(ofTopology('sluice_sink_late_seconds', ',node="table"'), 301, 299),
@@ -169,6 +178,7 @@ const topologyCases: Readonly<Record<string, AlertCase>> = {
     },
     quiet: {
       [ofTopology('sluice_connector_events_total', ',event="kafka-reconnected"')]: growing(1),
+      [ofTopology('sluice_connector_events_total', ',event="firehose-throttled"')]: steady(9),
     },
   },
   SluiceLookupFailing: share(lookups('failed'), lookups('answered'), 80, 30),

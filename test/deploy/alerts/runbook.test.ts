@@ -151,6 +151,7 @@ describe('the pages for operators', () => {
       /^kubectl describe certificate -n NAMESPACE$/,
       /^kubectl exec POD -- sluice (?:status|health --ready)$/,
       /^docker exec CONTAINER sluice status$/,
+      /^helm test$/,
       /^openssl s_client -connect HOST:443$/,
       /^npm run (?:drill|drill:streams)$/,
     ];

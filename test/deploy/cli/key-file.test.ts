@@ -2,7 +2,16 @@
  * `--key-file`: a server never runs without a key, the key stays in its file, and another key in
  * the file is taken over while the server runs.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
@@ -61,6 +70,50 @@ it('makes a key where there is none, and opens all streams to it and nobody else
   expect(second.output()).not.toContain('a new key');
   expect([await send(second.url, next), await second.stop()]).toEqual([200, 0]);
 });
+
+it('changes its key without a pause where the file is a Secret that Kubernetes swaps, and keeps it while that is broken', async () => {
+  const folder = join(root, 'secret');
+  let version = 0;
+  /** As the kubelet: a folder of its own, to which the link `..data` is moved at once. */
+  const mount = (text: string): void => {
+    const made = join(folder, `..version-${version++}`);
+    mkdirSync(made, { recursive: true });
+    writeFileSync(join(made, 'key'), text);
+    symlinkSync(made, join(folder, '..data_tmp'));
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+  };
+  const [old, next] = ['slc_theOldKeyOfThePods', 'slc_theNextKeyOfThePods'];
+  mount(`${old}\n`);
+  symlinkSync(join('..data', 'key'), join(folder, 'key'));
+  const config = join(root, 'pods.yaml');
+  writeFileSync(config, 'streams: [{team: a, app: x}]\n');
+  const args = ['--port', '0', '--key-file', join(folder, 'key')];
+  const server = await startSluice(join(root, 'pods'), ['--config', config], args);
+  onTestFinished(async () => void (await server.stop('SIGKILL')));
+  const statuses: number[] = [];
+  const send = async (key: string): Promise<number> => {
+    const { status } = await post(`${server.url}/v1/a/x`, '1', { 'x-api-key': key });
+    return status;
+  };
+  /** What a sender does all the time, with the key that it has. */
+  const meanwhile = async (key: string, isSo: () => Promise<boolean>): Promise<void> =>
+    until(async () => {
+      statuses.push(await send(key));
+      return isSo();
+    });
+  mount(`${next}\n${old}\n`);
+  await meanwhile(old, async () => (await send(next)) === 200);
+  mount('');
+  await meanwhile(next, async () => /refused since/.test((await statusOf('pods')).out));
+  expect([await send(old), await send(next)]).toEqual([200, 200]);
+  mount(`${next}\n`);
+  await meanwhile(next, async () => (await send(old)) === 401);
+  expect((await statusOf('pods')).out).not.toContain('refused since');
+  expect([...new Set(statuses)]).toEqual([200]);
+  expect(await server.stop()).toBe(0);
+});
+
+const statusOf = (dir: string) => sluice(['--dir', join(root, dir), 'status']);
 
 it('lets a server listen on all addresses, which it may not without keys', async () => {
   const config = configOf(everywhere);
