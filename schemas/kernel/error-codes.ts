@@ -12,6 +12,7 @@
 
 import { sinkPartCodes } from '../sinks/sinks.ts';
 import type { CodeEntry } from './codes/entry.ts';
+import { flinkCodes } from './codes/operational-flink.ts';
 import { instanceCodes } from './codes/operational-instance.ts';
 import { loadCodes } from './codes/operational-load.ts';
 import { sinkCodes } from './codes/operational-sinks.ts';
@@ -27,6 +28,7 @@ export type OperationalCode =
   | keyof typeof instanceCodes
   | keyof typeof loadCodes
   | keyof typeof topologyCodes
+  | keyof typeof flinkCodes
   | keyof typeof streamCodes
   | keyof typeof sinkCodes
   | keyof typeof sinkPartCodes;
@@ -53,6 +55,7 @@ const tables: readonly (readonly [Lane, string, Readonly<Record<string, CodeEntr
   ['operational', 'The instance, its configuration and its commands', instanceCodes],
   ['operational', 'Load tests', loadCodes],
   ['operational', 'Topologies', topologyCodes],
+  ['operational', 'Apache Flink', flinkCodes],
   ['operational', 'Streams', streamCodes],
   ['operational', 'Sinks, stores, look-ups and questions', { ...sinkCodes, ...sinkPartCodes }],
 ];

@@ -3,11 +3,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../../schemas/kernel/errors.ts';
-import type { CaseFile, CaseProblem } from './case.ts';
+import type { Case, CaseFile, CaseProblem } from './case.ts';
 import { parseCases } from './case.ts';
 import { operatorNames } from './format.ts';
 import type { Failure, Verdict } from './runner.ts';
 import { judge } from './runner.ts';
+import type { OpenDriver } from './session.ts';
+import type { Variation } from './variations.ts';
+import { variationsOf } from './variations.ts';
 
 export interface Report {
   readonly verdicts: readonly Verdict[];
@@ -19,9 +22,16 @@ export interface Report {
   readonly skipped: readonly string[];
 }
 
+/** What runs the cases: another engine than the one here. */
+export interface Engine {
+  readonly variations: readonly Variation[];
+  readonly openerOf: (of: Case) => OpenDriver;
+}
+
 export async function report(
   files: readonly string[],
   print: (line: string) => void,
+  engine?: Engine,
 ): Promise<Report> {
   const verdicts: Verdict[] = [];
   const problems: CaseProblem[] = [];
@@ -32,7 +42,11 @@ export async function report(
       print(problemLine(problem));
     }
     for (const one of read.cases) {
-      const verdict = await judge(one);
+      const verdict = await judge(
+        one,
+        variationsOf(one, engine?.variations),
+        engine?.openerOf(one),
+      );
       verdicts.push(verdict);
       print(verdictLine(verdict));
     }

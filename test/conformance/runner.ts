@@ -9,7 +9,7 @@ import type { Case, Json, Operation } from './case.ts';
 import { isRecord } from './case.ts';
 import type { Comparison } from './format.ts';
 import { comparisonOf } from './format.ts';
-import type { Session } from './session.ts';
+import type { OpenDriver, Session } from './session.ts';
 import { subjects } from './subjects/index.ts';
 import { refusesWindow } from './subjects/window.ts';
 import type { Variation } from './variations.ts';
@@ -32,16 +32,18 @@ export interface Verdict {
   readonly failures: readonly Failure[];
 }
 
+/** `open`: the engine that runs it; default: the one here. */
 export async function judge(
   of: Case,
   among: readonly Variation[] = variationsOf(of),
+  open?: OpenDriver,
 ): Promise<Verdict> {
   const failures: Failure[] = [];
   for (const variation of among) {
     const failure =
       of.operations[0]?.key === 'error'
         ? await judgeRefusal(of, variation)
-        : await run(of, variation);
+        : await run(of, variation, open);
     if (failure !== undefined) failures.push(failure);
   }
   return { case: of, variations: among.map(({ name }) => name), failures };
@@ -61,12 +63,17 @@ async function judgeRefusal(of: Case, variation: Variation): Promise<Failure | u
   }
 }
 
-async function run(of: Case, variation: Variation): Promise<Failure | undefined> {
+async function run(
+  of: Case,
+  variation: Variation,
+  open: OpenDriver | undefined,
+): Promise<Failure | undefined> {
   let session: Session | undefined;
   let step: number | undefined;
   const pending = new Map<string, Json[]>();
   try {
-    const started = await subjects[of.operator](of.config, variation);
+    const running = open === undefined ? variation : { ...variation, open };
+    const started = await subjects[of.operator](of.config, running);
     session = started;
     for (const turn of turnsOf(of, variation)) {
       step = turn.kind === 'feed' ? turn.operations[0]?.step : turn.operation.step;

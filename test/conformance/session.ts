@@ -10,7 +10,7 @@
  */
 import type { Topology } from '../../topology/index.ts';
 import { openDriver } from '../../topology/runtime/driver/open-driver.ts';
-import type { Driver } from '../../topology/testing.ts';
+import type { Driver, DriverOptions } from '../../topology/testing.ts';
 import type { Config, Json, Operation } from './case.ts';
 
 /** What was emitted since the last call, in order, by the kind of expectation that judges it. */
@@ -29,8 +29,17 @@ export interface Session {
 /** Starts an operator with a case's configuration. */
 export type Subject = (config: Config, running: Running) => Promise<Session>;
 
+/** What runs a topology: the test driver of the engine here, or another engine's. */
+export type CaseDriver = Omit<Driver, 'snapshot' | 'counts'> & {
+  snapshot(): string | Promise<string>;
+};
+
+export type OpenDriver = (topology: Topology, options: DriverOptions) => Promise<CaseDriver>;
+
 /** What of a run no topology may notice. */
 export interface Running {
+  /** Default: the engine here. */
+  readonly open?: OpenDriver;
   /** Of the drivers that follow each other, again and again. */
   readonly parallelisms: readonly number[];
   /** 0: all state rests as bytes as soon as it may. Default: that of a job. */
@@ -39,31 +48,31 @@ export interface Running {
 
 export interface DriverParts {
   readonly topology: Topology;
-  readonly feed: (driver: Driver, operations: readonly Operation[]) => Promise<void>;
-  readonly act?: (driver: Driver, operation: Operation) => Promise<void>;
+  readonly feed: (driver: CaseDriver, operations: readonly Operation[]) => Promise<void>;
+  readonly act?: (driver: CaseDriver, operation: Operation) => Promise<void>;
   /** Splits by source; a source that is not named has one. */
   readonly splits?: Readonly<Record<string, readonly string[]>>;
   /** Done once, before the first step. */
-  readonly begin?: (driver: Driver) => Promise<void>;
-  readonly take: (driver: Driver) => Found;
+  readonly begin?: (driver: CaseDriver) => Promise<void>;
+  readonly take: (driver: CaseDriver) => Found;
 }
 
 export async function driverSession(
   parts: DriverParts,
-  { parallelisms, liveStateMaxBytes }: Running,
+  { parallelisms, liveStateMaxBytes, open: engine }: Running,
 ): Promise<Session> {
   let clock = 0;
   let opened = 0;
-  const open = (): Promise<Driver> =>
-    openDriver(
-      parts.topology,
-      {
-        now: clock,
-        splits: parts.splits ?? {},
-        parallelism: parallelisms[opened++ % parallelisms.length] ?? 1,
-      },
-      { liveStateMaxBytes },
-    );
+  const open = (): Promise<CaseDriver> => {
+    const options = {
+      now: clock,
+      splits: parts.splits ?? {},
+      parallelism: parallelisms[opened++ % parallelisms.length] ?? 1,
+    };
+    return engine === undefined
+      ? openDriver(parts.topology, options, { liveStateMaxBytes })
+      : engine(parts.topology, options);
+  };
   let driver = await open();
   await parts.begin?.(driver);
   const refuseRejections = (): void => {
@@ -91,7 +100,7 @@ export async function driverSession(
       refuseRejections();
     },
     async restore(how) {
-      const snapshot = driver.snapshot();
+      const snapshot = await driver.snapshot();
       if (how === 'anew') {
         driver.close();
         driver = await open();

@@ -68,6 +68,29 @@ export const variations: readonly Variation[] = [
   },
 ];
 
+/**
+ * The ways in which another engine runs a case: how it batches rows is its own, so each element is
+ * one there.
+ */
+const ofFlink: readonly Variation[] = [1, 2].flatMap((parallelism) => [
+  { ...asWritten, name: `parallelism ${parallelism}`, parallelisms: [parallelism] },
+  {
+    ...asWritten,
+    name: `parallelism ${parallelism}, restored after every step`,
+    restore: 'everyStep' as const,
+    parallelisms: [parallelism],
+  },
+]);
+
+const rescaled: Variation = {
+  ...asWritten,
+  name: 'restored after every step, with parallelism 1 and 2 by turns',
+  restore: 'everyStep',
+  parallelisms: [1, 2],
+};
+
+export const flinkVariations: readonly Variation[] = [...ofFlink, rescaled];
+
 export type Turn =
   | { readonly kind: 'feed'; readonly operations: readonly Operation[] }
   | { readonly kind: 'act' | 'restore' | 'expect'; readonly operation: Operation };
@@ -96,6 +119,9 @@ function kindOf(key: string): 'act' | 'restore' | 'expect' {
 }
 
 /** The variations that differ for this case. */
-export function variationsOf(of: Case): readonly Variation[] {
-  return variations.filter((variation) => of.restorable || variation.restore === 'asWritten');
+export function variationsOf(
+  of: Case,
+  among: readonly Variation[] = variations,
+): readonly Variation[] {
+  return among.filter((variation) => of.restorable || variation.restore === 'asWritten');
 }

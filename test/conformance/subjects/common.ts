@@ -9,9 +9,9 @@ import type {
   TopologyBuilder,
 } from '../../../topology/index.ts';
 import { session, sliding, stream, topology, tumbling } from '../../../topology/index.ts';
-import type { Driver } from '../../../topology/testing.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Operation } from '../case.ts';
+import type { CaseDriver } from '../session.ts';
 
 export interface Row {
   readonly key: string | number | boolean;
@@ -58,7 +58,7 @@ export function rowEvent({ value: given }: Operation): SluiceEvent<Row> {
 }
 
 /** The steps' elements in one batch of the source `in`. */
-export const feedRows = (driver: Driver, operations: readonly Operation[]): Promise<void> =>
+export const feedRows = (driver: CaseDriver, operations: readonly Operation[]): Promise<void> =>
   driver.push('in', operations.map(rowEvent));
 
 export function windowOf(config: Config) {

@@ -3,9 +3,8 @@
  */
 import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect } from '../../../topology/index.ts';
-import type { Driver } from '../../../topology/testing.ts';
 import type { Config, Json, Operation } from '../case.ts';
-import type { Running, Session } from '../session.ts';
+import type { CaseDriver, Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import type { Row } from './common.ts';
 import { rowEvent, rows, topologyOf } from './common.ts';
@@ -24,7 +23,7 @@ interface JoinOptions {
  * A case that does not say what becomes of late elements may still expect them: they are looked at
  * unless it says `drop`.
  */
-function joinTopology(config: Config): Topology {
+export function joinTopology(config: Config): Topology {
   const { late = 'side', ...options } = config as unknown as JoinOptions & {
     readonly late?: 'drop' | 'side';
   };
@@ -49,13 +48,13 @@ function joinTopology(config: Config): Topology {
 }
 
 /** A batch of each side, in one turn. */
-async function feed(driver: Driver, operations: readonly Operation[]): Promise<void> {
+async function feed(driver: CaseDriver, operations: readonly Operation[]): Promise<void> {
   await driver.pushAll(
     operations.map((operation) => ({ source: operation.key, value: rowEvent(operation) })),
   );
 }
 
-async function watermark(driver: Driver, at: Json): Promise<void> {
+async function watermark(driver: CaseDriver, at: Json): Promise<void> {
   if (typeof at !== 'object') {
     await driver.advanceWatermark(at as number | 'max');
     return;

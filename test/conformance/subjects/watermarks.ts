@@ -4,21 +4,24 @@
  */
 import type { Topology } from '../../../topology/index.ts';
 import { collect } from '../../../topology/index.ts';
-import type { Driver } from '../../../topology/testing.ts';
 import { event } from '../../../topology/testing.ts';
 import type { Config, Operation } from '../case.ts';
-import type { Running, Session } from '../session.ts';
+import type { CaseDriver, Running, Session } from '../session.ts';
 import { driverSession } from '../session.ts';
 import { rows, timed, topologyOf } from './common.ts';
 
-export function watermarksSubject(config: Config, running: Running): Promise<Session> {
+export function watermarksTopology(config: Config): Topology {
   const { delay = 0, idleAfter = 0 } = config as {
     readonly delay?: number;
     readonly idleAfter?: number;
   };
+  return topologyOf((t) => timed(t, 'in', { delay, idleAfter }).sinkTo('out', collect()));
+}
+
+export function watermarksSubject(config: Config, running: Running): Promise<Session> {
   return driverSession(
     {
-      topology: topologyOf((t) => timed(t, 'in', { delay, idleAfter }).sinkTo('out', collect())),
+      topology: watermarksTopology(config),
       feed: (driver, operations) =>
         driver.push(
           'in',
@@ -32,6 +35,12 @@ export function watermarksSubject(config: Config, running: Running): Promise<Ses
 
 type Place = { readonly source: string; readonly split?: string };
 
+export function mergeTopology(config: Config): Topology {
+  return config['rule'] === 'combined'
+    ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect()))
+    : unionTopology(config['inputs'] as number);
+}
+
 /** Valve: a union of sources. Combined: one source of several splits. */
 export function mergeSubject(config: Config, running: Running): Promise<Session> {
   const inputs = config['inputs'] as number;
@@ -40,12 +49,13 @@ export function mergeSubject(config: Config, running: Running): Promise<Session>
     combined ? { source: 'in', split: `${input}` } : { source: `in-${input}` };
   return driverSession(
     {
-      topology: combined
-        ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect()))
-        : unionTopology(inputs),
+      topology: mergeTopology(config),
       splits: combined ? { in: Array.from({ length: inputs }, (_, input) => `${input}`) } : {},
       begin: async (driver) => {
-        if (!combined && inputs === 1) await driver.idle(placeOf(1));
+        if (combined || inputs !== 1) return;
+        // What Flink's operators are given as the end of time is the end of an input.
+        if (running.open === undefined) await driver.idle(placeOf(1));
+        else await driver.advanceWatermark('max', placeOf(1));
       },
       feed: () => Promise.reject(new Error('a merge takes no elements')),
       act: (driver, operation) => act(driver, operation, placeOf),
@@ -71,7 +81,7 @@ function unionTopology(inputs: number): Topology {
 }
 
 async function act(
-  driver: Driver,
+  driver: CaseDriver,
   operation: Operation,
   placeOf: (input: number) => Place,
 ): Promise<void> {

@@ -19,7 +19,7 @@ interface WindowRow {
   readonly windowEnd: number;
 }
 
-function windowTopology(config: Config): Topology {
+export function windowTopology(config: Config): Topology {
   return topologyOf((t) => {
     const summed = rows(t, 'in')
       .keyBy((e) => e.data.key)
@@ -56,7 +56,7 @@ export function windowSubject(config: Config, running: Running): Promise<Session
   );
 }
 
-function assignTopology(config: Config): Topology {
+export function assignTopology(config: Config): Topology {
   return topologyOf((t) => {
     const counted = rows(t, 'in')
       .keyBy((e) => e.data.key)
@@ -74,11 +74,12 @@ export async function assignSubject(config: Config, running: Running): Promise<S
   const topology = assignTopology(config);
   // What the language refuses is told before the first step.
   (await createDriver(topology)).close();
+  const open = running.open ?? createDriver;
   let found: Json[] = [];
   const assign = async (at: number): Promise<void> => {
-    const driver = await createDriver(topology, { parallelism: running.parallelisms[0] ?? 1 });
+    const driver = await open(topology, { parallelism: running.parallelisms[0] ?? 1 });
     await driver.push('in', event({ key: 'k', value: 1, at }));
-    await driver.restore(driver.snapshot());
+    await driver.restore(await driver.snapshot());
     await driver.advanceWatermark('max');
     for (const { value } of driver.read('out')) {
       const row = value as WindowRow;

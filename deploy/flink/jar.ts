@@ -1,0 +1,163 @@
+/**
+ * The generic Flink job as a jar: built by Maven of the sources beside this file, once for each
+ * version of them, and kept in the user's cache folder.
+ *
+ * Invariants:
+ * 1. What is given back was built of the sources that are there now: the folder is named by their
+ *    digest.
+ * 2. A build appears whole or not at all: it is made aside and renamed.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+
+const run = promisify(execFile);
+
+/** Beside this file, as sources and in a package; in dist they are one folder further up. */
+const places = ['./job/', '../../../deploy/flink/job/'];
+
+/** How long Maven may take, with all downloads, in ms. */
+const buildMaxMs = 600_000;
+/** What Maven may print. */
+const outputMaxBytes = 1 << 26;
+
+/**
+ * What a JVM from 16 on must be told for Flink 1.20: its own scripts set the same
+ * (conf/config.yaml, env.java.opts.all).
+ */
+export const jvmOptions: readonly string[] = [
+  'java.base/java.lang',
+  'java.base/java.lang.invoke',
+  'java.base/java.net',
+  'java.base/java.nio',
+  'java.base/java.text',
+  'java.base/java.time',
+  'java.base/java.util',
+  'java.base/java.util.concurrent',
+  'java.base/java.util.concurrent.atomic',
+  'java.base/sun.net.util',
+].map((one) => `--add-opens=${one}=ALL-UNNAMED`);
+
+export interface BuiltJob {
+  /** The uber-jar. */
+  readonly jar: string;
+  /** Flink itself, for a JVM that is not a cluster's. */
+  readonly flinkClassPath: string;
+  /** The job, Flink and its test harnesses; empty unless asked for. */
+  readonly harnessClassPath: string;
+}
+
+/**
+ * The uber-jar. Throws `SluiceError` `flink-tools-missing`, `flink-build`.
+ *
+ * @public
+ */
+export async function jobJar(): Promise<string> {
+  return (await builtJob()).jar;
+}
+
+/**
+ * The class path of Flink itself, for a job on this machine. Throws as `jobJar`.
+ *
+ * @public
+ */
+export async function flinkClassPath(): Promise<string> {
+  return (await builtJob()).flinkClassPath;
+}
+
+/** `harness`: with the classes that run conformance cases. */
+export async function builtJob({ harness = false } = {}): Promise<BuiltJob> {
+  const sources = jobSources();
+  const dir = join(cacheFolder(), `flink-${harness ? 'harness' : 'job'}-${digestOf(sources)}`);
+  if (!existsSync(dir)) await build(sources, dir, harness);
+  const libs = join(dir, 'test-libs', '*');
+  return {
+    jar: join(dir, 'sluice-flink.jar'),
+    flinkClassPath: join(dir, 'flink-libs', '*'),
+    harnessClassPath: harness
+      ? [join(dir, 'test-classes'), join(dir, 'classes'), libs].join(':')
+      : '',
+  };
+}
+
+function cacheFolder(): string {
+  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sluice');
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+function jobSources(): string {
+  const found = places
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find((place) => existsSync(join(place, 'pom.xml')));
+  if (found === undefined)
+    throw new SluiceError('flink-build', 'the sources of the Flink job are not in this package', {
+      fix: 'install sluice again',
+    });
+  return found;
+}
+
+function digestOf(sources: string): string {
+  const digest = createHash('sha256').update(readFileSync(join(sources, 'pom.xml')));
+  const files = readdirSync(join(sources, 'src'), { recursive: true, withFileTypes: true });
+  for (const path of files
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name))
+    .sort())
+    digest.update(path.slice(sources.length)).update(readFileSync(path));
+  return digest.digest('hex').slice(0, 12);
+}
+
+async function build(sources: string, dir: string, harness: boolean): Promise<void> {
+  await requireTools();
+  const made = mkdtempSync(`${dir}-`);
+  const tests = harness ? ['-P', 'harness'] : ['-Dmaven.test.skip=true'];
+  const pom = join(sources, 'pom.xml');
+  try {
+    await run('mvn', ['-q', '-B', '-f', pom, `-Dout=${made}`, ...tests, 'package'], {
+      maxBuffer: outputMaxBytes,
+      timeout: buildMaxMs,
+    });
+    if (!existsSync(dir)) renameSync(made, dir);
+  } catch (cause) {
+    const { stdout = '' } = cause as { readonly stdout?: string };
+    const said = stdout.split('\n').find((line) => line.startsWith('[ERROR]'));
+    throw new SluiceError(
+      'flink-build',
+      `the Flink job cannot be built: ${said ?? messageOf(cause)}`,
+      {
+        cause,
+        fix: `run mvn -f ${pom} package, and look at what it says`,
+      },
+    );
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
+}
+
+async function requireTools(): Promise<void> {
+  for (const tool of ['javac', 'mvn'])
+    await run(tool, ['-version']).catch((cause: unknown) => {
+      throw new SluiceError(
+        'flink-tools-missing',
+        `'${tool}' is not there, and the Flink job is built with it`,
+        {
+          cause,
+          fix: 'install a JDK from 11 on and Maven, as in apt-get install openjdk-17-jdk-headless maven',
+        },
+      );
+    });
+}

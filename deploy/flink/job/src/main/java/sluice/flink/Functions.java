@@ -1,0 +1,112 @@
+package sluice.flink;
+
+import java.time.ZoneId;
+import java.util.HashMap;
+import java.util.Map;
+import org.graalvm.polyglot.Context;
+import org.graalvm.polyglot.Engine;
+import org.graalvm.polyglot.HostAccess;
+import org.graalvm.polyglot.Source;
+import org.graalvm.polyglot.Value;
+
+/**
+ * The functions of a topology on GraalJS: one context a task thread and program, shared by the
+ * operators chained in it; one engine a class loader, so that code is parsed once.
+ *
+ * <p>Contexts are single-threaded. Operators, timers and sources of a task all run on its thread, so
+ * nothing is locked. Scripts see nothing of the host: no classes, no files, no threads.
+ */
+final class Functions implements AutoCloseable {
+  private static final ThreadLocal<Map<Program, Functions>> HERE =
+      ThreadLocal.withInitial(HashMap::new);
+  private static Engine engine;
+  private static int contexts;
+
+  private final Program program;
+  private final Context context;
+  private final Value runtime;
+  private int users;
+
+  private Functions(Program program) {
+    this.program = program;
+    Thread thread = Thread.currentThread();
+    ClassLoader before = thread.getContextClassLoader();
+    // Languages are found through it.
+    thread.setContextClassLoader(Functions.class.getClassLoader());
+    try {
+      context =
+          Context.newBuilder("js")
+              .engine(sharedEngine())
+              .allowHostAccess(HostAccess.NONE)
+              .allowExperimentalOptions(true)
+              .option("js.ecmascript-version", "2022")
+              .option("js.console", "false")
+              .timeZone(ZoneId.of("UTC"))
+              .build();
+      Value bundle = evaluate();
+      runtime =
+          program.given == null
+              ? bundle.getMember("open").execute(program.freezes)
+              : bundle.getMember("openWith").execute(json(program.given), program.freezes);
+      for (Map.Entry<String, String> table : program.tables.entrySet())
+        runtime.invokeMember("setTable", table.getKey(), table.getValue());
+    } finally {
+      thread.setContextClassLoader(before);
+    }
+  }
+
+  private Value evaluate() {
+    // What an engine has beside the language is not a part of it.
+    context.eval("js", "for (const name of ['print', 'printErr', 'load', 'loadWithNewGlobal', 'quit', 'exit']) delete globalThis[name];");
+    context.eval(source(program.bundle, "bundle.js"));
+    Value bundle = context.eval("js", "__sluice");
+    Value plan =
+        program.given == null
+            ? bundle.getMember("plan")
+            : bundle.getMember("planWith").execute(json(program.given));
+    if (!plan.asString().equals(program.plan))
+      throw new IllegalArgumentException(
+          "the bundle makes another plan than the one that the job was given: build both together with `sluice flink build`");
+    return bundle;
+  }
+
+  private Value json(String text) {
+    return context.eval("js", "JSON.parse").execute(text);
+  }
+
+  private static Source source(String text, String name) {
+    return Source.newBuilder("js", text, name).cached(true).buildLiteral();
+  }
+
+  private static synchronized Engine sharedEngine() {
+    if (engine == null)
+      engine = Engine.newBuilder().option("engine.WarnInterpreterOnly", "false").build();
+    contexts++;
+    return engine;
+  }
+
+  /** Those of this thread; given back with {@link #close}. */
+  static Functions acquire(Program program) {
+    Functions here = HERE.get().computeIfAbsent(program, Functions::new);
+    here.users++;
+    return here;
+  }
+
+  /** What the runtime has for an operator: `segment`, `window`, `join`, `process`. */
+  Value of(String kind, Object... arguments) {
+    return runtime.invokeMember(kind, arguments);
+  }
+
+  @Override
+  public void close() {
+    if (--users > 0) return;
+    HERE.get().remove(program);
+    context.close(true);
+    synchronized (Functions.class) {
+      if (--contexts > 0) return;
+      // The class loader of a job that ended is let go.
+      engine.close();
+      engine = null;
+    }
+  }
+}

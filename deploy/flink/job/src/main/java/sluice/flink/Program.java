@@ -1,0 +1,47 @@
+package sluice.flink;
+
+import java.io.Serializable;
+import java.util.Map;
+import java.util.Objects;
+
+/** What a job runs, as it travels to its tasks: the bundle, and how its functions are opened. */
+final class Program implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  /** The script that leaves the global `__sluice`. */
+  final String bundle;
+  /** The text of plan.json; the bundle has to make the same. */
+  final String plan;
+  /** 'shared' as in production, or 'all' as in tests: which values are frozen. */
+  final String freezes;
+  /** What the bundle's topology is made with, as JSON; null where it is one topology. */
+  final String given;
+  /** By node: the rows of the table that it looks up in, as a JSON array. */
+  final Map<String, String> tables;
+
+  Program(String bundle, String plan, String freezes, String given, Map<String, String> tables) {
+    this.bundle = bundle;
+    this.plan = plan;
+    this.freezes = freezes;
+    this.given = given;
+    this.tables = tables;
+  }
+
+  /** Operators of one task have copies of it, and share what is made of it. */
+  @Override
+  public boolean equals(Object other) {
+    if (this == other) return true;
+    if (!(other instanceof Program)) return false;
+    Program that = (Program) other;
+    return plan.equals(that.plan)
+        && freezes.equals(that.freezes)
+        && Objects.equals(given, that.given)
+        && bundle.equals(that.bundle)
+        && tables.equals(that.tables);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(plan, freezes, given, bundle);
+  }
+}

@@ -1,0 +1,212 @@
+package sluice.flink;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.ChainingStrategy;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
+import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.util.OutputTag;
+import org.graalvm.polyglot.Value;
+
+/**
+ * A segment: fused nodes without keyed state, one call of the functions a batch of rows.
+ *
+ * <p>1. The batch is sent when it is full, before a watermark, before a barrier, at the end, and at
+ * the latest at the next tick: none of it is ever in a checkpoint. What is said of time or splits
+ * ends a batch. 2. A timed segment makes the watermarks itself, per split, and keeps what it knows of
+ * splits in operator state; the watermark that it restores is said again, so that what is behind
+ * knows it. 3. Every other passes time on as it comes.
+ */
+final class SegmentOp extends AbstractStreamOperator<Elem>
+    implements OneInputStreamOperator<Elem, Elem>, ProcessingTimeService.ProcessingTimeCallback {
+  private static final long serialVersionUID = 1;
+
+  private final Program program;
+  private final String uid;
+  private final boolean timed;
+  private final int batchRows;
+  private final long tickMs;
+  /** By output; the first is the main one. */
+  private final List<OutputTag<Elem>> outputs;
+
+  private transient Functions functions;
+  private transient Value run;
+  private transient Value segment;
+  private transient StringBuilder rows;
+  private transient int count;
+  private transient ListState<String> state;
+  private transient StreamRecord<Elem> record;
+  private transient long clock;
+
+  /** {@code tickMs}: between the periodic emissions; 0: none but those that come in. */
+  SegmentOp(Program program, String uid, boolean timed, List<String> ports, int batchRows, long tickMs) {
+    this.program = program;
+    this.uid = uid;
+    this.timed = timed;
+    this.batchRows = batchRows;
+    this.tickMs = tickMs;
+    outputs = new ArrayList<>();
+    for (String port : ports) outputs.add(Ports.tag(port));
+    chainingStrategy = ChainingStrategy.ALWAYS;
+  }
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    functions = Functions.acquire(program);
+    segment = functions.of("segment", uid);
+    run = segment.getMember("run");
+    rows = new StringBuilder();
+    record = new StreamRecord<>(null);
+    clock = Long.MIN_VALUE;
+    if (!timed) return;
+    state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("splits", Types.STRING));
+    for (String snapshot : state.get()) segment.invokeMember("restore", snapshot);
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    if (timed) emit(segment.invokeMember("said").asString());
+    if (tickMs > 0) planTick();
+  }
+
+  private void planTick() {
+    ProcessingTimeService time = getProcessingTimeService();
+    time.registerTimer(time.getCurrentProcessingTime() + tickMs, this);
+  }
+
+  @Override
+  public void onProcessingTime(long at) {
+    if (timed) add(Elem.TICK, at, "null", null);
+    send();
+    planTick();
+  }
+
+  @Override
+  public void processElement(StreamRecord<Elem> element) {
+    Elem elem = element.getValue();
+    if (elem.kind != Elem.ELEMENT) {
+      add(elem.kind, element.getTimestamp(), elem.json, null);
+      send();
+      return;
+    }
+    add(Elem.ELEMENT, element.hasTimestamp() ? element.getTimestamp() : 0, elem.json, elem.origin);
+    if (count >= batchRows) send();
+  }
+
+  private void add(byte kind, long at, String json, String origin) {
+    if (count == 0 && timed) clock();
+    rows.append(count++ == 0 ? '[' : ',').append(kind).append(',').append(Times.text(at));
+    rows.append(',').append(json == null ? "null" : json).append(',').append(origin == null ? "null" : origin);
+  }
+
+  /** What is in the future is judged by the time at which a batch begins. */
+  private void clock() {
+    long now = getProcessingTimeService().getCurrentProcessingTime();
+    if (now == clock) return;
+    clock = now;
+    rows.append('[').append(Elem.CLOCK).append(',').append(now).append(",null,null");
+    count++;
+  }
+
+  private void send() {
+    if (count == 0) return;
+    String batch = rows.append(']').toString();
+    rows.setLength(0);
+    count = 0;
+    emit(run.execute(batch).asString());
+  }
+
+  private void emit(String text) {
+    Lines lines = new Lines(text);
+    while (lines.hasNext()) {
+      String line = lines.next();
+      switch (line.charAt(0)) {
+        case 'E':
+          element(Integer.parseInt(line.substring(1)), lines);
+          break;
+        case 'C':
+          control(Integer.parseInt(line.substring(1)), lines);
+          break;
+        case 'R':
+          output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(line.substring(1), null)));
+          break;
+        default:
+          Signals.emit(line, output);
+      }
+    }
+  }
+
+  private void element(int port, Lines lines) {
+    long at = Times.decode(lines.next());
+    String key = lines.nextKey();
+    String read = lines.nextOrNull();
+    String json = lines.nextOrNull();
+    collect(port, new Elem(Elem.ELEMENT, json, key, read, lines.nextOrNull()), at);
+  }
+
+  private void control(int port, Lines lines) {
+    byte kind = Byte.parseByte(lines.next());
+    long at = Times.decode(lines.next());
+    collect(port, Elem.control(kind, lines.next()), at);
+  }
+
+  private void collect(int port, Elem elem, long at) {
+    record.replace(elem, at);
+    if (port == 0) output.collect(record);
+    else output.collect(outputs.get(port), record);
+  }
+
+  @Override
+  public void processWatermark(Watermark mark) throws Exception {
+    send();
+    if (!timed) {
+      super.processWatermark(mark);
+      return;
+    }
+    // Time is made here: all that comes from before is the end of input.
+    if (mark.getTimestamp() != Times.MAX) return;
+    add(Elem.WATERMARK, Times.MAX, "true", null);
+    send();
+  }
+
+  @Override
+  public void processWatermarkStatus(WatermarkStatus status) throws Exception {
+    send();
+    if (!timed) super.processWatermarkStatus(status);
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpoint) {
+    send();
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    if (timed) state.update(List.of(segment.invokeMember("snapshot").asString()));
+  }
+
+  @Override
+  public void finish() throws Exception {
+    send();
+    super.finish();
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (functions != null) functions.close();
+    functions = null;
+    super.close();
+  }
+}

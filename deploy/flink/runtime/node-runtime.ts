@@ -1,0 +1,81 @@
+/**
+ * What the functions of a topology are run with inside of the job: the parts of each node, as the
+ * engine gives them (topology/runtime/parts-of-nodes.ts), and the rejections of one call.
+ */
+import { present } from '../../../schemas/kernel/assert.ts';
+import { manualClock } from '../../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { Key } from '../../../schemas/kernel/key.ts';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
+import { keyTextOf } from '../../../topology/operators/key-text.ts';
+import type { NodeParts } from '../../../topology/operators/node-parts.ts';
+import type { Reject } from '../../../topology/operators/operator.ts';
+import { noCounts } from '../../../topology/operators/operator.ts';
+import type { Plan, Topology } from '../../../topology/plan/plan.ts';
+import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
+import { partsFor } from '../../../topology/runtime/parts-of-nodes.ts';
+import { freezeWhole } from '../../../topology/state/freeze.ts';
+import { rejectionText } from './wire.ts';
+
+export class NodeRuntime {
+  readonly plan: Plan;
+  readonly freezes: Freezes;
+  readonly reject: Reject;
+  readonly #partsOf: ReturnType<typeof partsFor>;
+  readonly #tables = new Map<string, ReadonlyMap<string, unknown>>();
+  #rejections = '';
+
+  constructor(topology: Topology, freezes: Freezes) {
+    this.plan = topology.plan;
+    this.freezes = freezes;
+    this.reject = (rejection) => {
+      this.#rejections += rejectionText(rejection);
+    };
+    const counts = new Map(this.plan.nodes.map(({ id }) => [id, noCounts()]));
+    this.#partsOf = partsFor(topology, { counts, records: [] }, this.reject, {
+      tables: this.#tables,
+      lookups: new Map(),
+      host: { clock: manualClock(), random: seededRandom(1), wake: () => undefined },
+      freezes,
+    });
+  }
+
+  parts(node: string): NodeParts {
+    return this.#partsOf(this.#node(node));
+  }
+
+  kindOf(node: string): string {
+    return this.#node(node).kind;
+  }
+
+  /** Those since the last call, as lines. */
+  takeRejections(): string {
+    const taken = this.#rejections;
+    this.#rejections = '';
+    return taken;
+  }
+
+  /** The rows of a file's table, as a JSON array; before the segment that looks up in it. */
+  setTable(node: string, rows: string): void {
+    const { lookup } = this.#node(node) as { readonly lookup?: { readonly key: string } };
+    const key = present(lookup, `the look-up ${node}`).key;
+    const table = new Map<string, unknown>();
+    for (const row of JSON.parse(rows) as readonly Readonly<Record<string, Key>>[]) {
+      const text = keyTextOf(Object.hasOwn(row, key) ? row[key] : undefined, undefined);
+      if (table.has(text))
+        throw new SluiceError(
+          'lookup-table-invalid',
+          `the table of '${node}': its ${key} ${text.slice(1)} appears twice; a table must have one row per key`,
+        );
+      table.set(text, freezeWhole(row));
+    }
+    this.#tables.set(node, table);
+  }
+
+  #node(id: string): Plan['nodes'][number] {
+    return present(
+      this.plan.nodes.find((node) => node.id === id),
+      `the node ${id}`,
+    );
+  }
+}

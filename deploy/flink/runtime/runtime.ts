@@ -1,0 +1,73 @@
+/**
+ * What the bundle gives to the Flink job: the functions of a topology, by operator, text in and text
+ * out. It runs in GraalJS, and in anything else that has ES2022 (globals.ts adds what is missing).
+ *
+ * Invariants:
+ * 1. It is made of the topology that the bundle evaluates; the job compares its plan with the one
+ *    that it was given, and refuses another.
+ * 2. One per thread of the job: nothing in it is shared.
+ */
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { Topology } from '../../../topology/plan/plan.ts';
+import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
+import type { MergeRule } from '../../../topology/time/merge.ts';
+import type { FlinkPlan, SegmentOperator } from '../plan.ts';
+import { flinkPlan } from '../plan.ts';
+import { JoinFunctions } from './join.ts';
+import { InputMerge } from './merge.ts';
+import { NodeRuntime } from './node-runtime.ts';
+import { ProcessFunctions } from './process.ts';
+import { Segment } from './segment.ts';
+import { WindowFunctions } from './window.ts';
+
+/** What a thread of the job has. */
+export class Runtime {
+  readonly #plan: FlinkPlan;
+  readonly #node: NodeRuntime;
+
+  constructor(topology: Topology, freezes: Freezes) {
+    this.#plan = flinkPlan(topology);
+    this.#node = new NodeRuntime(topology, freezes);
+  }
+
+  setTable(node: string, rows: string): void {
+    this.#node.setTable(node, rows);
+  }
+
+  segment(uid: string): Segment {
+    const operator = this.#plan.operators.find((one) => one.uid === uid);
+    if (operator?.kind !== 'segment')
+      throw new SluiceError('flink-bundle', `the bundle has no segment '${uid}'`);
+    return new Segment(operator satisfies SegmentOperator, this.#node);
+  }
+
+  window(uid: string): WindowFunctions {
+    return new WindowFunctions(uid, this.#node);
+  }
+
+  join(uid: string): JoinFunctions {
+    return new JoinFunctions(uid, this.#node);
+  }
+
+  process(uid: string): ProcessFunctions {
+    return new ProcessFunctions(uid, this.#node);
+  }
+
+  merge(inputs: number, rule: MergeRule): InputMerge {
+    return new InputMerge(inputs, rule);
+  }
+}
+
+/** What a bundle's global is. */
+export interface BundledTopology {
+  /** The text of `plan.json`. */
+  readonly plan: string;
+  readonly open: (freezes: Freezes) => Runtime;
+}
+
+export function bundledTopology(topology: Topology): BundledTopology {
+  return {
+    plan: JSON.stringify(flinkPlan(topology)),
+    open: (freezes) => new Runtime(topology, freezes),
+  };
+}

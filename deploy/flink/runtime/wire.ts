@@ -1,0 +1,94 @@
+/**
+ * How rows cross between the job (Java) and the functions of a topology: text in, text out.
+ *
+ * In: one JSON array, flat, four entries a row: kind (topology/operators/batch.ts), time (a number,
+ * 'min' or 'max'), value, origin (null or as a snapshot has it).
+ *
+ * Out: lines. `E<output>`, time, key, what was read, value, origin: an element; a line that it does
+ * not have is empty. `C<output>`, kind, time, value: what is said of a split. `W<time>`, `I`, `A`: a
+ * watermark, idleness, its end, of all outputs. `R` and a JSON object: a rejection.
+ *
+ * Invariants:
+ * 1. No entry has a line break: JSON has none outside of strings, and keys with one are sent as
+ *    JSON strings.
+ * 2. Numbers are only written here, so that the job never has to write one as JavaScript does.
+ */
+
+import type { Provenance } from '../../../topology/nodes/sink.ts';
+import type { RowKind } from '../../../topology/operators/batch.ts';
+import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
+import type { Rejection } from '../../../topology/operators/operator.ts';
+import { jsonTextOf } from '../../../topology/state/json-safe.ts';
+import type { EncodedOrigin } from '../../../topology/state/origin.ts';
+import { decodeOrigin, encodeOrigin } from '../../../topology/state/origin.ts';
+import type { EncodedTime } from '../../../topology/time/watermark.ts';
+import { decodeTime, encodeTime, minTime } from '../../../topology/time/watermark.ts';
+
+/** Entries of a row that comes in. */
+const rowEntries = 4;
+
+export function readRows(text: string, into: Batch): void {
+  const entries = JSON.parse(text) as unknown[];
+  for (let at = 0; at < entries.length; at += rowEntries) {
+    const kind = entries[at] as RowKind;
+    const value = entries[at + 2];
+    into.push(
+      kind,
+      kind === rowKinds.element ? value : controlValue(kind, value),
+      decodeTime(entries[at + 1] as EncodedTime),
+      readOrigin(entries[at + 3] as EncodedOrigin | null),
+    );
+  }
+}
+
+/** A set of splits is a list in JSON. */
+function controlValue(kind: RowKind, value: unknown): unknown {
+  if (value === null) return undefined;
+  return kind === rowKinds.splits ? new Set(value as readonly string[]) : value;
+}
+
+export function readOrigin(encoded: EncodedOrigin | null): Provenance | undefined {
+  return encoded === null ? undefined : decodeOrigin(encoded);
+}
+
+/** JSON text of an origin, empty without one. */
+export function originText(origin: Provenance | undefined): string {
+  return origin === undefined ? '' : JSON.stringify(encodeOrigin(origin));
+}
+
+export function controlText(output: number, kind: RowKind, at: number, value: unknown): string {
+  const sent = value instanceof Set ? [...(value as Set<unknown>)] : (value ?? null);
+  return `C${output}\n${kind}\n${encodeTime(at)}\n${JSON.stringify(sent)}\n`;
+}
+
+/** A key as one line: as JSON where it would be more than one, or look like JSON. */
+function keyLine(key: string): string {
+  return /[\n\r]/.test(key) ? JSON.stringify(key) : key;
+}
+
+export interface SentElement {
+  readonly output: number;
+  readonly at: number;
+  readonly key?: string | undefined;
+  readonly read?: string | undefined;
+  readonly value?: string | undefined;
+  readonly origin: string;
+}
+
+export function elementText({ output, at, key, read, value, origin }: SentElement): string {
+  const keyed = key === undefined ? '' : keyLine(key);
+  return `E${output}\n${encodeTime(at)}\n${keyed}\n${read ?? ''}\n${value ?? ''}\n${origin}\n`;
+}
+
+export function rejectionText({ node, value, origin, ...reason }: Rejection): string {
+  const encoded = origin === undefined ? null : encodeOrigin(origin);
+  // A value that is not JSON is told as text, as in the rejected table.
+  const text = `${JSON.stringify({ operator: node, ...reason }).slice(0, -1)},"value":${jsonTextOf(value)},"origin":${JSON.stringify(encoded)}}`;
+  return `R${text}\n`;
+}
+
+/** Of time, after a restore: idleness, or else the watermark where there is one. */
+export function saidText(watermark: number, idle: boolean): string {
+  if (idle) return 'I\n';
+  return watermark === minTime ? '' : `W${encodeTime(watermark)}\n`;
+}
