@@ -16,11 +16,10 @@ export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>
  * YAML. Throws `SluiceError` `config-invalid` where an output is missing, as after a deployment of
  * some stacks only.
  */
-export function helmValues(outputs: Outputs, { stage, region, edge }: Stage): string {
-  const stack = `sluice-${stage}-cluster`;
-  const own = outputs[stack] ?? {};
-  const output = (name: string): string => {
-    const value = own[name];
+export function helmValues(outputs: Outputs, { stage, region, edge, environment }: Stage): string {
+  const output = (name: string, part = 'cluster'): string => {
+    const stack = `sluice-${stage}-${part}`;
+    const value = outputs[stack]?.[name];
     if (value !== undefined) return value;
     throw new SluiceError('config-invalid', `no output '${name}' of the stack ${stack} found`, {
       fix: 'deploy all stacks with --outputs-file, for the stage that you name here',
@@ -31,7 +30,13 @@ export function helmValues(outputs: Outputs, { stage, region, edge }: Stage): st
     ...(isOutside ? [`    tls: ${output('TlsTargetsArn')}`] : []),
     ...(!isOutside || edge.apiGateway ? [`    inside: ${output('InsideTargetsArn')}`] : []),
   ];
+  const variables = Object.entries(environment ?? {}).map(
+    ([name, value]) => `  ${name}: ${JSON.stringify(value)}`,
+  );
   return [
+    '# environment.KAFKA_BROKERS is missing here: it is what this prints.',
+    `# aws kafka get-bootstrap-brokers --region ${region} --cluster-arn ${output('KafkaArn', 'streams')} --query BootstrapBrokerStringSaslIam --output text`,
+    ...(variables.length === 0 ? [] : ['environment:', ...variables]),
     'aws:',
     `  region: ${region}`,
     '  podIdentity: true',
