@@ -4,6 +4,7 @@
  * transaction again, and never find out that the graph is behind its checkpoints.
  */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { AppliedWrites } from '../../../enrich/graph/applied-writes.ts';
 import type { ChunkId, GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
 import { createNeo4jSession } from '../../../enrich/graph/neo4j/neo4j-session.ts';
@@ -84,4 +85,21 @@ describe.skipIf(javaMissing() !== undefined)('a Neo4j that becomes another datab
     expect(await apply(database, { checkpoint: 2, chunk: 1 })).toBe('applied');
     expect(await server.ask('MATCH (s:Step) RETURN s.n ORDER BY s.n')).toEqual([[1], [2]]);
   }, 300_000);
+
+  it('that was copied after a savepoint goes on with it, and is behind one that was taken later', async () => {
+    const database = await begun();
+    expect(await apply(database, { checkpoint: 2, chunk: 1 })).toBe('applied');
+    const goBack = (attempt: number, checkpoint: number): Promise<void> =>
+      new AppliedWrites({
+        ...{ database, sink: of.sink, run: runOf(attempt), model: steps.definition },
+        read: () => Promise.resolve([]),
+      }).claim({ applied: checkpoint, files: [] });
+    await expect(goBack(2, 3)).rejects.toMatchObject({ code: 'graph-behind', retryable: false });
+    await goBack(3, 1);
+    const again = { sink: of.sink, run: runOf(3), checkpoint: 2, chunk: 1 };
+    expect(await database.applyChunk(again, [steps.Step({ n: 2 }), steps.Step({ n: 3 })])).toBe(
+      'applied',
+    );
+    expect(await server.ask('MATCH (s:Step) RETURN s.n ORDER BY s.n')).toEqual([[1], [2], [3]]);
+  }, 60_000);
 });
