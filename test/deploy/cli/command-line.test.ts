@@ -40,7 +40,7 @@ it('these commands, arguments and options are there', () => {
     'refused <action> [stream] --limit <events>=20 --url <url> --key <key> --yes',
     'reset --yes --drop-spooled',
     'topology describe <file> --format <format>=mermaid',
-    'topology check <file>',
+    'topology check <file> --for <target>',
     'topology build [files...]',
     'schema types <files...> --check',
     'key new --name <name> --stream <patterns...> --origin <origins...>',
