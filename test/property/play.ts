@@ -98,7 +98,10 @@ class Player {
       keyedWorkers:
         parallelism === 1
           ? undefined
-          : (topology) => inlineWorkers(topology, parallelism, { clock, random: seededRandom(1) }),
+          : (topology) => {
+              const room = { liveStateMaxBytes };
+              return inlineWorkers(topology, parallelism, { clock, random: seededRandom(1), room });
+            },
     });
     const run: Run = { job, gate, ended: undefined, opened: false };
     void (async () => {

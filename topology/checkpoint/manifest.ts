@@ -22,6 +22,7 @@ import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
 import type { Losses } from './losses.ts';
+import { manifestProblem } from './manifest-shape.ts';
 import type { StateRuns } from './sorted-runs/sorted-run.ts';
 import { noRuns } from './sorted-runs/sorted-run.ts';
 
@@ -200,8 +201,33 @@ export function encodeManifestWith(
   return Buffer.from(`${JSON.stringify(rest).slice(0, -1)},"operators":{${states.join(',')}}}`);
 }
 
-/** Reads a manifest; throws `SluiceError` `checkpoint-corrupt` naming `key`. */
-export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
+/** What a manifest has to be of, where that is known. */
+export interface ManifestPlace {
+  /** What the names of its files begin with, up to the last part. */
+  readonly filesIn: string;
+  readonly topology?: string;
+  readonly checkpoint?: number;
+}
+
+/**
+ * Reads a manifest, and looks at all that is read of it later (manifest-shape.ts). Throws
+ * `SluiceError` `checkpoint-corrupt` naming `key`.
+ */
+export function decodeManifest(key: string, bytes: Uint8Array, place: ManifestPlace): Manifest {
+  const manifest = parseManifest(key, bytes);
+  const { topology = manifest.topology, checkpoint = manifest.checkpoint } = place;
+  const problem =
+    manifestProblem(manifest, place.filesIn) ??
+    (manifest.topology === topology && manifest.checkpoint === checkpoint
+      ? undefined
+      : `it is checkpoint ${manifest.checkpoint} of '${manifest.topology}'`);
+  if (problem === undefined) return manifest;
+  throw new SluiceError('checkpoint-corrupt', `${key} is not what Sluice wrote: ${problem}`, {
+    fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
+  });
+}
+
+function parseManifest(key: string, bytes: Uint8Array): Manifest {
   let found: unknown;
   try {
     found = JSON.parse(bufferOf(bytes).toString('utf8'));

@@ -20,6 +20,7 @@ import { decodeManifest, encodeManifest } from './manifest.ts';
 import { withFiles } from './savepoint-state.ts';
 import { claimedHash } from './sorted-runs/file-format.ts';
 import { bytesOf, filesOf } from './sorted-runs/sorted-run.ts';
+import { stateFolder } from './sorted-runs/state-files.ts';
 
 /** Files of at most 8 MiB that are copied at one time: a topology that runs shares the machine. */
 const copiesMax = 2;
@@ -27,6 +28,8 @@ const deletesMax = 8;
 
 const root = 'savepoints/';
 const manifestName = 'manifest.json';
+/** A savepoint's manifest names its files without their folder. */
+const inItsFolder = { filesIn: '' };
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Structured-clonable. */
@@ -80,7 +83,9 @@ export async function createSavepoint(
   bytes: Uint8Array,
   isOver: () => boolean,
 ): Promise<SavepointInfo> {
-  const manifest = decodeManifest(`the checkpoint of '${topology}'`, bytes);
+  const manifest = decodeManifest(`the checkpoint of '${topology}'`, bytes, {
+    filesIn: stateFolder(topology),
+  });
   const folder = folderOf(topology, name);
   const runs = manifest.state?.runs ?? [];
   await boundedEach(filesOf(runs), copiesMax, async (file) => {
@@ -122,7 +127,7 @@ export async function openSavepoint(
   const key = manifestOf(topology, requireSavepointName(name));
   const bytes = await blobs.get(key);
   if (bytes === undefined) throw await unknown(blobs, name, topology);
-  const manifest = decodeManifest(key, bytes);
+  const manifest = decodeManifest(key, bytes, inItsFolder);
   if (manifest.topology !== topology)
     throw new SluiceError(
       'savepoint-unknown',
@@ -182,7 +187,7 @@ function readInfo(
 ): SavepointInfo {
   if (bytes === undefined) return infoOf(topology, name, undefined);
   try {
-    return infoOf(topology, name, decodeManifest(key, bytes));
+    return infoOf(topology, name, decodeManifest(key, bytes, inItsFolder));
   } catch (thrown) {
     if (!(thrown instanceof SluiceError)) throw thrown;
     return { ...infoOf(topology, name, undefined), isWhole: true, problem: thrown.message };

@@ -21,7 +21,7 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { newLineage } from '../../schemas/run-id.ts';
 import type { Manifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
-import { checkpointFolder } from './sorted-runs/state-files.ts';
+import { checkpointFolder, stateFolder } from './sorted-runs/state-files.ts';
 
 /** Old ones that are deleted beside each other. */
 const checkpointDeletesMax = 8;
@@ -229,7 +229,12 @@ class BlobCheckpoints implements CheckpointStore {
   async #read(key: string | undefined): Promise<Manifest | undefined> {
     if (key === undefined) return undefined;
     const bytes = await this.#blobs.get(key);
-    return bytes === undefined ? undefined : decodeManifest(key, bytes);
+    if (bytes === undefined) return undefined;
+    return decodeManifest(key, bytes, {
+      filesIn: stateFolder(this.#topology),
+      topology: this.#topology,
+      checkpoint: this.#numberOf(key),
+    });
   }
 
   async #remove(keys: readonly string[]): Promise<void> {

@@ -53,7 +53,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       const last = present(nodes.at(-1), 'a node');
       const operator = isFused(node)
         ? chained(nodes, partsOf)
-        : alone(node, partsOf(node), connections.workers);
+        : alone(node, partsOf(node), connections.workers, records);
       stages.push({ nodes, operator, inputs, out: batches.make(last), frozen: frozenOf(last) });
     }
   }
@@ -103,9 +103,13 @@ function alone(
   node: PlanNode,
   parts: NodeParts,
   workers: WorkerCalls | undefined,
+  records: RestingPlace[],
 ): Stage['operator'] {
-  if (workers !== undefined && kindOf(node).keyed !== undefined)
-    return new KeyedStage(node, parts, workers);
+  if (workers !== undefined && kindOf(node).keyed !== undefined) {
+    const stage = new KeyedStage(node, parts, workers);
+    records.push(stage.resting);
+    return stage;
+  }
   return present(kindOf(node).operator, `the operator of ${node.kind}`)(node, parts);
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
 import type { EntrySource } from '../checkpoint/stored-state.ts';
+import { unreadable } from '../checkpoint/unreadable-state.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Cursor } from './cursor.ts';
 import { positionKey } from './cursor.ts';
@@ -59,6 +60,7 @@ export function statesOf(dag: Dag, last: boolean): Pick<Manifest, 'operators' | 
 
 type Restored = Pick<Manifest, 'operators' | 'counts'> & Partial<Pick<Manifest, 'stateful'>>;
 
+/** Throws `SluiceError` `checkpoint-corrupt` where what is stored is not what an operator keeps. */
 export async function restoreStates(
   dag: Dag,
   tables: StateTables,
@@ -75,7 +77,12 @@ export async function restoreStates(
   for (const { nodes, operator } of dag.stages) {
     const [node] = nodes;
     const head = node === undefined ? undefined : operators[node.id];
-    if (head !== undefined) operator.restore?.(head as never);
+    if (head === undefined) continue;
+    try {
+      operator.restore?.(head as never);
+    } catch (thrown) {
+      throw unreadable(thrown, `the state of '${node?.id}'`);
+    }
   }
   await tables.restore(entries, (node) => operators[node] !== undefined);
 }

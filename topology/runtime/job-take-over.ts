@@ -23,8 +23,9 @@ import { backTo } from '../checkpoint/savepoint-state.ts';
 import type { Savepoint } from '../checkpoint/savepoints.ts';
 import { openSavepoint } from '../checkpoint/savepoints.ts';
 import { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
-import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { Begin, CheckpointStore } from '../checkpoint/store.ts';
 import { storedState } from '../checkpoint/stored-state.ts';
+import { unreadable } from '../checkpoint/unreadable-state.ts';
 import { versionedPart } from '../operators/state-version.ts';
 import type { Plan } from '../plan/plan.ts';
 import { storeUnanswered } from './job-checkpoints.ts';
@@ -91,7 +92,7 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
   await requireTables(previousOf(await store.latest()), plan, connectors);
   const fence = await store.takeOver(
     random,
-    async (attempt, checkpoint, newest, lineage) => {
+    reading(savepoint, async (attempt, checkpoint, newest, lineage) => {
       id = newRun(attempt, lineage, random);
       const files = savepoint?.files ?? new StateFiles(blobs, plan.name, id);
       const manifest = previousOf(newest);
@@ -115,7 +116,7 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
         createdAtMs: clock.now(),
         ...isolationAfter(previous?.isolation, failure, clock.now()),
       };
-    },
+    }),
     {
       goBack: options.goBack === true,
       leap: options.leap === true,
@@ -123,6 +124,19 @@ async function createFence(options: JobOptions, store: CheckpointStore): Promise
     },
   );
   return { fence, id, notes };
+}
+
+/** The same; what was stored and cannot be read is told so. */
+function reading(savepoint: Savepoint | undefined, begin: Begin): Begin {
+  const what =
+    savepoint === undefined ? 'the last checkpoint' : `the savepoint '${savepoint.name}'`;
+  return async (...args) => {
+    try {
+      return await begin(...args);
+    } catch (thrown) {
+      throw unreadable(thrown, what);
+    }
+  };
 }
 
 function savepointNote({ name, manifest }: Savepoint): string {

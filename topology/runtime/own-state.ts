@@ -26,29 +26,37 @@ import type { EntrySource, StoredState } from '../checkpoint/stored-state.ts';
 /** Files of at most 8 MiB that are copied at one time. */
 const copiesMax = 4;
 /** Entries of one run that is written anew; several have the rest. */
-const runMaxBytes = 64 * mebi;
+const runDefaultMaxBytes = 64 * mebi;
 
 export interface OwnStateOptions {
   readonly savepoint: Savepoint | undefined;
   readonly migrations: Migrations;
   /** Under a name of their own. */
   readonly files: StateFiles;
+  /** Of one run that is written anew. Default: 64 MiB, which are in memory meanwhile. */
+  readonly runMaxBytes?: number;
 }
 
 /** What stands in place of the state of the last checkpoint; nothing where that will do. */
 export async function ownState(
   stored: StoredState | undefined,
   carried: CarriedState,
-  { savepoint, migrations, files }: OwnStateOptions,
+  { savepoint, migrations, files, runMaxBytes = runDefaultMaxBytes }: OwnStateOptions,
 ): Promise<Partial<Pick<Manifest, 'state'>>> {
   const { state, operators } = carried;
   if (stored === undefined) return {};
-  const entries = migrations.entries(stored.entries);
-  if (stored.isWhole) return { state: await writeWhole(entries, operators, files) };
+  const from: Rewritten = { entries: migrations.entries(stored.entries), files, runMaxBytes };
+  if (stored.isWhole) return { state: await writeWhole(from, operators) };
   if (state === undefined || (savepoint === undefined && migrations.isEmpty)) return {};
   const own = savepoint === undefined ? state : await copyFiles(state, savepoint, files);
   if (migrations.isEmpty) return { state: own };
-  return { state: await writeMigrated(own, entries, migrations, files) };
+  return { state: await writeMigrated(own, migrations, from) };
+}
+
+/** What is written anew, and where to. */
+interface Rewritten extends Pick<OwnStateOptions, 'files'> {
+  readonly entries: EntrySource;
+  readonly runMaxBytes: number;
 }
 
 async function copyFiles(
@@ -73,12 +81,11 @@ async function copyFiles(
 
 /** What a manifest of before version 4 has whole. */
 async function writeWhole(
-  entries: EntrySource,
+  from: Rewritten,
   operators: CarriedState['operators'],
-  files: StateFiles,
 ): Promise<ManifestState> {
   const tables: NumberedTable[] = [];
-  const runs = await writeRuns(entries, files, (node, name) => {
+  const runs = await writeRuns(from, (node, name) => {
     if (operators[node] === undefined) return undefined;
     const known = tables.find((one) => one.node === node && one.name === name);
     if (known !== undefined) return known.number;
@@ -91,9 +98,8 @@ async function writeWhole(
 /** The entries of the nodes that are migrated, none of which is dead, beside all else. */
 async function writeMigrated(
   state: ManifestState,
-  entries: EntrySource,
   migrations: Migrations,
-  files: StateFiles,
+  from: Rewritten,
 ): Promise<ManifestState> {
   let { lastTable } = state;
   const tables = state.tables.map((table): NumberedTable => {
@@ -101,7 +107,7 @@ async function writeMigrated(
     lastTable++;
     return { ...table, number: lastTable };
   });
-  const written = await writeRuns(entries, files, (node, name) =>
+  const written = await writeRuns(from, (node, name) =>
     migrations.has(node)
       ? tables.find((one) => one.node === node && one.name === name)?.number
       : undefined,
@@ -111,8 +117,7 @@ async function writeMigrated(
 
 /** `numberOf`: the table of an entry; undefined where it is not written. */
 async function writeRuns(
-  entries: EntrySource,
-  files: StateFiles,
+  { entries, files, runMaxBytes }: Rewritten,
   numberOf: (node: string, name: string) => number | undefined,
 ): Promise<readonly SortedRun[]> {
   const [writer, all] = [inlineStateWriter(), [] as SortedRun[]];

@@ -31,6 +31,7 @@ import {
 import type { StateFiles } from '../checkpoint/sorted-runs/state-files.ts';
 import type { StateWriter } from '../checkpoint/sorted-runs/state-writer.ts';
 import type { EntrySource } from '../checkpoint/stored-state.ts';
+import { unreadable } from '../checkpoint/unreadable-state.ts';
 import type { SealedChanges } from '../state/entries.ts';
 import { encodeTime } from '../time/watermark.ts';
 import type { Dag, OwnedTable } from './dag.ts';
@@ -164,11 +165,18 @@ export class StateTables {
         .filter(({ node }) => has(node))
         .map(({ node, table }) => [`${node} ${table.name}`, table]),
     );
-    for await (const part of entries())
-      for (const entry of part) {
-        const table = tables.get(`${entry.node} ${entry.name}`);
-        if (table !== undefined && entry.time > table.deadThrough) table.restore(entry);
+    for await (const part of entries()) {
+      let node = '';
+      try {
+        for (const entry of part) {
+          node = entry.node;
+          const table = tables.get(`${node} ${entry.name}`);
+          if (table !== undefined && entry.time > table.deadThrough) table.restore(entry);
+        }
+      } catch (thrown) {
+        throw unreadable(thrown, `an entry of the state of '${node}'`);
       }
+    }
     if (this.#runs.length > 0) this.#restoreMs = this.#clock.monotonic() - begunAtMs;
   }
 

@@ -25,25 +25,10 @@ import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import type { Dag } from '../../../topology/runtime/dag.ts';
 import { StateTables } from '../../../topology/runtime/state-tables.ts';
 import { MapTable } from '../../topology/runtime/map-table.ts';
+import { deadly } from './deadly.ts';
 import { deadThroughOf, noPlan, play, stepOf, topology } from './steps.ts';
 
 const kept = 3;
-
-/** The same store, in the middle of one of whose operations the process is killed. */
-function deadly(blobs: BlobStore, operation: number, afterMs: number): BlobStore {
-  let operations = 0;
-  const of = <T>(act: () => Promise<T>): Promise<T> => {
-    if (++operations === operation)
-      systemClock.setTimer(afterMs, () => process.kill(process.pid, 'SIGKILL'));
-    return act();
-  };
-  return {
-    createIfAbsent: (key, bytes) => of(() => blobs.createIfAbsent(key, bytes)),
-    get: (key) => of(() => blobs.get(key)),
-    list: (prefix) => of(() => blobs.list(prefix)),
-    delete: (key) => of(() => blobs.delete(key)),
-  };
-}
 
 async function run(blobs: BlobStore): Promise<void> {
   const store = checkpointStore(blobs, topology);
@@ -112,4 +97,4 @@ function manifestOf(
 }
 
 const [, , dir = '', operation, afterMs] = process.argv;
-await run(deadly(localBlobStore(dir), Number(operation), Number(afterMs)));
+await run(deadly(Number(operation), Number(afterMs)).blobs(localBlobStore(dir)));

@@ -1,8 +1,12 @@
 /**
- * `npm run drill:state -- [--kills N] [--seed N]`: a process that does nothing but take checkpoints
- * of a table is killed (-9) again and again, in the middle of what it writes, merges and deletes.
- * After each kill every manifest has to name files that are there, and to read back as what the
- * table had; ends with 1 when one does not.
+ * `npm run drill:state -- [--kills N] [--seed N] [--mode MODE]`: a process is killed (-9) again and
+ * again, in the middle of what it writes, merges and deletes.
+ *
+ * `--mode table`, the default: it does nothing but take checkpoints of a table. After each kill
+ * every manifest has to name files that are there, and to read back as what the table had. Every
+ * other mode is of a topology of all keyed kinds (flow-runs.ts): `one`, in one thread; `threads2`,
+ * `threads3`, over threads; `disk1`, `disk2`, with all state at rest on disk, in one or in two
+ * parts. Ends with 1 when something is not as it should be.
  *
  * What it does not show: what a machine without power leaves, and stores other than a folder.
  */
@@ -19,6 +23,7 @@ import { filesOf } from '../../../topology/checkpoint/sorted-runs/sorted-run.ts'
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { storedState } from '../../../topology/checkpoint/stored-state.ts';
 import { textOf } from '../../../topology/state/entry-text.ts';
+import { flowRuns } from './flow-runs.ts';
 import type { Row } from './steps.ts';
 import { noPlan, Played, stepOf, topology } from './steps.ts';
 
@@ -28,7 +33,11 @@ const mostOperations = 200;
 const longestMs = 12;
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
+  options: {
+    kills: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    mode: { type: 'string', default: 'table' },
+  },
 });
 const random = seededRandom(Number(values.seed));
 const dir = mkdtempSync(join(tmpdir(), 'drill-state-'));
@@ -82,12 +91,17 @@ const none = new Uint8Array();
 // success.
 process.exitCode = 1;
 try {
-  while (totals.kills < Number(values.kills)) {
-    await kill();
-    await check();
+  if (values.mode === 'table') {
+    while (totals.kills < Number(values.kills)) {
+      await kill();
+      await check();
+    }
+    console.log(JSON.stringify({ seed: values.seed, ...totals }));
+  } else {
+    const told = await flowRuns(dir, values.mode, Number(values.kills), random);
+    console.log(JSON.stringify({ seed: values.seed, mode: values.mode, ...told }));
   }
   process.exitCode = 0;
 } finally {
-  console.log(JSON.stringify({ seed: values.seed, ...totals }));
   rmSync(dir, { recursive: true, force: true });
 }

@@ -37,7 +37,7 @@ const anything = schemaOf<unknown>({ $id: 'anything', type: 'object', properties
 const dataOf = (e: SluiceEvent): Data => e.data as Data;
 const kept = (name: string) => table(name, anything);
 
-const flow: Topology = topology('t', { version: 1, owner: 'a/b' }, (t) => {
+export const flow: Topology = topology('t', { version: 1, owner: 'a/b' }, (t) => {
   const timed = (source: string, name: string): Stream<SluiceEvent> =>
     t.source(source, stream(name)).eventTime(`${source}-time`, (e) => dataOf(e).at, {
       outOfOrderness: 0,

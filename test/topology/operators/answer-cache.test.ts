@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { AnswerCache } from '../../../topology/operators/lookup/answer-cache.ts';
+import { AnswerCache, answersMaxBytes } from '../../../topology/operators/lookup/answer-cache.ts';
 
 it('gives what a list in the order of use gives, whatever is asked, and never keeps more than its bound', () => {
   const step = fc.record({
@@ -39,4 +39,30 @@ it('gives what a list in the order of use gives, whatever is asked, and never ke
     ),
     { numRuns: 500 },
   );
+});
+
+it('keeps no more bytes than its bound: the least recently used go, and one that is larger never comes', () => {
+  const cache = new AnswerCache(1_000_000, 1_000, manualClock());
+  // About a third of it, and one text in memory.
+  const answer = { text: 'x'.repeat(answersMaxBytes / 7) };
+  for (const key of ['a', 'b', 'c']) cache.set(key, answer);
+  expect(cache.size).toBe(3);
+  expect(cache.get('a')?.answer).toBe(answer);
+  cache.set('d', answer);
+  expect([cache.size, cache.get('b'), cache.get('a')?.answer]).toEqual([3, undefined, answer]);
+  // In the place of one with its key it takes its room, too.
+  cache.set('a', 1);
+  cache.set('e', answer);
+  expect(['a', 'c', 'd', 'e'].map((key) => cache.get(key) !== undefined)).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ]);
+  cache.set('a', [answer, answer, answer, answer]);
+  expect([cache.get('a'), cache.size]).toEqual([undefined, 3]);
+  const around: unknown[] = [];
+  around.push(around);
+  cache.set('f', around);
+  expect([cache.get('f'), cache.size]).toEqual([undefined, 3]);
 });

@@ -158,6 +158,9 @@ function batchOf(rows: readonly Item[], now: number): Batch {
   return batch;
 }
 
+const range = (from: number, to: number): readonly number[] =>
+  Array.from({ length: to - from }, (_, n) => from + n);
+
 const budgets = [0, 4_000, Number.POSITIVE_INFINITY];
 
 describe.each(Object.entries(topologies))('%s', (_name, of) => {
@@ -348,6 +351,32 @@ describe('windows and keys at rest', () => {
     play.turn(all(50));
     expect(live).toBeGreaterThan(1_000);
     expect(live).toBeLessThan(2_000);
+  });
+
+  it('of a checkpoint stay together, however entries that come make one take less than it did', () => {
+    const of = (early: number): Topology => windowed(session(6), { early }, 'accumulating');
+    const at = (...times: readonly number[]): Batch =>
+      batchOf(
+        times.map((time) => ({ k: 'a', n: 2, at: time })),
+        0,
+      );
+    const before = new Play(of(3), Number.POSITIVE_INFINITY);
+    before.turn(at(0, 20, 40));
+    const outcomes: unknown[] = [];
+    let [rested, together] = [0, 0];
+    // About where one session is too much, and is not any more once the first has rested.
+    for (const budget of [Number.POSITIVE_INFINITY, ...range(3_040, 3_080)]) {
+      const play = new Play(of(4), budget);
+      play.restore(before.snapshot());
+      if (play.records > 0) rested++;
+      if (play.records === 3) together++;
+      // One session of all of them.
+      play.turn(at(5, 10, 15, 25, 30, 35));
+      outcomes.push(play.turn(watermark(100)));
+    }
+    expect(rested).toBeGreaterThan(5);
+    expect(together).toBe(rested);
+    for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0]);
   });
 
   it('keep their order where a timer registers one for a time before its own', () => {

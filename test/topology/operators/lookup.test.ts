@@ -12,7 +12,7 @@ import type { RowKind } from '../../../topology/operators/batch.ts';
 import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
 import type { LookupSnapshot } from '../../../topology/operators/lookup/lookup-snapshot.ts';
 import type { LookupCall } from '../../../topology/operators/lookup/node.ts';
-import { LookupOperator } from '../../../topology/operators/lookup/operator.ts';
+import { LookupOperator, waitingMaxBytes } from '../../../topology/operators/lookup/operator.ts';
 import type { NodeCounts, Rejection } from '../../../topology/operators/operator.ts';
 import { noCounts } from '../../../topology/operators/operator.ts';
 import { saying } from '../../said.ts';
@@ -153,6 +153,48 @@ const underWay = async (made: Rig): Promise<readonly Key[]> => {
   await settle();
   return made.calls.map(({ key }) => key);
 };
+
+describe('what waits', () => {
+  const half = 'x'.repeat(waitingMaxBytes / 4);
+
+  it('is bounded in bytes: nothing more comes until enough of it has left', async () => {
+    const made = rig();
+    made.run(`1${half}`);
+    expect(made.operator.isFull).toBe(false);
+    made.run(`2${half}`);
+    expect(made.operator.isFull).toBe(true);
+    await settle();
+    await made.calls[0]?.answer('a');
+    expect(made.run()).toHaveLength(1);
+    expect(made.operator.isFull).toBe(false);
+    await made.calls[1]?.answer('b');
+    expect(made.run()).toHaveLength(1);
+    // Nothing of them is counted any more.
+    made.run(`3${half}`);
+    expect(made.operator.isFull).toBe(false);
+  });
+
+  it('counts the answers that wait for an earlier one', async () => {
+    const made = rig();
+    made.run(1, 2, 3);
+    await settle();
+    await made.calls[1]?.answer(half);
+    expect(made.operator.isFull).toBe(false);
+    await made.calls[2]?.answer(half);
+    expect(made.operator.isFull).toBe(true);
+    await made.calls[0]?.answer('a');
+    expect(made.run()).toHaveLength(3);
+    expect(made.operator.isFull).toBe(false);
+  });
+
+  it('counts what a restored operator has, too', () => {
+    const before = rig();
+    before.run(`1${half}`, `2${half}`);
+    const made = rig();
+    made.operator.restore(before.operator.snapshot());
+    expect(made.operator.isFull).toBe(true);
+  });
+});
 
 describe('order', () => {
   it('ordered: answers in any order leave in the order of the elements', async () => {

@@ -22,7 +22,7 @@ export interface EntryChunk {
 
 export const chunkBytes = 256 * 1_024;
 /** The memory of a thread that sorts and merges is planned with it. */
-const entryMaxBytes = 256 * 1_024 * 1_024;
+export const entryMaxBytes = 256 * 1_024 * 1_024;
 
 export const groupAt = 4;
 export const keyLengthAt = 6;

@@ -4,34 +4,50 @@
  * Invariants:
  * 1. Bytes that are not those that the file's name was made of are refused before any is read.
  * 2. Sections that nobody wants are passed over without a look at their entries.
+ * 3. Bytes that the format does not allow are refused with the name of the file, whoever made them,
+ *    before memory is taken for what they claim; the order of keys in a section is not looked at.
  */
 import { createHash } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
-import { assert } from '../../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { keyGroups } from '../../state/entries.ts';
+import { entryMaxBytes } from './entry-chunks.ts';
 import type { EntryPlace } from './file-format.ts';
 import {
   bodyBytesAt,
   claimedHash,
   deflatedFlag,
+  entryHeadMaxBytes,
   fileHeadBytes,
+  fileMaxBytes,
   flagsAt,
   formatVersion,
   magic,
   sectionBytesAt,
+  sectionEntriesAt,
   sectionGroupAt,
   sectionHeadBytes,
+  sectionsAt,
   versionAt,
 } from './file-format.ts';
 
+/** One entry of the largest size, in a section. */
+const bodyMaxBytes = sectionHeadBytes + entryHeadMaxBytes + entryMaxBytes;
+const timeBytes = 8;
+
+/** A file after its head was read. */
+export interface OpenFile {
+  readonly name: string;
+  readonly body: Buffer;
+  readonly sections: number;
+}
+
 /** The body of the file `name`. Throws `SluiceError` `checkpoint-corrupt` naming it. */
-export function openFile(name: string, bytes: Uint8Array): Buffer {
+export function openFile(name: string, bytes: Uint8Array): OpenFile {
   const file = bufferOf(bytes);
   if (createHash('sha256').update(file).digest('hex') !== claimedHash(name))
-    throw new SluiceError('checkpoint-corrupt', `${name} is damaged: its SHA-256 is another one`, {
-      fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
-    });
+    throw damaged(name, 'its SHA-256 is another one');
   if (!file.subarray(0, magic.length).equals(magic) || file[versionAt] !== formatVersion)
     throw new SluiceError(
       'checkpoint-corrupt',
@@ -40,17 +56,49 @@ export function openFile(name: string, bytes: Uint8Array): Buffer {
         fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
       },
     );
+  if (file.length < fileHeadBytes) throw damaged(name, 'it ends within its head');
+  const body = bodyOf(name, file);
+  const sections = file.readUInt32BE(sectionsAt);
+  if (body.length > fileMaxBytes && (sections !== 1 || body.readUInt32BE(sectionEntriesAt) !== 1))
+    throw damaged(name, `${body.length} bytes are more than several entries may take`);
+  return { name, body, sections };
+}
+
+/** Its memory is bounded by that of the largest entry, whatever deflated bytes would become. */
+function bodyOf(name: string, file: Buffer): Buffer {
   const kept = file.subarray(fileHeadBytes);
-  if (((file[flagsAt] as number) & deflatedFlag) === 0) return kept;
-  return inflateRawSync(kept, { maxOutputLength: file.readUInt32BE(bodyBytesAt) });
+  const bytes = file.readUInt32BE(bodyBytesAt);
+  const isDeflated = ((file[flagsAt] as number) & deflatedFlag) !== 0;
+  if (bytes > bodyMaxBytes || bytes < sectionHeadBytes || (!isDeflated && bytes !== kept.length))
+    throw damaged(name, `a body of ${bytes} bytes cannot be`);
+  const body = isDeflated ? inflated(name, kept, bytes) : kept;
+  if (body.length !== bytes) throw damaged(name, `its body is not of ${bytes} bytes`);
+  return body;
+}
+
+function inflated(name: string, kept: Buffer, bytes: number): Buffer {
+  try {
+    return inflateRawSync(kept, { maxOutputLength: bytes });
+  } catch {
+    throw damaged(name, `its body cannot be inflated to ${bytes} bytes`);
+  }
+}
+
+function damaged(name: string, why: string): SluiceError {
+  return new SluiceError('checkpoint-corrupt', `${name} is damaged: ${why}`, {
+    fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
+  });
 }
 
 /** Whether anybody wants what a section has. */
 export type Wants = (table: number, group: number) => boolean;
 
-/** Its fields are those of the entry where it stands, once `next` was called. */
+/**
+ * Its fields are those of the entry where it stands, once `next` was called, which throws
+ * `SluiceError` `checkpoint-corrupt` where the bytes are no entry.
+ */
 export class FileCursor implements EntryPlace {
-  table = 0;
+  table = -1;
   group = 0;
   time = 0;
   keyAt = 0;
@@ -59,12 +107,18 @@ export class FileCursor implements EntryPlace {
   valueLength = 0;
   isRemoved = false;
   readonly body: Buffer;
+  readonly #name: string;
   readonly #wants: Wants;
   #at = 0;
   #sectionEnd = 0;
+  /** Of the section where it stands, and sections, that are to come. */
+  #entriesLeft = 0;
+  #sectionsLeft: number;
 
-  constructor(body: Buffer, wants: Wants) {
+  constructor({ name, body, sections }: OpenFile, wants: Wants) {
+    this.#name = name;
     this.body = body;
+    this.#sectionsLeft = sections;
     this.#wants = wants;
   }
 
@@ -72,31 +126,48 @@ export class FileCursor implements EntryPlace {
   next(): boolean {
     if (this.#at === this.#sectionEnd && !this.#nextSection()) return false;
     const keyHead = this.#varint();
-    this.keyLength = Math.floor(keyHead / 2);
+    const keyLength = Math.floor(keyHead / 2);
     this.isRemoved = keyHead % 2 === 1;
-    if (this.isRemoved) {
-      this.valueLength = 0;
-    } else {
-      this.valueLength = this.#varint();
+    const valueLength = this.isRemoved ? 0 : this.#varint();
+    const keyAt = this.#at + (this.isRemoved ? 0 : timeBytes);
+    const valueAt = keyAt + keyLength;
+    const end = valueAt + valueLength;
+    // What is no number at all is not within it either.
+    if (!(end <= this.#sectionEnd && this.#entriesLeft > 0)) throw this.#damaged();
+    this.#entriesLeft--;
+    if (!this.isRemoved) {
       this.time = this.body.readDoubleBE(this.#at);
-      this.#at += 8;
+      if (!(this.time > Number.NEGATIVE_INFINITY)) throw this.#damaged();
     }
-    this.keyAt = this.#at;
-    this.valueAt = this.#at + this.keyLength;
-    this.#at = this.valueAt + this.valueLength;
-    assert(this.#at <= this.#sectionEnd, 'an entry is within its section');
+    this.keyAt = keyAt;
+    this.keyLength = keyLength;
+    this.valueAt = valueAt;
+    this.valueLength = valueLength;
+    this.#at = end;
     return true;
   }
 
   #nextSection(): boolean {
     const { body } = this;
+    if (this.#entriesLeft !== 0) throw this.#damaged();
     for (let at = this.#sectionEnd; at < body.length; at = this.#sectionEnd) {
-      this.table = body.readUInt32BE(at);
-      this.group = body.readUInt16BE(at + sectionGroupAt);
+      if (at + sectionHeadBytes > body.length || this.#sectionsLeft === 0) throw this.#damaged();
+      this.#sectionsLeft--;
+      const table = body.readUInt32BE(at);
+      const group = body.readUInt16BE(at + sectionGroupAt);
+      const entries = body.readUInt32BE(at + sectionEntriesAt);
       this.#at = at + sectionHeadBytes;
       this.#sectionEnd = this.#at + body.readUInt32BE(at + sectionBytesAt);
-      if (this.#wants(this.table, this.group)) return true;
+      const isBehind = table > this.table || (table === this.table && group > this.group);
+      const isWhole = this.#sectionEnd <= body.length && this.#sectionEnd > this.#at && entries > 0;
+      if (!(isBehind && isWhole && group < keyGroups)) throw this.#damaged();
+      this.table = table;
+      this.group = group;
+      if (!this.#wants(table, group)) continue;
+      this.#entriesLeft = entries;
+      return true;
     }
+    if (this.#sectionsLeft !== 0) throw this.#damaged();
     this.#at = this.#sectionEnd;
     return false;
   }
@@ -113,5 +184,9 @@ export class FileCursor implements EntryPlace {
       unit *= 128;
     } while (byte >= 128);
     return value;
+  }
+
+  #damaged(): SluiceError {
+    return damaged(this.#name, `its bytes from ${this.#at} on are not what its format says`);
   }
 }

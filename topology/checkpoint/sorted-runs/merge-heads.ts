@@ -114,7 +114,7 @@ export class MergeHeads {
   }
 }
 
-const nowhere = new FileCursor(Buffer.alloc(0), () => false);
+const nowhere = new FileCursor({ name: '', body: Buffer.alloc(0), sections: 0 }, () => false);
 
 function isBefore(one: Head, other: Head): boolean {
   const order = compare(one.cursor, other.cursor);

@@ -31,7 +31,8 @@ export function checkpointFolder(topology: string): string {
   return `checkpoints/${topology}/`;
 }
 
-function stateFolder(topology: string): string {
+/** Where its state files are. */
+export function stateFolder(topology: string): string {
   return `${checkpointFolder(topology)}0-state/`;
 }
 

@@ -1,11 +1,14 @@
 /**
  * What the reference says of `lookup`, from a file and by a call.
  */
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import type { AsyncLookupOptions, LookupOptions } from '../../dsl/lookups.ts';
 import type { DocsOf, KindDocs } from '../kind-docs.ts';
 import { durationText } from '../kind-docs.ts';
+import { answersMaxBytes } from './answer-cache.ts';
 import { lookupAttemptsMax, lookupCacheMaxEntries, lookupCapacityMax } from './lookup-problems.ts';
+import { waitingMaxBytes } from './operator.ts';
 
 export const lookupDocs: KindDocs = {
   call: 'lookup(id, fileTable(...) or asyncLookup(call) or connector(name), options, (value, found) => result)',
@@ -26,13 +29,12 @@ export const lookupDocs: KindDocs = {
     cache: {
       value: `\`{ maxEntries, ttl }\`: up to ${lookupCacheMaxEntries.toLocaleString('en-US')} answers, each for a duration`,
       byDefault: 'none',
-      summary:
-        'Answers are kept; the least recently used go first. Equal keys share a call in flight',
+      summary: `Answers are kept, at most about ${answersMaxBytes / mebi} MiB of them; the least recently used go first. Equal keys share a call in flight`,
     },
     capacity: {
       value: `1 to ${lookupCapacityMax.toLocaleString('en-US')} calls`,
       byDefault: '64',
-      summary: 'Calls in flight at once',
+      summary: `Calls in flight at once. With as many elements inside, or about ${waitingMaxBytes / mebi} MiB of them, nothing more is read`,
     },
     timeout: { value: durationText, byDefault: "`'5s'`", summary: 'How long one try may take' },
     retry: {

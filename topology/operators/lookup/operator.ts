@@ -8,8 +8,9 @@
  * 2. No watermark overtakes an element that waits before it. The clock does, at once: processing
  *    time does not stand still for an answer, nor does it come back out of a snapshot.
  * 3. What waits is in the snapshot as input; a restored operator asks again.
- * 4. At most `capacity` look-ups are in flight. With as many elements inside, answered or not, the
- *    engine pulls nothing (`isFull`): at most `capacity - 1` and what one turn brings are held.
+ * 4. At most `capacity` look-ups are in flight. With as many elements inside, answered or not, or
+ *    `waitingMaxBytes` of them, the engine pulls nothing (`isFull`): at most so much and what one
+ *    turn brings are held.
  * 5. What waits is not silence: downstream it is not idle while elements are inside, whatever was
  *    said before them.
  * 6. With a cache, a key whose answer is in flight is not asked a second time: the elements share
@@ -18,6 +19,7 @@
  *    share one.
  */
 import { backoffMs } from '../../../schemas/kernel/backoff.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
@@ -25,6 +27,7 @@ import type { Provenance } from '../../nodes/sink.ts';
 import { freeze, freezeWhole } from '../../state/freeze.ts';
 import { requireJson } from '../../state/json-safe.ts';
 import { decodeOrigin } from '../../state/origin.ts';
+import { valueBytes } from '../../state/value-bytes.ts';
 import { decodeTime } from '../../time/watermark.ts';
 import type { Batch, RowKind } from '../batch.ts';
 import { rowKinds } from '../batch.ts';
@@ -42,6 +45,8 @@ import type { LookupCall } from './node.ts';
 import type { WaitingRow } from './waiting-rows.ts';
 import { WaitingRows } from './waiting-rows.ts';
 
+/** Of elements that wait, with their answers. */
+export const waitingMaxBytes = 64 * mebi;
 /** Pause before a failed look-up is tried again: the first, and the longest. */
 const lookupRetryBaseMs = 100;
 export const lookupRetryMaxMs = 10_000;
@@ -113,7 +118,9 @@ export class LookupOperator implements Operator {
   }
 
   get isFull(): boolean {
-    return this.#rows.hasUntaken || this.#rows.elements >= this.#lookup.capacity;
+    const rows = this.#rows;
+    if (rows.hasUntaken || rows.elements >= this.#lookup.capacity) return true;
+    return rows.bytes >= waitingMaxBytes;
   }
 
   get backlog(): number {
@@ -194,6 +201,7 @@ export class LookupOperator implements Operator {
       rejection: undefined,
       tries: 0,
       failing: false,
+      bytes: valueBytes(value, waitingMaxBytes) + eventBytes(origin),
     };
     this.#rows.element({ kind, value: freeze(value), timestamp, origin, key, keyText, ...waits });
   }
@@ -298,6 +306,9 @@ export class LookupOperator implements Operator {
 
   /** The element and those that share its answer may leave; the place goes to the next at once. */
   #done(row: WaitingElement, answer: unknown, rejection: LookupRejection | undefined): void {
+    const bytes = valueBytes(answer, waitingMaxBytes);
+    // Those that share it hold one.
+    this.#rows.grow(row, bytes);
     for (const each of [row, ...(this.#sharing.get(row.keyText) ?? [])]) {
       each.answer = answer;
       each.rejection = rejection;
@@ -342,6 +353,11 @@ export class LookupOperator implements Operator {
     this.#target.close();
     this.#calls.close();
   }
+}
+
+/** Of the event that an element is from, which waits with it. */
+function eventBytes(origin: Provenance | undefined): number {
+  return origin === undefined || origin.derived !== undefined ? 0 : origin.data.length;
 }
 
 /**

@@ -22,6 +22,8 @@ export interface WaitingRow {
   readonly timestamp: number;
   /** Of an element: it may leave. */
   finished: boolean;
+  /** Of an element: about what it takes, with its answer once there is one. */
+  bytes: number;
 }
 
 /** Left rows are forgotten in bulk. */
@@ -37,10 +39,16 @@ export class WaitingRows<E extends WaitingRow> {
   /** The first that was not taken up. */
   #next = 0;
   #elements = 0;
+  #bytes = 0;
 
   /** Elements inside. */
   get elements(): number {
     return this.#elements;
+  }
+
+  /** About what they take. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get isEmpty(): boolean {
@@ -55,11 +63,18 @@ export class WaitingRows<E extends WaitingRow> {
   element(row: E): void {
     this.#rows.push(row);
     this.#elements++;
+    this.#bytes += row.bytes;
+  }
+
+  /** An element that is inside takes more: its answer has come. */
+  grow(row: E, bytes: number): void {
+    row.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   control(kind: RowKind, value: unknown, timestamp: number): void {
     if (replaceable.has(kind)) this.#dropEarlier(kind, value);
-    this.#rows.push({ kind, value, timestamp, finished: true });
+    this.#rows.push({ kind, value, timestamp, finished: true, bytes: 0 });
   }
 
   #dropEarlier(kind: RowKind, value: unknown): void {
@@ -121,6 +136,7 @@ export class WaitingRows<E extends WaitingRow> {
 
   #give(row: E | WaitingRow, give: (row: E | WaitingRow) => void): void {
     if (row.kind === rowKinds.element) this.#elements--;
+    this.#bytes -= row.bytes;
     give(row);
   }
 
@@ -149,5 +165,6 @@ export class WaitingRows<E extends WaitingRow> {
     this.#head = 0;
     this.#next = 0;
     this.#elements = 0;
+    this.#bytes = 0;
   }
 }

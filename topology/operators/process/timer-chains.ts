@@ -8,7 +8,8 @@
  *    What counts is what may have none: every timer at the end of input, and elsewhere one that is
  *    registered for the time of the timer that fires, or before it.
  * 2. Counts are of one advance, by key, so that a key whose chain has no end takes nothing from
- *    another's.
+ *    another's. That of all keys is of one operator, which has a part of them where workers share
+ *    the keys of a node: several take longer to be cut, and cut no chain that one would not.
  */
 import { assert } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';

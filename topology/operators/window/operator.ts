@@ -293,7 +293,7 @@ export class WindowOperator implements Operator {
   #advance(watermark: number, target: Batch): void {
     this.#times.advance(watermark);
     for (let due = this.#keys.takeDue(); due !== undefined; due = this.#keys.takeDue()) {
-      this.#cause.timer?.(due.at, `${due.value.owner.text}\n`);
+      this.#cause.timer?.(due.at, this.#times.dueKey);
       this.#due(due, target);
       this.#keys.rest(restLooksPerTimer);
     }

@@ -18,6 +18,8 @@ export class WindowTimes {
   watermark = minTime;
   /** Windows whose last time is not after this are removed; elements not after it are late. */
   removedThrough = minTime;
+  /** By what the timer that came due last is ordered among those of its time. */
+  dueKey = '';
   readonly #allowedLatenessMs: number;
   readonly #earlyMs: number;
   /** Of live windows. */
@@ -45,6 +47,7 @@ export class WindowTimes {
   }
 
   takeDue(): Timer<OpenWindow> | undefined {
+    this.dueKey = this.timers.nextKey ?? '';
     return this.timers.takeUntil(this.watermark);
   }
 

@@ -18,7 +18,7 @@ import type { Freezes } from '../frozen-values.ts';
 import { freezeElements } from '../frozen-values.ts';
 import type { CausedRejections, Causes, InputRows } from './caused-rows.ts';
 import { CausedBatch } from './caused-rows.ts';
-import type { RunAnswer, SentRows, WorkerFailure } from './keyed-workers.ts';
+import type { RestingFacts, RunAnswer, SentRows, WorkerFailure } from './keyed-workers.ts';
 import { failureOfThrown } from './keyed-workers.ts';
 import { receivedRows } from './split-rows.ts';
 import { WorkerTables } from './worker-tables.ts';
@@ -103,8 +103,18 @@ export class KeyedNode {
       rejections: rejections.take(input),
       counts: counted,
       tables: this.tables.facts,
+      resting: this.#resting(),
       failed,
     };
+  }
+
+  #resting(): RestingFacts {
+    let [all, held] = [0, 0];
+    for (const { records, heldBytes } of this.#options.records) {
+      all += records;
+      held += heldBytes;
+    }
+    return { records: all, heldBytes: held };
   }
 
   /** As a test driver runs a turn (driver/run-on.ts): it has no checkpoint to go back to. */

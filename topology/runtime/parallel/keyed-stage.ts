@@ -18,7 +18,8 @@ import type { Call, NodeParts } from '../../operators/node-parts.ts';
 import type { NodeCounts, Operator, TimeProgress } from '../../operators/operator.ts';
 import { noCounts, rejectThrown } from '../../operators/operator.ts';
 import { memoryRecords } from '../../state/memory-records.ts';
-import type { RunAnswer, WorkerRequest } from './keyed-workers.ts';
+import type { RestingPlace } from '../../state/records.ts';
+import type { RestingFacts, RunAnswer, WorkerRequest } from './keyed-workers.ts';
 import { thrownOfFailure } from './keyed-workers.ts';
 import { mergeRejections, mergeRows } from './merge-rows.ts';
 import { RemoteTable } from './remote-table.ts';
@@ -36,12 +37,15 @@ interface Ahead {
 
 export class KeyedStage implements Operator {
   readonly tables: readonly RemoteTable[];
+  /** What rests in the workers, as they last told. They close it themselves. */
+  readonly resting: RestingPlace;
   readonly #node: PlanNode;
   readonly #parts: NodeParts;
   readonly #calls: WorkerCalls;
   readonly #reads: KeyedReads;
   /** By input. */
   readonly #keys: readonly Call[];
+  #told: readonly RestingFacts[] = [];
   /** What workers have, in the order in which they were given it. */
   readonly #ahead: Ahead[] = [];
 
@@ -52,6 +56,17 @@ export class KeyedStage implements Operator {
     this.#calls = calls;
     this.#reads = present(kind.keyed, 'a keyed kind').reads(node);
     this.#keys = (kind.keySlots ?? []).map((slot) => parts.call(slot));
+    const sum = (of: keyof RestingFacts): number =>
+      this.#told.reduce((all, told) => all + told[of], 0);
+    this.resting = {
+      get records() {
+        return sum('records');
+      },
+      get heldBytes() {
+        return sum('heldBytes');
+      },
+      close: () => undefined,
+    };
     const one = operatorFor(node, parts);
     this.tables = (one.tables ?? []).map(
       ({ name }, index) => new RemoteTable(name, node.id, index, calls),
@@ -144,6 +159,7 @@ export class KeyedStage implements Operator {
     );
     for (const answer of answers) addCounts(counts, answer.counts);
     for (const table of this.tables) table.heard(answers.map(({ tables }) => tables));
+    this.#told = answers.map(({ resting }) => resting);
     const failed = answers.find((answer) => answer.failed !== undefined)?.failed;
     if (failed !== undefined) throw thrownOfFailure(failed);
   }

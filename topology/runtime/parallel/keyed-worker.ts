@@ -12,6 +12,7 @@ import { present } from '../../../schemas/kernel/assert.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { readChunk } from '../../checkpoint/sorted-runs/entry-chunks.ts';
+import { unreadable } from '../../checkpoint/unreadable-state.ts';
 import type { PlanNode } from '../../operators/kinds.ts';
 import { kindOf } from '../../operators/kinds.ts';
 import { noCounts } from '../../operators/operator.ts';
@@ -49,7 +50,9 @@ export class KeyedWorker {
     try {
       return { is: 'done', result: this.#resultOf(request) };
     } catch (thrown) {
-      return { is: 'failed', failure: failureOfThrown(thrown) };
+      const isState = request.kind === 'restore' || request.kind === 'entries';
+      const told = isState ? unreadable(thrown, `the state of '${request.node}'`) : thrown;
+      return { is: 'failed', failure: failureOfThrown(told) };
     }
   }
 

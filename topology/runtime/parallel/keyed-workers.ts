@@ -14,6 +14,7 @@ import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { EntryChunk } from '../../checkpoint/sorted-runs/entry-chunks.ts';
 import type { NodeCounts, Rejection, TimeProgress } from '../../operators/operator.ts';
+import type { RestingPlace } from '../../state/records.ts';
 import type { Freezes } from '../frozen-values.ts';
 
 export interface KeyedWorkers {
@@ -87,6 +88,9 @@ export interface TableFacts {
   readonly changedBytes: number;
 }
 
+/** What of the state of a node is not live. */
+export type RestingFacts = Pick<RestingPlace, 'records' | 'heldBytes'>;
+
 export interface RunAnswer {
   /** By output. */
   readonly outputs: readonly GivenRows[];
@@ -94,6 +98,7 @@ export interface RunAnswer {
   /** Since the last answer. */
   readonly counts: NodeCounts;
   readonly tables: readonly TableFacts[];
+  readonly resting: RestingFacts;
   /** What the operator threw on the way. */
   readonly failed: WorkerFailure | undefined;
 }
@@ -157,6 +162,7 @@ export interface WorkerFailure {
   readonly code: OperationalCode | undefined;
   readonly message: string;
   readonly fix: string | undefined;
+  readonly retryable: boolean;
   readonly stack: string | undefined;
 }
 
@@ -170,12 +176,14 @@ export function failureOfThrown(thrown: unknown): WorkerFailure {
     code: of?.code,
     message: messageOf(thrown),
     fix: of?.fix,
+    retryable: of?.retryable === true,
     stack: thrown instanceof Error ? thrown.stack : undefined,
   };
 }
 
-export function thrownOfFailure({ code, message, fix, stack }: WorkerFailure): Error {
-  if (code !== undefined) return new SluiceError(code, message, fix === undefined ? {} : { fix });
+export function thrownOfFailure({ code, message, fix, retryable, stack }: WorkerFailure): Error {
+  if (code !== undefined)
+    return new SluiceError(code, message, fix === undefined ? { retryable } : { fix, retryable });
   const error = new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;

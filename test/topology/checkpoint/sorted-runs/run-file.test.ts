@@ -119,7 +119,7 @@ describe('a run', () => {
     for (const file of run.files) {
       const bytes = files.stored.get(file.name) as Uint8Array;
       expect(bytes.length).toBe(file.bytes);
-      expect(openFile(file.name, bytes).length).toBeLessThanOrEqual(fileMaxBytes);
+      expect(openFile(file.name, bytes).body.length).toBeLessThanOrEqual(fileMaxBytes);
     }
     const shares = run.files.flatMap(({ tables }) => tables);
     expect(shares.map(({ table }) => table)).toEqual([1, 1, 1, 2]);
@@ -187,7 +187,7 @@ describe('a damaged file', () => {
       const [[name, whole] = ['', new Uint8Array()]] = files.stored;
       expect(run.files.map((file) => file.name)).toEqual([name]);
       expect(whole[7]).toBe(how === 'deflated' ? 1 : 0);
-      expect(openFile(name, whole).length).toBeGreaterThan(400);
+      expect(openFile(name, whole).body.length).toBeGreaterThan(400);
       for (let at = 0; at < whole.length; at++) {
         const other = Uint8Array.from(whole);
         other[at] = (other[at] as number) ^ (1 << (at % 8));

@@ -173,7 +173,10 @@ export type Happening =
 
 const source = fc.constantFrom('left' as const, 'right' as const);
 const key = fc.oneof(
-  { weight: 8, arbitrary: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g\u0001', 'g\t', 'g') },
+  {
+    weight: 8,
+    arbitrary: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g\u0001', 'g\t', 'g', 'g\n!', 'g\n:'),
+  },
   { weight: 2, arbitrary: fc.integer({ min: -2, max: 9 }) },
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom('x', 'y'), fc.boolean()) },
   { weight: 1, arbitrary: fc.constantFrom(null, 2 ** 53) },
