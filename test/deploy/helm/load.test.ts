@@ -38,7 +38,7 @@ const on = { 'load.enabled': true, 'load.startAt': startAt };
 const jobsIn = (objects: readonly Manifest[]): readonly Manifest[] =>
   objects.filter(({ kind, metadata }) => kind === 'Job' && metadata.name.includes('-load-'));
 
-describe.skipIf(isMissing)('the Job of a load', () => {
+describe.skipIf(isMissing)('the Job of a load', { timeout: 300_000 }, () => {
   it('is there only where it is wanted, and then needs its instant', async () => {
     const minimal = valueSet('minimal');
     expect(jobsIn(await render(helm, minimal))).toEqual([]);

@@ -227,6 +227,9 @@ describe('merged reports', () => {
   });
 });
 
+/** For a machine that does much else. */
+const slow = { timeout: 300_000 };
+
 describe('sluice load in parts', () => {
   const args = (startAt: string): readonly string[] => [
     ...['load', '--stream', 'd/e', '--rate', '150', '--ramp', '50:150', '--duration', '2s'],
@@ -259,7 +262,7 @@ describe('sluice load in parts', () => {
     }
   }
 
-  it('sends the whole load from two processes, and merges what they printed', async () => {
+  it('sends the whole load from two processes, and merges what they printed', slow, async () => {
     await withInstance(async (dir) => {
       const ran = await runParts(join(dir, 'data'));
       for (const { code, out, err } of ran)
