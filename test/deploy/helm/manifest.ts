@@ -138,6 +138,13 @@ export interface PolicyRule {
   readonly ports?: readonly { readonly port?: number | string; readonly protocol?: string }[];
 }
 
+export interface Backend {
+  readonly service?: {
+    readonly name: string;
+    readonly port: { readonly name?: string; readonly number?: number };
+  };
+}
+
 /** Of any kind: each has some of these. */
 export interface Spec {
   readonly selector?: Selector | Labels;
@@ -170,6 +177,11 @@ export interface Spec {
   readonly endpoints?: readonly { readonly port?: string; readonly path?: string }[];
   readonly podMetricsEndpoints?: readonly { readonly port?: string; readonly path?: string }[];
   readonly serviceRef?: { readonly name: string; readonly port: number | string };
+  readonly defaultBackend?: Backend;
+  readonly rules?: readonly {
+    readonly http?: { readonly paths: readonly { readonly backend: Backend }[] };
+  }[];
+  readonly tls?: readonly { readonly secretName?: string }[];
   readonly groups?: readonly {
     readonly rules: readonly { readonly alert?: string; readonly expr: string }[];
   }[];

@@ -24,6 +24,7 @@ import { probedPaths, processesOf } from './pod-process.ts';
 
 const isFull = process.env['CHART_TEST'] === 'full';
 const isMissing = !isFull || helmMissing() !== undefined || cloudMissing() !== undefined;
+const key = 'a-key-of-some-thirty-two-letters';
 const topology = `
 import { schemaOf, stream, table, topology } from 'sluice';
 const row = schemaOf<{ id: string }>({
@@ -71,11 +72,25 @@ describe.skipIf(isMissing)('pods of the chart as processes', { timeout: 240_000 
   function placed(each: PodProcess, name: string): readonly [string[], Record<string, string>] {
     const file = join(dir, `${name}.yaml`);
     writeFileSync(file, (each.config ?? '').replaceAll('0.0.0.0', '127.0.0.1'));
-    const key = join(dir, 'key');
-    writeFileSync(key, 'a-key-of-some-thirty-two-letters');
-    const args = each.args.map((arg) => (arg.startsWith('/run/secrets/') ? key : arg));
+    const keyFile = join(dir, 'key');
+    writeFileSync(keyFile, key);
+    const args = each.args.map((arg) => (arg.startsWith('/run/secrets/') ? keyFile : arg));
     const folder = join(dir, name);
     return [args, { ...cloud.env, ...each.env, SLUICE_CONFIG: file, SLUICE_DIR: folder }];
+  }
+
+  /** What `helm test` does: an event is sent with the key, and with no other. */
+  async function sendAsTest({ args, env, container }: PodProcess, port: number): Promise<void> {
+    const event = join(dir, 'event.ndjson');
+    writeFileSync(event, '{"test": true}\n');
+    const own = args.map((arg) =>
+      arg.endsWith('event.ndjson') ? event : arg.replace(/^http:.*/, `http://127.0.0.1:${port}`),
+    );
+    expect(own.filter((arg, at) => arg !== args[at]).length, container.name).toBe(2);
+    const sent = await runSluice(own, { ...env, SLUICE_KEY: key });
+    expect(sent.code, sent.said).toBe(0);
+    expect(JSON.parse(sent.said)).toMatchObject({ sent: 1, refused: 0 });
+    expect((await runSluice(own, { ...env, SLUICE_KEY: 'another' })).code).toBe(1);
   }
 
   async function answers(url: string): Promise<void> {
@@ -117,6 +132,7 @@ describe.skipIf(isMissing)('pods of the chart as processes', { timeout: 240_000 
       for (const path of probedPaths(each))
         await answers(`http://127.0.0.1:${portOf('http')}${path}`);
       await answers(`http://127.0.0.1:${portOf('metrics')}/metrics`);
+      if (command === 'ingest') await sendAsTest(find('send'), portOf('http') ?? 0);
       child.kill('SIGTERM');
       expect(await ended, command).toBe(0);
     }

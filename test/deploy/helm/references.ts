@@ -22,6 +22,7 @@ export function findLooseEnds(
     ]),
     ...findSelectors(objects, workloads),
     ...findServices(objects, workloads),
+    ...findCertificates(objects, outside),
     ...findScaled(objects, workloads),
     ...findDisrupted(objects, workloads),
     ...findPolicies(objects, workloads),
@@ -190,18 +191,55 @@ function findServices(
       ...ports.map((port) => `${title}: no port ${port} in ${titleOf(only.object)}`),
     ];
   });
-  const named = objects.flatMap((object) => {
-    const { serviceName, serviceRef } = object.spec ?? {};
-    const name = serviceName ?? serviceRef?.name;
-    if (name === undefined) return [];
-    const service = services.find(({ metadata }) => metadata.name === name);
-    if (service === undefined) return [`${titleOf(object)}: no Service ${name}`];
-    const ports = (service.spec?.ports ?? []).flatMap((port) => [port.name, port.port]);
-    if (serviceRef === undefined || ports.includes(serviceRef.port)) return [];
-    return [`${titleOf(object)}: no port ${serviceRef.port} in Service ${name}`];
-  });
+  const named = objects.flatMap((object) =>
+    servicesNamedBy(object).flatMap(({ name, port }) => {
+      const service = services.find(({ metadata }) => metadata.name === name);
+      if (service === undefined) return [`${titleOf(object)}: no Service ${name}`];
+      const ports = (service.spec?.ports ?? []).flatMap((each) => [each.name, each.port]);
+      if (port === undefined || ports.includes(port)) return [];
+      return [`${titleOf(object)}: no port ${port} in Service ${name}`];
+    }),
+  );
   return [...ends, ...named];
 }
+
+interface NamedService {
+  readonly name: string;
+  readonly port?: number | string | undefined;
+}
+
+/** By a StatefulSet, a TargetGroupBinding or an Ingress. */
+function servicesNamedBy({ spec = {} }: Manifest): readonly NamedService[] {
+  const backends = [
+    ...(spec.defaultBackend === undefined ? [] : [spec.defaultBackend]),
+    ...(spec.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map((each) => each.backend)),
+  ];
+  return [
+    ...(spec.serviceName === undefined ? [] : [{ name: spec.serviceName }]),
+    ...(spec.serviceRef === undefined ? [] : [spec.serviceRef]),
+    ...backends.flatMap(({ service }) =>
+      service === undefined
+        ? []
+        : [{ name: service.name, port: service.port.name ?? service.port.number }],
+    ),
+  ];
+}
+
+/** Certificates of an Ingress. */
+function findCertificates(
+  objects: readonly Manifest[],
+  outside: ReadonlySet<string>,
+): readonly string[] {
+  return objects.flatMap((object) =>
+    (object.spec?.tls ?? [])
+      .flatMap(({ secretName }) => secretName ?? [])
+      .filter((name) => !outside.has(name) && !isThere('Secret', name, objects))
+      .map((name) => `${titleOf(object)}: no Secret ${name}`),
+  );
+}
+
+const isThere = (kind: string, name: string, objects: readonly Manifest[]): boolean =>
+  objects.some((each) => each.kind === kind && each.metadata.name === name);
 
 /** An autoscaler's target is there, is not given a number by the chart, and asks for the CPU. */
 function findScaled(
