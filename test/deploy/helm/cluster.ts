@@ -50,6 +50,15 @@ export class Cluster {
     });
   }
 
+  /** A class that pods of the values have, for the whole cluster. */
+  async createPriorityClass(name: string): Promise<void> {
+    const path = '/apis/scheduling.k8s.io/v1/priorityclasses';
+    if ((await this.#server.ask('GET', `${path}/${name}`)).status === 200) return;
+    const apiVersion = 'scheduling.k8s.io/v1';
+    const metadata = { name };
+    await this.#expect('POST', path, { apiVersion, kind: 'PriorityClass', metadata, value: 1_000 });
+  }
+
   /** Definitions of kinds; resolves when the server has them. */
   async define(definitions: readonly Manifest[]): Promise<void> {
     const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';

@@ -110,6 +110,7 @@ export interface Container {
 
 export interface PodSpec {
   readonly serviceAccountName?: string;
+  readonly priorityClassName?: string;
   readonly automountServiceAccountToken?: boolean;
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];

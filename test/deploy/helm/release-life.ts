@@ -28,6 +28,9 @@ export async function* liveRelease(
   const { cluster, namespace, helm, values } = options;
   await cluster.createNamespace(namespace);
   const rendered = await render(helm, values, { kubernetes: kubernetesVersion.slice(0, 4) });
+  for (const { pod } of workloadsOf(rendered))
+    if (pod.priorityClassName !== undefined)
+      await cluster.createPriorityClass(pod.priorityClassName);
   const objects = rendered.filter((object) => hookOf(object) === undefined);
   const life = new Release(options, objects);
   yield ['each object alone is accepted without a warning', await life.tryAll(rendered)];
