@@ -1,5 +1,6 @@
 /**
- * A binary heap of numbered places by time, in typed arrays: no object a timer.
+ * A binary heap of numbered places by time, in typed arrays: no object a timer. Where nothing is
+ * removed but the first, and the times are kept elsewhere, slot-heap.ts costs less.
  *
  * Invariants:
  * 1. A place is in it at most once. To come and to go, from wherever it is, costs O(log n).

@@ -1,6 +1,8 @@
 /**
  * Slots by their times, the earliest first; equal times in no order. A heap of four children a
- * node, in 4 bytes a slot: each operation makes O(log n) comparisons.
+ * node, in 4 bytes a slot: each operation makes O(log n) comparisons. The heap of place-heap.ts,
+ * which can remove any place and keeps the times itself, takes 1.3 to 1.5 times as long for 300,000
+ * slots, and 12 bytes more a slot.
  */
 import { wholes } from './chunked.ts';
 
