@@ -136,7 +136,7 @@ export interface FlinkPlan {
 }
 
 /** What of a plan the job has no operator for. */
-export function flinkPlanProblems({ plan }: Topology): readonly PlanProblem[] {
+export function flinkPlanProblems({ plan }: Pick<Topology, 'plan'>): readonly PlanProblem[] {
   return plan.nodes.flatMap((node) => {
     if (node.kind !== 'lookup' || node.lookup.from === 'file') return [];
     const { from, name } = node.lookup;

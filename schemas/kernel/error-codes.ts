@@ -13,6 +13,7 @@
 import { sinkPartCodes } from '../sinks/sinks.ts';
 import type { CodeEntry } from './codes/entry.ts';
 import { flinkCodes } from './codes/operational-flink.ts';
+import { flinkClusterCodes } from './codes/operational-flink-cluster.ts';
 import { instanceCodes } from './codes/operational-instance.ts';
 import { loadCodes } from './codes/operational-load.ts';
 import { sinkCodes } from './codes/operational-sinks.ts';
@@ -29,6 +30,7 @@ export type OperationalCode =
   | keyof typeof loadCodes
   | keyof typeof topologyCodes
   | keyof typeof flinkCodes
+  | keyof typeof flinkClusterCodes
   | keyof typeof streamCodes
   | keyof typeof sinkCodes
   | keyof typeof sinkPartCodes;
@@ -55,7 +57,7 @@ const tables: readonly (readonly [Lane, string, Readonly<Record<string, CodeEntr
   ['operational', 'The instance, its configuration and its commands', instanceCodes],
   ['operational', 'Load tests', loadCodes],
   ['operational', 'Topologies', topologyCodes],
-  ['operational', 'Apache Flink', flinkCodes],
+  ['operational', 'Apache Flink', { ...flinkCodes, ...flinkClusterCodes }],
   ['operational', 'Streams', streamCodes],
   ['operational', 'Sinks, stores, look-ups and questions', { ...sinkCodes, ...sinkPartCodes }],
 ];

@@ -58,6 +58,20 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run faults:engine': 'test/faults/faults.test.ts',
   'npm run property:engine': 'test/property/engine.test.ts',
   'npm run fuzz': 'test/fuzz/http.test.ts',
+  'npx --no sluice topology check topology.ts --for flink':
+    'test/deploy/flink/check-for-flink.test.ts',
+  ...Object.fromEntries(
+    [
+      'run topology.ts --settings settings.json',
+      'submit topology.ts --settings settings.json',
+      'submit topology.ts --settings settings.json --from PATH',
+      'status clicks',
+      'savepoint clicks',
+      'cancel clicks --keep',
+      'drain clicks',
+      'build topology.ts --settings settings.json --into clicks.jar',
+    ].map((command) => [`npx --no sluice flink ${command}`, 'test/deploy/flink/submit.test.ts']),
+  ),
   'npm run fuzz:http': 'test/fuzz/http-parity.test.ts',
 };
 
@@ -70,7 +84,7 @@ const touredPages = ['README.md', 'docs/start.md'];
 
 function runnerOf(page: string, command: string): string | undefined {
   const toured = /^(?:npm ci|npm start|curl |npx --no sluice )/.test(command);
-  if (toured && !command.includes('&&')) return touredPages.includes(page) ? freshClone : undefined;
+  if (toured && touredPages.includes(page) && !command.includes('&&')) return freshClone;
   return page === awsPage ? awsRunner : runBy[command];
 }
 

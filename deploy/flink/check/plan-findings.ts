@@ -4,6 +4,7 @@
  */
 import type { PlanNode } from '../../../topology/operators/kinds.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
+import { flinkPlanProblems } from '../plan.ts';
 
 export interface PlanFinding {
   readonly severity: 'problem' | 'warning';
@@ -12,22 +13,14 @@ export interface PlanFinding {
   readonly fix: string;
 }
 
-export function planFindings({ nodes }: Plan): readonly PlanFinding[] {
-  return nodes.flatMap((node) => [
-    ...lookupFindings(node),
-    ...orderFindings(node),
-    ...edgeFindings(node),
-  ]);
-}
-
-/** What is asked for waits for its answer: the job has no operator that does. */
-function lookupFindings(node: PlanNode): readonly PlanFinding[] {
-  if (node.kind !== 'lookup' || node.lookup.from === 'file') return [];
-  const { from, name } = node.lookup;
-  const asked = from === 'function' ? 'a function' : `the connector '${name}'`;
-  const message = `it asks ${asked}: a Flink job looks up in files only`;
-  const fix = 'look up in a file: lookup(id, fileTable(...), ...)';
-  return [{ severity: 'problem', node: node.id, message, fix }];
+export function planFindings(plan: Plan): readonly PlanFinding[] {
+  const refused = flinkPlanProblems({ plan }).map(({ node, message, fix }): PlanFinding => {
+    return { severity: 'problem', node, message, fix: fix ?? 'replace the node' };
+  });
+  return [
+    ...refused,
+    ...plan.nodes.flatMap((node) => [...orderFindings(node), ...edgeFindings(node)]),
+  ];
 }
 
 /** Keys are in one order each, but splits of a source are not, and tasks even less. */
@@ -67,8 +60,14 @@ function edgeFindings(node: PlanNode): readonly PlanFinding[] {
       return [{ severity: 'problem', node: id, message, fix: 'use a table() as the sink' }];
     }
     case 'rejected':
-      return [];
+      return [rejectedFinding(id)];
   }
+}
+
+function rejectedFinding(id: string): PlanFinding {
+  const message = 'its elements are written to a folder of their own, not into the rejected table';
+  const fix = `set sinks.${id} to a folder in the settings of the job, and read it there`;
+  return { severity: 'warning', node: id, message, fix };
 }
 
 function sinkFinding(id: string, what: string): PlanFinding {

@@ -1,0 +1,95 @@
+/**
+ * `sluice flink build`: a topology as files that the Flink job reads, or as a jar with them in it.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { messageOf, SluiceError } from '../../../../schemas/kernel/errors.ts';
+import type { FlinkBundle } from '../../../flink/bundle.ts';
+import { bundleForFlink } from '../../../flink/bundle.ts';
+import { jobJar } from '../../../flink/jar.ts';
+import { withEntries } from '../../../flink/jar-entries.ts';
+import { readSettings } from '../../../flink/read-settings.ts';
+import type { FlinkSettings } from '../../../flink/settings.ts';
+import type { Context } from '../../command.ts';
+
+export interface SourceOptions {
+  readonly file: string;
+  readonly settings: string | undefined;
+  readonly jar: string | undefined;
+}
+
+export interface BuildOptions extends SourceOptions {
+  readonly out: string | undefined;
+  readonly into: string | undefined;
+}
+
+/** What the job reads, as texts. */
+export interface FlinkParts {
+  readonly bundle: FlinkBundle;
+  readonly settings: string;
+}
+
+/** Resolves with the exit code. Throws what `flinkParts` throws, `flink-jar-invalid`. */
+export async function buildFlinkCommand(
+  { output }: Pick<Context, 'output'>,
+  options: BuildOptions,
+): Promise<number> {
+  const { file, out, into, jar } = options;
+  const { bundle, settings } = await flinkParts(options);
+  const { name } = bundle.plan;
+  const texts = {
+    'plan.json': bundle.planText,
+    'bundle.js': bundle.bundle,
+    'settings.json': settings,
+  };
+  const written: string[] = [];
+  if (into === undefined || out !== undefined) {
+    const folder = resolve(out ?? join(dirname(file), `${name}.flink`));
+    mkdirSync(folder, { recursive: true });
+    for (const [part, text] of Object.entries(texts)) {
+      writeFileSync(join(folder, part), text);
+      written.push(shown(join(folder, part)));
+    }
+  }
+  if (into !== undefined) {
+    const entries = Object.entries(texts).map(([part, text]) => [`sluice/${part}`, text] as const);
+    const bytes = readJar(jar ?? (await jobJar()));
+    const target = resolve(into);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, withEntries(bytes, Object.fromEntries(entries)));
+    written.push(shown(target));
+  }
+  if (output.json) output.line(JSON.stringify({ topology: name, digest: bundle.digest, written }));
+  else for (const path of written) output.line(`${path} written`);
+  return 0;
+}
+
+/**
+ * Throws `SluiceError` `topology-compile`, `topology-load`, `topology-invalid`, `flink-unsupported`,
+ * `flink-bundle`, `flink-settings-invalid`.
+ */
+export async function flinkParts(
+  { file, settings }: SourceOptions,
+  more: Partial<FlinkSettings> = {},
+): Promise<FlinkParts> {
+  const bundle = await bundleForFlink(file);
+  return { bundle, settings: JSON.stringify({ ...readSettings(settings, bundle.plan), ...more }) };
+}
+
+/** Throws `SluiceError` `flink-jar-invalid`. */
+export function readJar(file: string): Buffer<ArrayBuffer> {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new SluiceError(
+      'flink-jar-invalid',
+      `the jar ${file} cannot be read: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: 'pass the jar of the job with --jar, or leave the option out so that it is built',
+      },
+    );
+  }
+}
+
+const shown = (path: string): string => relative(process.cwd(), path);

@@ -1,0 +1,126 @@
+/**
+ * Apache Flink 1.20.5 with its REST endpoint on loopback, a cluster of one JVM, and a tiny job as a
+ * jar (java/flink): both fetched and compiled once.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { cached } from './cache.ts';
+import { childServer } from './child-server.ts';
+import { freePort } from './free-port.ts';
+
+const run = promisify(execFile);
+const sources = fileURLToPath(new URL('../../../test/servers/java/flink', import.meta.url));
+
+export interface FlinkServer {
+  /** Of its REST endpoint. */
+  readonly url: string;
+  /** A folder that it can write. */
+  readonly dir: string;
+  readonly log: string;
+  stop(): Promise<void>;
+}
+
+export interface FlinkJars {
+  /** Of the cluster. */
+  readonly classPath: string;
+  /** The tiny job. */
+  readonly job: string;
+}
+
+/** What Flink's own start scripts open on Java 17. */
+const opens = [
+  ...['java.lang', 'java.net', 'java.io', 'java.nio', 'sun.nio.ch', 'java.lang.reflect'],
+  ...['java.text', 'java.time', 'java.util', 'java.util.concurrent'],
+  ...['java.util.concurrent.atomic', 'java.util.concurrent.locks'],
+].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
+
+export async function flinkJars(): Promise<FlinkJars> {
+  const own = ['pom.xml', 'cluster/Cluster.java', 'job/Tiny.java'].map((file) =>
+    join(sources, file),
+  );
+  const version = createHash('sha256');
+  for (const path of own) version.update(readFileSync(path));
+  const dir = await cached(`flink-${version.digest('hex').slice(0, 12)}`, async (made) => {
+    const [pom = '', cluster = '', job = ''] = own;
+    const [jars, classes, jobClasses] = ['jars', 'classes', 'job'].map((name) => join(made, name));
+    const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime'];
+    await run('mvn', ['-q', '-B', '-f', pom, ...copy, `-DoutputDirectory=${jars}`], {
+      maxBuffer: 1 << 26,
+    });
+    for (const [source, target = ''] of [
+      [cluster, classes],
+      [job, jobClasses],
+    ]) {
+      mkdirSync(target);
+      const options = ['-nowarn', '--release', '11', '-cp', join(jars ?? '', '*'), '-d', target];
+      await run('javac', [...options, source ?? '']);
+    }
+    const pack = ['--create', '--file', join(made, 'tiny.jar'), '--main-class', 'job.Tiny'];
+    await run('jar', [...pack, '-C', jobClasses ?? '', '.']);
+  });
+  return {
+    classPath: `${join(dir, 'classes')}:${join(dir, 'jars', '*')}`,
+    job: join(dir, 'tiny.jar'),
+  };
+}
+
+/** `settings`: more of Flink's configuration. */
+export async function startFlink(
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<FlinkServer> {
+  const { classPath } = await flinkJars();
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
+  const port = await freePort();
+  writeConfiguration(dir, port, settings);
+  const url = `http://127.0.0.1:${port}`;
+  const started = await childServer({
+    name: 'Flink',
+    command: 'java',
+    args: [
+      ...['-Xmx1g', '-XX:+UseSerialGC', ...opens, `-Djava.io.tmpdir=${join(dir, 'tmp')}`],
+      ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath],
+      ...['cluster.Cluster', join(dir, 'conf')],
+    ],
+    isReady: async () => (await fetch(`${url}/overview`)).ok,
+    readyMaxMs: 120_000,
+  });
+  return {
+    url,
+    dir,
+    get log() {
+      return started.log;
+    },
+    stop: async () => {
+      await started.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function writeConfiguration(
+  dir: string,
+  port: number,
+  settings: Readonly<Record<string, string | number>>,
+): void {
+  for (const name of ['conf', 'tmp', 'upload']) mkdirSync(join(dir, name));
+  const configuration = {
+    ...{ 'rest.address': '127.0.0.1', 'rest.bind-address': '127.0.0.1', 'rest.port': port },
+    ...{ 'jobmanager.rpc.address': '127.0.0.1', 'jobmanager.bind-host': '127.0.0.1' },
+    ...{ 'taskmanager.host': '127.0.0.1', 'taskmanager.bind-host': '127.0.0.1' },
+    ...{ 'web.submit.enable': true, 'web.upload.dir': join(dir, 'upload') },
+    ...{ 'io.tmp.dirs': join(dir, 'tmp'), 'parallelism.default': 1 },
+    'taskmanager.memory.managed.size': '64mb',
+    'taskmanager.memory.network.min': '32mb',
+    'taskmanager.memory.network.max': '32mb',
+    'restart-strategy.type': 'none',
+    'execution.checkpointing.savepoint-dir': `file://${dir}/savepoints`,
+    ...settings,
+  };
+  const lines = Object.entries(configuration).map(([name, value]) => `${name}: ${value}`);
+  writeFileSync(join(dir, 'conf', 'config.yaml'), `${lines.join('\n')}\n`);
+}
