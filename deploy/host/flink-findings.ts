@@ -3,6 +3,7 @@
  * author wrote.
  */
 import { readFileSync } from 'node:fs';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { EngineVerdict, FlinkFinding } from '../flink/check/flink-check.ts';
 import { checkForFlink } from '../flink/check/flink-check.ts';
 import type { Place } from './author-places.ts';
@@ -43,4 +44,20 @@ export function checkMadeForFlink({ plan, slots, places }: MadeOf, script: strin
     })),
   }));
   return { findings: of('problem'), warnings: of('warning'), engines };
+}
+
+/**
+ * What is only seen when the topology is evaluated as a Flink job does it: without Node, and twice.
+ * It was loaded before, in a process of its own.
+ */
+export async function evaluatedFindings(file: string): Promise<readonly Finding[]> {
+  const { bundleForFlink } = await import('../flink/bundle.ts');
+  try {
+    await bundleForFlink(file);
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError)) throw thrown;
+    const { message, fix = 'correct what the message names' } = thrown;
+    return [{ kind: 'flink', node: null, place: null, message, fix }];
+  }
 }

@@ -15,7 +15,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import { FileStamps } from './file-stamps.ts';
 import type { FlinkEngineCheck } from './flink-findings.ts';
-import { checkMadeForFlink } from './flink-findings.ts';
+import { checkMadeForFlink, evaluatedFindings } from './flink-findings.ts';
 import { compileFindings, compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
 import { checkTypes } from './type-check.ts';
@@ -96,10 +96,12 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
       };
     const { made, ...rest } = verdict;
     const flink = made === undefined ? undefined : checkMadeForFlink(made, compiled.script);
-    const found = verdict.findings.filter(({ kind }) => concerns(kind, options, config));
+    const kept = verdict.findings.filter(({ kind }) => concerns(kind, options, config));
+    const found = [...types, ...kept, ...findings, ...stale, ...(flink?.findings ?? [])];
+    const evaluated = flink !== undefined && found.length === 0 ? evaluatedFindings(file) : [];
     return {
       ...rest,
-      findings: [...types, ...found, ...findings, ...stale, ...(flink?.findings ?? [])],
+      findings: [...found, ...(await evaluated)],
       warnings: [...(verdict.warnings ?? []), ...(flink?.warnings ?? [])],
       ...(flink === undefined ? {} : { engines: flink.engines }),
       ...{ unchecked, notes },

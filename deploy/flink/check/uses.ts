@@ -14,6 +14,7 @@ import {
   newerMethods,
   newerSetMethods,
   newerStatics,
+  samePowers,
 } from './differences.ts';
 import type { Reference, ScriptTree, TreeNode } from './script-tree.ts';
 import { around, isFunction } from './script-tree.ts';
@@ -326,10 +327,8 @@ function operatorUses(
   tree: ScriptTree,
   { operator, left, right }: Extract<AnyNode, { type: 'BinaryExpression' }>,
 ): Found {
-  if (operator === '**') {
-    // A square root is the same everywhere.
-    return right.type === 'Literal' && right.value === 0.5 ? none : [['math', '**']];
-  }
+  if (operator === '**')
+    return right.type === 'Literal' && samePowers.has(right.value) ? none : [['math', '**']];
   if (operator !== '+') return none;
   const parts = [left, right];
   const isText = parts.some(

@@ -200,6 +200,23 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
     ]);
   });
 
+  it('finds one that is another one each time that it is evaluated', async () => {
+    write(
+      'topology.ts',
+      `import { rejected, stream, topology } from 'sluice';
+export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
+  t.source('events' + Math.random(), stream('a/b')).sinkTo('out', rejected());
+});
+`,
+    );
+    expect((await checked('--for', 'flink')).problems).toEqual([
+      expect.objectContaining({
+        ...{ kind: 'flink', node: null },
+        message: expect.stringMatching(/makes another plan each time/) as string,
+      }),
+    ]);
+  });
+
   it('is told a target that there is not', async () => {
     const { code, err } = await sluice(['topology', 'check', 'topology.ts', '--for', 'spark'], dir);
     expect([code, err]).toEqual([1, "sluice: invalid --for 'spark': expected flink\n"]);
