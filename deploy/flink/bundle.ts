@@ -104,6 +104,9 @@ export async function bundleScript(
     mainFields: ['module', 'main'],
     target: 'es2022',
     charset: 'utf8',
+    // Names stay: they are in messages.
+    minifySyntax: true,
+    minifyWhitespace: true,
     logLevel: 'silent',
     plugins: [module, languageOfBundle, operatorsOfBundle, builtinsOfBundle],
   }).catch((thrown: unknown) => {

@@ -17,9 +17,10 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { NodeInput, PlanProblem } from '../../topology/nodes/node.ts';
 import type { PlanNode } from '../../topology/operators/kinds.ts';
 import { isStateful, kindOf } from '../../topology/operators/kinds.ts';
+import type { SinkNode } from '../../topology/operators/sink/node.ts';
+import { sinkKindOf } from '../../topology/operators/sink/sinks.ts';
 import type { AggregateChoice } from '../../topology/operators/window/node.ts';
 import type { Owner, Plan, Topology } from '../../topology/plan/plan.ts';
-import { isLateOutput } from '../../topology/plan/plan.ts';
 import type { StateDeclaration } from '../../topology/state/key-state.ts';
 import type { WindowShape } from '../../topology/time/windows.ts';
 
@@ -42,6 +43,11 @@ export interface SegmentOutput {
   readonly from: NodeInput;
   /** The keyed node that reads it, and the slot of its key. */
   readonly key?: { readonly node: string; readonly slot: string };
+  /**
+   * The sink that it goes to, which takes rows as they are checked and made here: those that it does
+   * not take are rejected. To the rejected table all of them are.
+   */
+  readonly sink?: string;
   /** Whether it has what the aggregates of that node read of the element. */
   readonly reads?: true;
   /** Whether the element's value is sent: not where only what is read of it counts. */
@@ -112,8 +118,6 @@ export interface SinkOperator extends OperatorBase {
   readonly kind: 'sink';
   /** Its kind and options, as in the plan. */
   readonly sink: unknown;
-  /** Whether what comes to it is what was late for an operator. */
-  readonly late: boolean;
 }
 
 export type FlinkOperator =
@@ -185,6 +189,7 @@ class Operators {
   made(): readonly FlinkOperator[] {
     for (const node of this.#plan.nodes) {
       if (isInSegment(node)) this.#join(node);
+      else if (node.kind === 'sink') this.#sink(node);
       else this.#made.push(this.#operator(node));
     }
     return this.#made;
@@ -274,19 +279,27 @@ class Operators {
       case 'process':
       case 'deduplicate':
         return this.#keyedOperator(node);
-      case 'sink': {
-        const from = present(node.inputs[0], 'an input');
-        return {
-          uid,
-          kind: 'sink',
-          inputs: [this.#plain(from, false)],
-          sink: node.sink,
-          late: isLateOutput(this.#plan, from),
-        };
-      }
       default:
         throw new SluiceError('flink-unsupported', `'${uid}': the kind ${node.kind} cannot run`);
     }
+  }
+
+  #sink(node: SinkNode): void {
+    const from = present(node.inputs[0], 'an input');
+    const { check, slots, isRejected } = sinkKindOf(node.sink);
+    const looks = check !== undefined || isRejected === true || slots?.includes('writes') === true;
+    const input = looks ? this.#sunk(node, from) : this.#plain(from, false);
+    // What is rejected is not written by a sink of its own.
+    if (isRejected === true) return;
+    this.#made.push({ uid: node.id, kind: 'sink', inputs: [input], sink: node.sink });
+  }
+
+  /** The rows of a sink that does not take all. */
+  #sunk(node: PlanNode, from: NodeInput): FlinkInput {
+    const segment = this.#segments.get(from.node) ?? this.#rooted(from);
+    const port = `${node.id}#0`;
+    segment.outputs.push({ port, from, sink: node.id, value: true, controls: false });
+    return { operator: segment.uid, port };
   }
 
   #union(node: PlanNode): FlinkOperator {

@@ -30,7 +30,7 @@ if (files.length === 0 || !['sluice', 'flink'].includes(options.engine)) {
     options.json ? () => undefined : console.log,
     server && {
       variations: flinkVariations,
-      openerOf: (of) => flinkOpener(server, of),
+      openerOf: ({ operator, config }) => flinkOpener(server, { operator, config }),
     },
   );
   await server?.stop();

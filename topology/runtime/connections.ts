@@ -36,7 +36,8 @@ export async function connect(
   return { tables, lookups };
 }
 
-function indexTable(
+/** By its key's encoding. Throws `SluiceError` `lookup-table-invalid`. */
+export function indexTable(
   { file, key, schema }: LookupFile,
   rows: readonly unknown[],
 ): ReadonlyMap<string, unknown> {

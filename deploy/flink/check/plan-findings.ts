@@ -60,14 +60,8 @@ function edgeFindings(node: PlanNode): readonly PlanFinding[] {
       return [{ severity: 'problem', node: id, message, fix: 'use a table() as the sink' }];
     }
     case 'rejected':
-      return [rejectedFinding(id)];
+      return [];
   }
-}
-
-function rejectedFinding(id: string): PlanFinding {
-  const message = 'its elements are written to a folder of their own, not into the rejected table';
-  const fix = `set sinks.${id} to a folder in the settings of the job, and read it there`;
-  return { severity: 'warning', node: id, message, fix };
 }
 
 function sinkFinding(id: string, what: string): PlanFinding {

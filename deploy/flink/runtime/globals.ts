@@ -1,6 +1,6 @@
 /**
- * What the engine's code uses beyond ES2022 and a bare script engine does not have: the array
- * methods of ES2023, and of Node's `Buffer` what keys and origins need. Imported first by a bundle.
+ * What the engine's code uses beyond ES2022 and a bare script engine does not have: the methods
+ * of ES2023 and ES2024, and of Node's `Buffer` what keys and origins need. Imported first by a bundle.
  * Nothing that is there already is replaced.
  */
 import { fromBase64, fromUtf8, toBase64, toUtf8 } from './text-codec.ts';
@@ -47,6 +47,15 @@ const arrayMethods: Readonly<Record<string, (this: unknown[], ...args: never[]) 
 };
 
 for (const [name, method] of Object.entries(arrayMethods)) define(Array.prototype, name, method);
+
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+define(String.prototype, 'isWellFormed', function isWellFormed(this: string): boolean {
+  return this.search(loneSurrogate) < 0;
+});
+define(String.prototype, 'toWellFormed', function toWellFormed(this: string): string {
+  return this.replace(loneSurrogate, '\ufffd');
+});
 
 type Encoding = 'utf8' | 'utf-8' | 'base64' | 'hex' | 'latin1';
 
@@ -95,6 +104,21 @@ define(globalThis, 'Buffer', {
   allocUnsafe: (size: number) => new Bytes(size),
   byteLength: (text: string) => toUtf8(text).length,
   isBuffer: (value: unknown) => value instanceof Bytes,
+});
+
+// Of schemas, which are JSON.
+define(globalThis, 'structuredClone', (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value)),
+);
+
+// What is printed in a job goes nowhere: it has no standard output that somebody reads.
+const printNothing = (): void => undefined;
+define(globalThis, 'console', {
+  debug: printNothing,
+  log: printNothing,
+  info: printNothing,
+  warn: printNothing,
+  error: printNothing,
 });
 
 define(

@@ -4,17 +4,15 @@
  */
 import { present } from '../../../schemas/kernel/assert.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import type { Key } from '../../../schemas/kernel/key.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { keyTextOf } from '../../../topology/operators/key-text.ts';
+import type { LookupFile } from '../../../topology/operators/lookup/node.ts';
 import type { NodeParts } from '../../../topology/operators/node-parts.ts';
 import type { Reject } from '../../../topology/operators/operator.ts';
 import { noCounts } from '../../../topology/operators/operator.ts';
 import type { Plan, Topology } from '../../../topology/plan/plan.ts';
+import { indexTable } from '../../../topology/runtime/connections.ts';
 import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import { partsFor } from '../../../topology/runtime/parts-of-nodes.ts';
-import { freezeWhole } from '../../../topology/state/freeze.ts';
 import { rejectionText } from './wire.ts';
 
 export class NodeRuntime {
@@ -57,18 +55,8 @@ export class NodeRuntime {
 
   /** The rows of a file's table, as a JSON array; before the segment that looks up in it. */
   setTable(node: string, rows: string): void {
-    const { lookup } = this.#node(node) as { readonly lookup?: { readonly key: string } };
-    const key = present(lookup, `the look-up ${node}`).key;
-    const table = new Map<string, unknown>();
-    for (const row of JSON.parse(rows) as readonly Readonly<Record<string, Key>>[]) {
-      const text = keyTextOf(Object.hasOwn(row, key) ? row[key] : undefined, undefined);
-      if (table.has(text))
-        throw new SluiceError(
-          'lookup-table-invalid',
-          `the table of '${node}': its ${key} ${text.slice(1)} appears twice; a table must have one row per key`,
-        );
-      table.set(text, freezeWhole(row));
-    }
+    const { lookup } = this.#node(node) as { readonly lookup?: LookupFile };
+    const table = indexTable(present(lookup, `the look-up ${node}`), JSON.parse(rows) as []);
     this.#tables.set(node, table);
   }
 

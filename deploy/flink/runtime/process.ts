@@ -4,7 +4,7 @@
  * nothing is to be undone when it throws.
  *
  * Out: lines. `E`, its origin as a line, the value as a line: an element. `S` and the state, empty
- * when there is none any more. `+e<time>`, `-e<time>`, `+p<time>`, `-p<time>`: a timer of event or
+ * when there is none any more; `X<time>` before it, when something of it expires. `+e<time>`, `-e<time>`, `+p<time>`, `-p<time>`: a timer of event or
  * processing time is registered or deleted. `R` and a rejection.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
@@ -27,6 +27,7 @@ import {
   decodeKeyState,
   dropExpired,
   encodeKeyState,
+  expiryOf,
   handlesOf,
   isEmpty,
   newKeyState,
@@ -140,6 +141,13 @@ export class ProcessFunctions {
     });
   }
 
+  /** Processing time has come to where something of a key expires: what is left of it. */
+  expire(key: string, stored: string, nowMs: number): string {
+    const state = this.#read(key, stored);
+    dropExpired(state, this.#process.state, { ms: nowMs }, () => undefined);
+    return this.#stateText(state);
+  }
+
   /** `before`: the state to keep when the function throws. */
   #run(before: string, work: Work): string {
     const { state, origin, value, nowMs } = work;
@@ -231,6 +239,8 @@ export class ProcessFunctions {
   }
 
   #stateText(state: KeyState): string {
-    return `S${this.#encoded(state)}\n`;
+    const expiry = expiryOf(state, this.#process.state);
+    const expires = expiry === Number.POSITIVE_INFINITY ? '' : `X${expiry}\n`;
+    return `${expires}S${this.#encoded(state)}\n`;
   }
 }

@@ -24,6 +24,8 @@ import { freezeElements, frozenPorts } from '../../../topology/runtime/frozen-va
 import { encodeTime } from '../../../topology/time/watermark.ts';
 import type { SegmentOperator, SegmentOutput } from '../plan.ts';
 import type { NodeRuntime } from './node-runtime.ts';
+import type { TakeRow } from './sink.ts';
+import { takerOf } from './sink.ts';
 import { aggregatesOf, readText } from './window.ts';
 import { controlText, elementText, originText, readRows, saidText } from './wire.ts';
 
@@ -39,6 +41,7 @@ interface Output extends SegmentOutput {
   readonly batch: Batch;
   readonly keyOf: Call | undefined;
   readonly readOf: ((value: unknown) => string) | undefined;
+  readonly take: TakeRow | undefined;
 }
 
 export class Segment {
@@ -88,6 +91,7 @@ export class Segment {
       keyOf:
         output.key === undefined ? undefined : node.parts(output.key.node).call(output.key.slot),
       readOf: output.reads === undefined ? undefined : readerOf(output, node),
+      take: output.sink === undefined ? undefined : takerOf(output.sink, node),
     }));
     const readers = [
       ...this.#stages.map(({ input }) => input),
@@ -146,7 +150,13 @@ export class Segment {
   }
 
   #element(output: Output, value: unknown, at: number, origin: Provenance | undefined): string {
-    const { number, key, keyOf, readOf } = output;
+    const { number, key, keyOf, readOf, take } = output;
+    if (take !== undefined) {
+      const [row] = take(value, at, origin);
+      if (row === undefined) return '';
+      const text = JSON.stringify(row);
+      return elementText({ output: number, at, value: text, origin: originText(origin) });
+    }
     let keyText: string | undefined;
     let read: string | undefined;
     if (key !== undefined && keyOf !== undefined) {

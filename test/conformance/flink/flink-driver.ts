@@ -17,8 +17,8 @@ import type {
   Pushed,
   SourceSelection,
 } from '../../../topology/testing.ts';
-import type { Case } from '../case.ts';
 import type { CaseDriver, OpenDriver } from '../session.ts';
+import type { GivenCase } from '../subjects/topologies.ts';
 import type { Answer, CaseServer } from './case-server.ts';
 
 const defaultSplit = '0';
@@ -29,14 +29,15 @@ interface Taken {
   readonly signals: Readonly<Record<string, readonly DrivenSignal[]>>;
 }
 
-export function flinkOpener(server: CaseServer, { operator, config }: Case): OpenDriver {
+/** `given`: by what the bundle makes the topology that is opened. */
+export function flinkOpener(server: CaseServer, given: GivenCase): OpenDriver {
   return async (topology, options) => {
     const session = server.nextSession();
     await server.ask({
       op: 'open',
       session,
       plan: JSON.stringify(flinkPlan(topology)),
-      given: JSON.stringify({ operator, config }),
+      given: JSON.stringify(given),
       parallelism: options.parallelism ?? 1,
       now: options.now ?? 0,
     });

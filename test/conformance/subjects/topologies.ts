@@ -23,9 +23,12 @@ const topologies: Readonly<Record<string, (config: Config) => Topology>> = {
 export interface GivenCase {
   readonly operator: string;
   readonly config: Config;
+  /** A window with a stateless node more. */
+  readonly grown?: boolean;
 }
 
-export function topologyOfCase({ operator, config }: GivenCase): Topology {
+export function topologyOfCase({ operator, config, grown }: GivenCase): Topology {
+  if (grown === true) return windowTopology(config, true);
   const made = topologies[operator];
   if (made === undefined) throw new Error(`no topology of ${operator}`);
   return made(config);

@@ -19,9 +19,11 @@ interface WindowRow {
   readonly windowEnd: number;
 }
 
-export function windowTopology(config: Config): Topology {
+/** `grown`: with a stateless node more. */
+export function windowTopology(config: Config, grown = false): Topology {
   return topologyOf((t) => {
-    const summed = rows(t, 'in')
+    const events = rows(t, 'in');
+    const summed = (grown ? events.map((e) => e) : events)
       .keyBy((e) => e.data.key)
       .window('window', windowOf(config), {
         late: 'side',

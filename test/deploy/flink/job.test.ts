@@ -16,14 +16,20 @@ import { parseCases } from '../../conformance/case.ts';
 import { CaseServer } from '../../conformance/flink/case-server.ts';
 import { flinkOpener } from '../../conformance/flink/flink-driver.ts';
 import { judge } from '../../conformance/runner.ts';
+import { windowTopology } from '../../conformance/subjects/window.ts';
 import { flinkVariations, variationsOf } from '../../conformance/variations.ts';
 import { root, temporaryFolder } from '../../repo/support.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Click } from './topologies.ts';
-import topology from './topologies.ts';
+import topology, { plansFile } from './topologies.ts';
 
 const run = promisify(execFile);
-const sinks = ['twice', 'sums', 'late', 'thirds'] as const;
+const sinks = ['twice', 'sums', 'thirds'] as const;
+const plans = Array.from({ length: 5 }, (_, n) => ({
+  user: `user-${n}`,
+  // The last is longer than its column.
+  plan: 'pro'.padEnd(n + 1, '+'),
+}));
 
 /** Maven fetches what it needs the first time. */
 const buildMaxMs = 600_000;
@@ -32,7 +38,7 @@ const runMaxMs = 240_000;
 const clicks = Array.from({ length: 400 }, (_, n) => {
   const late = n % 37 === 0 ? 30_000 : 0;
   const data: Click = {
-    user: `user-${n % 7}`,
+    user: `user-${n % 11}`,
     price: n % 20,
     at: 1_700_000_000_000 + n * 250 - late,
   };
@@ -65,6 +71,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
         path('clicks.ndjson'),
         clicks.map((click) => `${JSON.stringify(click)}\n`).join(''),
       );
+      writeFileSync(path(plansFile), JSON.stringify(plans));
       const lines = (name: string) => ({ connector: 'lines', path: path(name) }) as const;
       const settings: FlinkSettings = {
         parallelism: 2,
@@ -74,6 +81,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
         sources: { clicks: lines('clicks.ndjson') },
         sinks: Object.fromEntries(sinks.map((name) => [name, lines(name)])),
         rejected: lines('rejected'),
+        tables: { plans: path(plansFile) },
       };
       writeFileSync(path('settings.json'), JSON.stringify(settings));
       const { jar, flinkClassPath } = await builtJob({ harness: true });
@@ -90,7 +98,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
         },
       );
 
-      const driver = await createDriver(topology);
+      const driver = await createDriver(topology, { tables: { [plansFile]: plans } });
       await driver.push('clicks', clicks);
       await driver.advanceWatermark('max');
       for (const name of sinks)
@@ -98,13 +106,24 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
           sorted(driver.read(name).map(({ value, timestamp }) => ({ timestamp, value }))),
         );
       const rejected = driver.rejected();
-      expect(rejected).toHaveLength(20);
+      expect([...new Set(rejected.map(({ code }) => code))].sort()).toEqual([
+        'function-threw',
+        'row-mismatch',
+        'schema-violation',
+      ]);
       const there = rowsOf(join(path('rejected'), 'rows.ndjson')) as readonly Record<
         string,
         unknown
       >[];
       expect(sorted(there.map(({ operator, code, value }) => ({ operator, code, value })))).toEqual(
-        sorted(rejected.map(({ operator, code, value }) => ({ operator, code, value }))),
+        sorted([
+          ...rejected.map(({ operator, code, value }) => ({ operator, code, value })),
+          ...driver.read('unlucky').map(({ value }) => ({
+            operator: 'unlucky',
+            code: 'rejected-by-topology',
+            value,
+          })),
+        ]),
       );
     },
     runMaxMs,
@@ -133,6 +152,9 @@ const selection: readonly Case[] = files.flatMap((name) => {
   return parseCases(file, readFileSync(file, 'utf8')).cases.slice(0, casesOfFile);
 });
 
+const openerOf = (server: CaseServer, { operator, config }: Case) =>
+  flinkOpener(server, { operator, config });
+
 describe.skipIf(javaMissing() !== undefined)('a case on the operators of the job', () => {
   let server: CaseServer;
   beforeAll(async () => {
@@ -146,7 +168,7 @@ describe.skipIf(javaMissing() !== undefined)('a case on the operators of the job
       const { failures } = await judge(
         one,
         variationsOf(one, flinkVariations),
-        flinkOpener(server, one),
+        openerOf(server, one),
       );
       expect(failures).toEqual([]);
     },
@@ -164,9 +186,41 @@ describe.skipIf(javaMissing() !== undefined)('a case on the operators of the job
       const { failures } = await judge(
         { ...one, operations },
         flinkVariations.slice(0, 1),
-        flinkOpener(server, one),
+        openerOf(server, one),
       );
       expect(failures.map(({ kind }) => kind)).toEqual(['expect']);
+    },
+    runMaxMs,
+  );
+
+  it(
+    'of which a savepoint is restored continues with a stateless node more, and with another parallelism',
+    async () => {
+      const config = { tumbling: 10 };
+      const row = (at: number) => event({ key: `k${at % 3}`, value: at, at });
+      const before = await flinkOpener(server, { operator: 'window', config })(
+        windowTopology(config),
+        { parallelism: 1 },
+      );
+      await before.push('in', [1, 2, 3, 4].map(row));
+      const snapshot = await before.snapshot();
+      before.close();
+      const after = await flinkOpener(server, { operator: 'window', config, grown: true })(
+        windowTopology(config, true),
+        { parallelism: 2 },
+      );
+      await after.restore(snapshot);
+      await after.push('in', [5, 6].map(row));
+      await after.advanceWatermark('max');
+      const sums = after.read('out').map(({ value }) => value as { key: string; total: number });
+      after.close();
+      expect(sorted(sums.map(({ key, total }) => [key, total]))).toEqual(
+        sorted([
+          ['k0', 9],
+          ['k1', 5],
+          ['k2', 7],
+        ]),
+      );
     },
     runMaxMs,
   );

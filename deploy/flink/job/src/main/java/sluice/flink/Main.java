@@ -6,6 +6,7 @@ import java.util.Map;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** The job: any topology, by its plan and bundle. */
@@ -22,8 +23,7 @@ public final class Main {
     String bundle = given.text("bundle", "/sluice/bundle.js");
     JsonNode settings = MAPPER.readTree(given.text("settings", "/sluice/settings.json"));
     JsonNode tree = MAPPER.readTree(plan);
-    StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
-    configure(env, settings);
+    StreamExecutionEnvironment env = environment(settings);
     Program program =
         new Program(bundle, plan, settings.path("freezes").asText("shared"), null, tables(tree, settings));
     new JobGraph(
@@ -36,15 +36,25 @@ public final class Main {
     env.execute(tree.get("name").asText());
   }
 
-  private static void configure(StreamExecutionEnvironment env, JsonNode settings) {
+  private static StreamExecutionEnvironment environment(JsonNode settings) {
     Configuration configuration = new Configuration();
     // State that only a generic serializer could keep is an error.
     configuration.setString("pipeline.generic-types", "false");
-    env.configure(configuration, Main.class.getClassLoader());
+    // Of the cluster inside of this JVM, where there is no other: nobody else is to reach it.
+    for (String address : new String[] {"rest.bind-address", "jobmanager.bind-host", "taskmanager.bind-host"})
+      configuration.setString(address, "127.0.0.1");
+    StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(configuration);
+    // A try ends with its error.
+    if (env instanceof LocalStreamEnvironment) {
+      Configuration local = new Configuration();
+      local.setString("restart-strategy.type", "none");
+      env.configure(local, Main.class.getClassLoader());
+    }
     env.getConfig().enableObjectReuse();
     if (settings.has("parallelism")) env.setParallelism(settings.get("parallelism").asInt());
     long checkpointMs = settings.path("checkpointIntervalMs").asLong(0);
     if (checkpointMs > 0) env.enableCheckpointing(checkpointMs);
+    return env;
   }
 
   /** The rows of look-up tables, by node. */

@@ -34,6 +34,9 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
   private transient Value process;
   private transient ValueState<String> state;
   private transient InternalTimerService<VoidNamespace> timers;
+  /** When the next look at a key is due that has something that expires. */
+  private transient ValueState<Long> look;
+  private transient InternalTimerService<VoidNamespace> looks;
   private transient ListState<Long> marks;
   private transient long watermark;
   /** Processing time: it does not go back, also where the clock of a new run does. */
@@ -50,6 +53,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
     functions = Functions.acquire(program);
     process = functions.of("process", uid);
     state = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("state", Types.STRING));
+    look = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("look", Types.LONG));
     marks = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>("time", Types.LONG));
     watermark = Marks.least(marks.get(), 0, 2);
     now = Math.max(0, Marks.least(marks.get(), 1, 2));
@@ -60,6 +64,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
   public void open() throws Exception {
     super.open();
     timers = getInternalTimerService("timers", VoidNamespaceSerializer.INSTANCE, this);
+    looks = getInternalTimerService("expiry", VoidNamespaceSerializer.INSTANCE, new Expiry());
     Signals.watermark(watermark, output);
   }
 
@@ -99,6 +104,9 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
         case 'R':
           output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(rest, null)));
           break;
+        case 'X':
+          expires(Long.parseLong(rest));
+          break;
         case 'S':
           if (rest.isEmpty()) state.clear();
           else state.update(rest);
@@ -106,6 +114,29 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
         default:
           timer(line.charAt(0) == '+', rest.charAt(0) == 'e', Long.parseLong(rest.substring(1)));
       }
+    }
+  }
+
+  /** One look at a time waits for a key: state that is used again and again is not looked at each time. */
+  private void expires(long at) throws Exception {
+    if (look.value() != null) return;
+    look.update(at);
+    looks.registerProcessingTimeTimer(VoidNamespace.INSTANCE, at);
+  }
+
+  /** State that nobody uses any more goes when it expires. */
+  private final class Expiry implements Triggerable<String, VoidNamespace> {
+    @Override
+    public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+      look.clear();
+      String stored = state.value();
+      if (stored == null) return;
+      apply(process.invokeMember("expire", (String) getCurrentKey(), stored, (double) now()), timer.getTimestamp());
+    }
+
+    @Override
+    public void onEventTime(InternalTimer<String, VoidNamespace> timer) {
+      throw new IllegalStateException("state does not expire by event time");
     }
   }
 

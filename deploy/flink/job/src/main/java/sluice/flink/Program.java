@@ -18,6 +18,7 @@ final class Program implements Serializable {
   final String given;
   /** By node: the rows of the table that it looks up in, as a JSON array. */
   final Map<String, String> tables;
+  private transient int hash;
 
   Program(String bundle, String plan, String freezes, String given, Map<String, String> tables) {
     this.bundle = bundle;
@@ -42,6 +43,7 @@ final class Program implements Serializable {
 
   @Override
   public int hashCode() {
-    return Objects.hash(plan, freezes, given, bundle);
+    if (hash == 0) hash = Objects.hash(plan, freezes, given, bundle);
+    return hash;
   }
 }

@@ -188,6 +188,8 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpoint) {
+    // How long a split has been quiet is a part of the state.
+    if (timed && count == 0) clock();
     send();
   }
 

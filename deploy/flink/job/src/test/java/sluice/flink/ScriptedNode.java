@@ -27,7 +27,6 @@ import org.apache.flink.streaming.util.KeyedMultiInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.MultiInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
-import org.apache.flink.util.InstantiationUtil;
 import org.apache.flink.util.OutputTag;
 
 /** One operator of a scripted run: a harness for each of its parts. */
@@ -115,8 +114,7 @@ final class ScriptedNode {
 
   private AbstractStreamOperatorTestHarness<Elem> harness(int subtask) throws Exception {
     @SuppressWarnings("unchecked")
-    StreamOperatorFactory<Elem> factory =
-        (StreamOperatorFactory<Elem>) InstantiationUtil.clone(node.getOperatorFactory());
+    StreamOperatorFactory<Elem> factory = (StreamOperatorFactory<Elem>) Copies.of(node.getOperatorFactory());
     int max = maxParallelism;
     int parallelism = node.getParallelism();
     KeySelector<Elem, String> key = elem -> elem.key;

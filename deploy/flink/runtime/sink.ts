@@ -1,0 +1,58 @@
+/**
+ * What a sink takes: rows as the engine checks them (topology/operators/sink/), the writes that a
+ * graph's function makes, and all that goes to the rejected table, as rejections.
+ */
+import { present } from '../../../schemas/kernel/assert.ts';
+import type { Provenance } from '../../../topology/nodes/sink.ts';
+import { rejectThrown } from '../../../topology/operators/operator.ts';
+import type { SinkNode } from '../../../topology/operators/sink/node.ts';
+import { sinkKindOf } from '../../../topology/operators/sink/sinks.ts';
+import { isLateOutput } from '../../../topology/plan/plan.ts';
+import { writesFrom } from '../../../topology/runtime/job-sinks.ts';
+import type { NodeRuntime } from './node-runtime.ts';
+
+/** Gives the row in a list, or an empty one where it is rejected. */
+export type TakeRow = (
+  value: unknown,
+  timestamp: number,
+  origin: Provenance | undefined,
+) => readonly unknown[];
+
+export function takerOf(id: string, node: NodeRuntime): TakeRow {
+  const sink = node.plan.nodes.find((one) => one.id === id) as SinkNode;
+  const kind = sinkKindOf(sink.sink);
+  if (kind.isRejected === true) return rejecterOf(sink, node);
+  const writes =
+    kind.slots?.includes('writes') === true ? node.parts(id).call('writes') : undefined;
+  const check = kind.check?.(sink.sink, node.plan.owner);
+  return (value, timestamp, origin) => {
+    try {
+      const row = writes === undefined ? value : writesFrom(writes, value);
+      const problem = check?.(row, timestamp);
+      if (problem === undefined) return [row];
+      const { message, pointer } = problem;
+      const code = 'row-mismatch';
+      node.reject({ node: id, code, message, pointer, schema: null, value: row, origin });
+    } catch (thrown) {
+      rejectThrown(node.reject, id, thrown, value, origin);
+    }
+    return [];
+  };
+}
+
+function rejecterOf({ id, inputs }: SinkNode, node: NodeRuntime): TakeRow {
+  const from = present(inputs[0], 'an input');
+  const late = isLateOutput(node.plan, from);
+  const reason = {
+    code: late ? 'late' : 'rejected-by-topology',
+    message: late
+      ? 'the element came after its state was removed'
+      : `the topology sends its output '${from.port}' to the rejected table`,
+    pointer: null,
+    schema: null,
+  } as const;
+  return (value, _timestamp, origin) => {
+    node.reject({ node: id, ...reason, value, origin });
+    return [];
+  };
+}
