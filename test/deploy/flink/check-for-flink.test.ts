@@ -186,7 +186,6 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
       [
         expect.stringMatching(/^warning: topology\.ts:3:\d+: events: the job cannot read/),
         expect.stringMatching(/^ {2}run it on `sluice enrich`/),
-        expect.stringMatching(),
         'GraalJS can run its functions',
         'V8 can run its functions (the job does not have it yet)',
         "topology.ts: topology 'x' can run on Flink, 3 nodes",
