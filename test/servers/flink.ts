@@ -112,6 +112,8 @@ function writeConfiguration(
     ...{ 'rest.address': '127.0.0.1', 'rest.bind-address': '127.0.0.1', 'rest.port': port },
     ...{ 'jobmanager.rpc.address': '127.0.0.1', 'jobmanager.bind-host': '127.0.0.1' },
     ...{ 'taskmanager.host': '127.0.0.1', 'taskmanager.bind-host': '127.0.0.1' },
+    // How old the state of a job may be that is told.
+    'web.refresh-interval': 50,
     ...{ 'web.submit.enable': true, 'web.upload.dir': join(dir, 'upload') },
     ...{ 'io.tmp.dirs': join(dir, 'tmp'), 'parallelism.default': 1 },
     'taskmanager.memory.managed.size': '64mb',
