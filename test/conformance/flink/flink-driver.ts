@@ -140,18 +140,7 @@ class FlinkDriver implements CaseDriver {
 
   rejected(): readonly DrivenRejection[] {
     const rejected = this.#rows.get('rejected elements')?.splice(0) ?? [];
-    return rejected.map(({ value }) => {
-      const {
-        node,
-        code,
-        message,
-        pointer,
-        value: given,
-      } = value as DrivenRejection & {
-        readonly node: string;
-      };
-      return { operator: node, code, message, pointer, value: given };
-    });
+    return rejected.map(({ value }) => value as DrivenRejection);
   }
 
   async snapshot(): Promise<string> {

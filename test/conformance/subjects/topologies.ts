@@ -4,6 +4,7 @@
  */
 import type { Topology } from '../../../topology/index.ts';
 import type { Config } from '../case.ts';
+import { mixedTopology } from '../flink/mixed.ts';
 import { joinTopology } from './interval-join.ts';
 import { deduplicateTopology, timersTopology, ttlTopology } from './state.ts';
 import { mergeTopology, watermarksTopology } from './watermarks.ts';
@@ -18,6 +19,7 @@ const topologies: Readonly<Record<string, (config: Config) => Topology>> = {
   timers: timersTopology,
   ttl: ttlTopology,
   deduplicate: deduplicateTopology,
+  mixed: mixedTopology,
 };
 
 export interface GivenCase {

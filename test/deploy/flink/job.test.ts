@@ -14,6 +14,7 @@ import { createDriver, event } from '../../../topology/testing.ts';
 import type { Case } from '../../conformance/case.ts';
 import { parseCases } from '../../conformance/case.ts';
 import { CaseServer } from '../../conformance/flink/case-server.ts';
+import { compare } from '../../conformance/flink/compare.ts';
 import { flinkOpener } from '../../conformance/flink/flink-driver.ts';
 import { judge } from '../../conformance/runner.ts';
 import { windowTopology } from '../../conformance/subjects/window.ts';
@@ -221,6 +222,19 @@ describe.skipIf(javaMissing() !== undefined)('a case on the operators of the job
           ['k2', 7],
         ]),
       );
+    },
+    runMaxMs,
+  );
+
+  it.each([
+    [1, 1],
+    [2, 2],
+  ])(
+    'of every kind gives what the engine gives, step by step (seed %i, parallelism %i)',
+    async (seed, parallelism) => {
+      const { difference, rows } = await compare(server, seed, { steps: 150, parallelism });
+      expect(difference).toBeUndefined();
+      expect(rows).toBeGreaterThan(300);
     },
     runMaxMs,
   );
