@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { promtool, promtoolMissing } from '../../servers/promtool.ts';
-import { alertCases } from './cases.ts';
+import { alertCases, endedCases } from './cases.ts';
 import type { Series } from './exported.ts';
 import { exportedSeries, targetLabels } from './exported.ts';
 import { readExpression, selects } from './expressions.ts';
@@ -214,6 +214,11 @@ describe.skipIf(promtoolMissing() !== undefined)('Prometheus', () => {
 
   it('lets each alert fire where it should, and nowhere else', () => {
     const file = written('courses.yaml', courses(alertCases));
+    expect(check('test', file)).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') });
+  });
+
+  it('lets an alert fire, too, once the series of a process ended with it', () => {
+    const file = written('ended.yaml', courses(endedCases));
     expect(check('test', file)).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') });
   });
 

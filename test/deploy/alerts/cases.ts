@@ -223,6 +223,17 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   ...hostCases,
 };
 
+/** More of them, where the series of a process end with it. */
+export const endedCases: Readonly<Record<string, AlertCase>> = {
+  SluiceTopologyDown: {
+    fires: { [ofTopology('sluice_topology_running', ',instance="a"')]: '1x10' },
+    quiet: {
+      [ofTopology('sluice_topology_running', ',instance="a"')]: '1x10',
+      [ofTopology('sluice_topology_running', ',instance="b"')]: '0x10 1+0x40',
+    },
+  },
+};
+
 /** Alerts that the course of another is also one of. */
 export const alsoFiring: Readonly<Record<string, readonly string[]>> = {
   SluiceReaderNearRetention: ['SluiceReaderBehind'],

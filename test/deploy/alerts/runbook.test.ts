@@ -152,7 +152,7 @@ describe('the pages for operators', () => {
       /^kubectl exec POD -- sluice (?:status|health --ready)$/,
       /^docker exec CONTAINER sluice status$/,
       /^helm test$/,
-      /^openssl s_client -connect HOST:443$/,
+      /^openssl s_client -connect HOST:443 < \/dev\/null$/,
       /^npm run (?:drill|drill:streams)$/,
     ];
     const form = /^(?:kubectl|docker|openssl|npm|aws|helm) /;

@@ -172,6 +172,28 @@ const refused: readonly (readonly [set: Readonly<Record<string, unknown>>, says:
   [{ 'key.create': false }, 'nobody could send'],
   [{ 'topologies[0].nam': 'orders' }, 'nam'],
   [{ 'networkPolicy.egressPorts': [443] }, 'config.kafka.brokers has port 9092'],
+  [
+    { 'config.lookups': { prices: { url: 'https://prices.example:8443/v1/{key}?at=10:45' } } },
+    'config.lookups.prices.url has port 8443',
+  ],
+  [{ 'config.lookups': { prices: { url: 'http://prices.example/{key}' } } }, 'has port 80'],
+  [{ 'config.lookups': ['prices'] }, 'config.lookups is slice: expected a map'],
+  [
+    { 'config.jwt': [{ issuer: 'a', audience: 'b', jwks_url: 'https://id.example:9443/keys' }] },
+    'config.jwt[0].jwks_url has port 9443',
+  ],
+  [
+    { 'ingest.spool.persistent': true },
+    'ingest.autoscaling.behavior.scaleDown.selectPolicy to Disabled',
+  ],
+  [
+    {
+      'load.enabled': true,
+      'load.startAt': '2026-01-02T09:00:00Z',
+      'config.keys': [{ name: 'a', streams: ['*/*'], sha256: 'a'.repeat(64) }],
+    },
+    'load has no key: name a Secret with one in load.existingSecret',
+  ],
   [{ 'config.ingress.host': '127.0.0.1' }, 'config.ingress.host is 127.0.0.1'],
 ];
 
@@ -186,5 +208,18 @@ describe.skipIf(isMissing)('values that the chart refuses', () => {
 
   it('are no more than they are meant to be: without them it renders', async () => {
     expect((await render(helm, valueSet('minimal'))).length).toBeGreaterThan(5);
+    const lookups = { prices: { url: 'https://prices.example/{key}?at=10:45' } };
+    const jwt = [{ issuer: 'a', audience: 'b', jwks_url: 'https://id.example:443/keys' }];
+    const set = {
+      'config.lookups': lookups,
+      'config.jwt': jwt,
+      'ingest.spool.persistent': true,
+      'ingest.autoscaling.behavior.scaleDown.selectPolicy': 'Disabled',
+      'load.enabled': true,
+      'load.startAt': '2026-01-02T09:00:00Z',
+      'load.existingSecret': 'shop-load-key',
+    };
+    const objects = await render(helm, valueSet('minimal'), { set });
+    expect(objects.filter(({ kind }) => kind === 'HorizontalPodAutoscaler')).toHaveLength(1);
   });
 });

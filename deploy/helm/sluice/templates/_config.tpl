@@ -7,7 +7,7 @@ The configuration of Sluice, made of `config`. Helpers give YAML; callers use `f
 {{- $given := .Values.config | default dict -}}
 {{- $config := ternary $given (toYaml $given) (kindIs "string" $given) | fromYaml -}}
 {{- with $config.Error }}{{ fail (printf "config is not a map in YAML: %s" .) }}{{ end -}}
-{{- range $section := list "ingress" "enrich" "metrics" "kafka" "kinesis" "s3" "firehose" "neo4j" -}}
+{{- range $section := list "ingress" "enrich" "metrics" "kafka" "kinesis" "s3" "firehose" "neo4j" "lookups" -}}
   {{- $value := get $config $section -}}
   {{- if not (or (kindIs "map" $value) (empty $value)) -}}
     {{- fail (printf "config.%s is %s: expected a map" $section (kindOf $value)) -}}
