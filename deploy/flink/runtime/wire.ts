@@ -14,7 +14,7 @@
  * 2. Numbers are only written here, so that the job never has to write one as JavaScript does.
  */
 
-import type { Provenance } from '../../../topology/nodes/sink.ts';
+import type { Origin, Provenance } from '../../../topology/nodes/sink.ts';
 import type { RowKind } from '../../../topology/operators/batch.ts';
 import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
 import type { Rejection } from '../../../topology/operators/operator.ts';
@@ -47,13 +47,51 @@ function controlValue(kind: RowKind, value: unknown): unknown {
   return kind === rowKinds.splits ? new Set(value as readonly string[]) : value;
 }
 
+type EncodedRecord = Exclude<EncodedOrigin, { readonly identity: unknown }>;
+
+/** The origin of a record as it came: its bytes are decoded only where somebody looks at them. */
+class SentOrigin implements Origin {
+  readonly encoded: EncodedRecord;
+  readonly stream: string;
+  readonly path: Origin['path'];
+  readonly split: string;
+  readonly splitKey: string;
+  readonly position: string;
+  readonly attributes: Origin['attributes'];
+  declare readonly inexact?: NonNullable<Origin['inexact']>;
+  declare readonly element?: string;
+  #data: Uint8Array | undefined;
+
+  constructor(encoded: EncodedRecord) {
+    this.encoded = encoded;
+    this.stream = encoded.stream;
+    this.path = encoded.path;
+    this.split = encoded.split;
+    this.splitKey = encoded.splitKey;
+    this.position = encoded.position;
+    this.attributes = encoded.attributes;
+    if (encoded.inexact !== undefined) this.inexact = encoded.inexact;
+    if (encoded.element !== undefined) this.element = encoded.element;
+  }
+
+  get data(): Uint8Array {
+    this.#data ??= (decodeOrigin(this.encoded) as Origin).data;
+    return this.#data;
+  }
+}
+
 export function readOrigin(encoded: EncodedOrigin | null): Provenance | undefined {
-  return encoded === null ? undefined : decodeOrigin(encoded);
+  if (encoded === null) return undefined;
+  return 'identity' in encoded ? decodeOrigin(encoded) : new SentOrigin(encoded);
+}
+
+function encodedOrigin(origin: Provenance): EncodedOrigin {
+  return origin instanceof SentOrigin ? origin.encoded : encodeOrigin(origin);
 }
 
 /** JSON text of an origin, empty without one. */
 export function originText(origin: Provenance | undefined): string {
-  return origin === undefined ? '' : JSON.stringify(encodeOrigin(origin));
+  return origin === undefined ? '' : JSON.stringify(encodedOrigin(origin));
 }
 
 export function controlText(output: number, kind: RowKind, at: number, value: unknown): string {
@@ -81,7 +119,7 @@ export function elementText({ output, at, key, read, value, origin }: SentElemen
 }
 
 export function rejectionText({ node, value, origin, ...reason }: Rejection): string {
-  const encoded = origin === undefined ? null : encodeOrigin(origin);
+  const encoded = origin === undefined ? null : encodedOrigin(origin);
   // A value that is not JSON is told as text, as in the rejected table.
   const text = `${JSON.stringify({ operator: node, ...reason }).slice(0, -1)},"value":${jsonTextOf(value)},"origin":${JSON.stringify(encoded)}}`;
   return `R${text}\n`;

@@ -2,8 +2,6 @@ package sluice.flink;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
-import java.util.Iterator;
-import java.util.Map;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
@@ -12,28 +10,23 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 final class EventText {
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
-  private EventText() {}
-
   /** All members but data, as JSON. */
-  static String attributes(String event) {
-    ObjectNode attributes = MAPPER.createObjectNode();
-    JsonNode tree = tree(event);
-    for (Iterator<Map.Entry<String, JsonNode>> fields = tree.fields(); fields.hasNext(); ) {
-      Map.Entry<String, JsonNode> field = fields.next();
-      if (!field.getKey().equals("data")) attributes.set(field.getKey(), field.getValue());
-    }
-    return attributes.toString();
-  }
+  final String attributes;
+  /** Data, as base64 of its JSON. */
+  final String data;
 
-  static String dataBase64(String event) {
-    return Base64.getEncoder().encodeToString(tree(event).path("data").toString().getBytes(StandardCharsets.UTF_8));
-  }
-
-  private static JsonNode tree(String event) {
+  EventText(String event) {
+    JsonNode tree;
     try {
-      return MAPPER.readTree(event);
+      tree = MAPPER.readTree(event);
     } catch (Exception cause) {
       throw new IllegalArgumentException("a line of a source must be one JSON object: " + cause.getMessage(), cause);
     }
+    if (!tree.isObject()) throw new IllegalArgumentException("a line of a source must be one JSON object, not " + event);
+    JsonNode value = ((ObjectNode) tree).remove("data");
+    attributes = tree.toString();
+    data =
+        Base64.getEncoder()
+            .encodeToString(String.valueOf(value).getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -34,8 +34,9 @@ final class Splits {
 
   /** The origin of an event, without its bytes. */
   String origin(String stream, String path, String split, long position, String event) {
+    EventText parts = new EventText(event);
     return "{\"stream\":" + Json.quote(stream) + ",\"path\":" + Json.quote(path) + ",\"split\":" + Json.quote(split)
         + ",\"splitKey\":" + Json.quote(key(path, split)) + ",\"position\":\"" + position
-        + "\",\"attributes\":" + EventText.attributes(event) + ",\"data\":\"" + EventText.dataBase64(event) + "\"}";
+        + "\",\"attributes\":" + parts.attributes + ",\"data\":\"" + parts.data + "\"}";
   }
 }
