@@ -25,8 +25,13 @@ const isFrame = (line: string): boolean =>
   line.startsWith('<Exception on server side') ||
   line.startsWith('End of exception on server side');
 
-/** `java.lang.IllegalStateException: no` is `no`. */
+/**
+ * `java.lang.IllegalStateException: it is over` is `it is over`; of what is no sentence, such as a
+ * path, the class says what it is about.
+ */
 function withoutClass(line: string): string {
-  const [, message] = /^(?:[\w$]+\.)+[\w$]+: (.+)$/.exec(line) ?? [];
-  return message === undefined ? line : withoutClass(message);
+  const [, name, message] = /^(?:[\w$]+\.)+([\w$]+): (.+)$/.exec(line) ?? [];
+  if (name === undefined || message === undefined) return line;
+  const told = withoutClass(message);
+  return told.includes(' ') ? told : `${name}: ${told}`;
 }

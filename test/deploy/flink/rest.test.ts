@@ -7,7 +7,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { flinkCause } from '../../../deploy/flink/rest/flink-cause.ts';
 import type { FlinkJob, Waiting } from '../../../deploy/flink/rest/flink-jobs.ts';
 import {
   cancelJob,
@@ -140,7 +142,11 @@ describe.skipIf(javaMissing() !== undefined)('a Flink cluster', { timeout: 120_0
       code: 'flink-refused',
       message: expect.stringMatching(/\(400|500\): the tiny job does not want to$/) as string,
     });
-    await expect(start('failing', 'fail')).rejects.toMatchObject({
+    const id = await rest.run(jar, { programArgsList: ['failing', 'fail'] });
+    const job = { topology: 'failing', id };
+    // It runs for a moment.
+    while ((await findJob(rest, job, { orEnded: true })).state !== 'FAILED') await sleep(20);
+    await expect(untilRunning(rest, id, waiting)).rejects.toMatchObject({
       code: 'flink-job-failed',
       message: expect.stringMatching(/: the tiny job fails at 0$/) as string,
     });
@@ -162,6 +168,16 @@ async function listening(server: Server): Promise<string> {
 }
 
 describe('a cluster that does not answer as it should', () => {
+  it('has the innermost cause of a failure told, in one line', () => {
+    const trace =
+      'Internal server error.\n<Exception on server side:\na.B: outer\n\tat a.b(C.java:1)\n';
+    expect(flinkCause(`${trace}Caused by: a.C: it is over\n\t... 3 more\n`)).toBe('it is over');
+    expect(flinkCause(`${trace}Caused by: a.C: /a/path\n`)).toBe('C: /a/path');
+    expect(flinkCause(trace)).toBe('B: outer');
+    expect(flinkCause('')).toBe('');
+    expect(flinkCause('x '.repeat(1_000)).length).toBe(603);
+  });
+
   it('is named where nothing listens, and what is not an option is said', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { code, err } = await sluice(['flink', 'status', 'x', '--url', url]);
@@ -245,7 +261,7 @@ describe('a cluster that does not answer as it should', () => {
     expect(await asked('deny')).toMatch(/wants other credentials \(401\)/);
     expect(await asked('move')).toMatch(/redirects to elsewhere \(302\)/);
     expect(await asked('page')).toMatch(/does not answer \/jobs\/overview as Flink does: <html>/);
-    expect(await asked('fail')).toMatch(/refused \/jobs\/overview \(500\): deep$/m);
+    expect(await asked('fail')).toMatch(/refused \/jobs\/overview \(500\): B: deep$/m);
     expect(heard).toEqual(['Basic c2VjcmV0', 'Basic c2VjcmV0', 'Basic c2VjcmV0', 'Basic c2VjcmV0']);
     server.close();
   });

@@ -25,7 +25,7 @@ import { settingsProblems } from '../../../deploy/flink/read-settings.ts';
 import { event } from '../../../topology/testing.ts';
 import { commandsOf, root } from '../../repo/support.ts';
 import type { FlinkServer } from '../../servers/flink.ts';
-import { startFlink } from '../../servers/flink.ts';
+import { flinkJars, startFlink } from '../../servers/flink.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Ran } from '../support.ts';
 import { sluice } from '../support.ts';
@@ -79,7 +79,7 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
   const pipe = join(dir, 'events');
   let flink: FlinkServer;
   let jar: string;
-  let flinkJars: string;
+  let flinkLib: string;
 
   const settingsOf = (path: string, folder: string, parallelism = 2): string =>
     JSON.stringify({
@@ -105,7 +105,7 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     const [server, job] = await Promise.all([startFlink(), builtJob({ harness: true })]);
     flink = server;
     jar = job.jar;
-    flinkJars = dirname(job.flinkClassPath);
+    flinkLib = dirname(job.flinkClassPath);
   }, 600_000);
   afterAll(async () => {
     await flink?.stop();
@@ -203,11 +203,17 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect(written.map((path) => path.split('/').at(-1))).toEqual([
       ...['plan.json', 'bundle.js', 'settings.json'],
     ]);
-    const args = ['--settings', local, '--jar', jar, '--flink', flinkJars];
+    const args = ['--settings', local, '--jar', jar, '--flink', flinkLib];
     const given = ['flink', 'run', file, ...args];
     const finished = await ranAs(given, sluice(given, dir));
     expect([finished.code, finished.out]).toEqual([0, 'topology clicks: finished\n']);
     expect([clicks(join(dir, 'local')), rows(join(dir, 'local')).length]).toEqual([200, 4 * users]);
+    const other = ['--settings', local, '--jar', (await flinkJars()).job, '--flink', flinkLib];
+    const lost = await sluice(['flink', 'run', file, ...other], dir);
+    expect([lost.code, lost.err.trimEnd().split('\n').at(-2)]).toEqual([
+      1,
+      "sluice: the job of 'clicks' failed: ClassNotFoundException: sluice.flink.Main",
+    ]);
   });
 
   it('shows in its page only commands that ran here, and settings that fit', () => {

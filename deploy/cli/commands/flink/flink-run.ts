@@ -6,8 +6,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import { flinkClassPath, jobJar, jvmOptions } from '../../../flink/jar.ts';
+import { flinkCause } from '../../../flink/rest/flink-cause.ts';
 import type { Context } from '../../command.ts';
 import type { SourceOptions } from './flink-build.ts';
 import { flinkParts } from './flink-build.ts';
@@ -19,10 +21,19 @@ export interface RunOptions extends SourceOptions {
 
 /** Of the JVM: both the cluster and the job are in it. */
 const heapMax = '1g';
-/** Of Flink's log, what somebody has to do something about. */
-const quiet = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'];
+/** Of Flink's log, what somebody has to do something about: not what a cluster of one JVM lacks. */
+const quiet = [
+  'defaultLogLevel=warn',
+  'log.org.apache.flink.runtime.security.token=error',
+  'log.org.apache.flink.runtime.webmonitor=error',
+].map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`);
+/** The end of what the JVM says, where the cause of its failure is. */
+const saidMaxChars = 65_536;
 
-/** Resolves with the exit code of the JVM. Throws what `flinkParts` and `jobJar` throw. */
+/**
+ * Resolves with the exit code. Throws what `flinkParts` and `jobJar` throw, `flink-job-failed`,
+ * `flink-tools-missing`.
+ */
 export async function runFlinkCommand(
   { output }: Pick<Context, 'output'>,
   options: RunOptions,
@@ -40,22 +51,38 @@ export async function runFlinkCommand(
       return [`--${part}`, file];
     });
     output.note(`topology ${bundle.plan.name} runs on Flink in this process; Ctrl-C ends it`);
-    const code = await java([
-      ...[`-Xmx${heapMax}`, ...jvmOptions, ...quiet, '-cp', classPath],
-      ...['sluice.flink.Main', ...args],
-    ]);
-    if (output.json) output.line(JSON.stringify({ topology: bundle.plan.name, exitCode: code }));
-    else if (code === 0) output.line(`topology ${bundle.plan.name}: finished`);
-    return code;
+    const jvm = [`-Xmx${heapMax}`, ...jvmOptions, ...quiet, '-cp', classPath];
+    const { code, said } = await java([...jvm, 'sluice.flink.Main', ...args], output.note);
+    if (code !== 0)
+      throw new SluiceError(
+        'flink-job-failed',
+        `the job of '${bundle.plan.name}' failed: ${flinkCause(said)}`,
+        { fix: 'correct the cause; what the job said is above' },
+      );
+    if (output.json) output.line(JSON.stringify({ topology: bundle.plan.name, ended: 'finished' }));
+    else output.line(`topology ${bundle.plan.name}: finished`);
+    return 0;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-/** Its log goes beside the result. Ends with this process's signals. */
-function java(args: readonly string[]): Promise<number> {
+/** How a JVM ended, and the end of what it said. */
+interface Ended {
+  readonly code: number;
+  readonly said: string;
+}
+
+/** What it says goes beside the result. Ends with this process's signals. */
+function java(args: readonly string[], note: (text: string) => void): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn('java', args, { stdio: ['ignore', 2, 2] });
+    const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on('line', (line) => {
+        note(line);
+        said = `${said}${line}\n`.slice(-saidMaxChars);
+      });
     let isAsked = false;
     const end = (): void => {
       isAsked = true;
@@ -74,7 +101,7 @@ function java(args: readonly string[]): Promise<number> {
     child.once('close', (code) => {
       process.off('SIGINT', end);
       process.off('SIGTERM', end);
-      resolve(isAsked ? 0 : (code ?? 1));
+      resolve({ code: isAsked ? 0 : (code ?? 1), said });
     });
   });
 }
