@@ -27,12 +27,12 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run test:node -- 24 schemas': 'test/repo/node-versions.test.ts',
   'npm run chart:test': 'test/deploy/helm/chart.test.ts',
   'npm run chart:apiserver': 'test/deploy/helm/api-server.test.ts',
-  'helm install sluice deploy/helm/sluice --namespace sluice --create-namespace --values values.yaml --set-file config=sluice.yaml':
+  'helm install sluice deploy/helm/sluice --namespace sluice --timeout 15m --values values.yaml --set-file config=sluice.yaml':
     'test/deploy/helm/page.test.ts',
-  'helm upgrade sluice deploy/helm/sluice --namespace sluice --values values.yaml --set-file config=sluice.yaml':
+  'helm upgrade sluice deploy/helm/sluice --namespace sluice --timeout 15m --values values.yaml --set-file config=sluice.yaml':
     'test/deploy/helm/page.test.ts',
   'helm test sluice --namespace sluice': 'test/deploy/helm/release-life.ts',
-  'helm rollback sluice --namespace sluice': 'test/deploy/helm/release-life.ts',
+  'helm rollback sluice --namespace sluice --timeout 15m': 'test/deploy/helm/release-life.ts',
   'helm uninstall sluice --namespace sluice': 'test/deploy/helm/release-life.ts',
   'npm run check:licenses': 'test/repo/package.test.ts',
   'npm run --silent sbom': 'test/repo/package.test.ts',

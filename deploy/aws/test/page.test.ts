@@ -17,11 +17,16 @@ const fences = (language: string): readonly string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
     ([, text = '']) => text,
   );
-const commands = fences('sh').flatMap((text) => text.trim().split('\n'));
+const commands = fences('sh').flatMap((text) =>
+  text
+    .trim()
+    .replace(/\\\n\s*/g, '')
+    .split('\n'),
+);
 const stage = fences('yaml').find((text) => text.startsWith('# stage.yaml')) ?? '';
 
 /** What the page shows and only an account can run. */
-const needAccount = /^(?:npx cdk (?:bootstrap|diff|deploy)|aws|helm) /;
+const needAccount = /^(?:npx cdk (?:bootstrap|diff|deploy)|aws|docker|kubectl|helm) /;
 
 let folder = '';
 beforeAll(() => {
@@ -47,8 +52,8 @@ it('shows commands that build and synthesize without an account', () => {
   const script = commands
     .filter((command) => !needAccount.test(command) && !command.endsWith(' ci'))
     .map((command) => command.replaceAll('../../stage.yaml', join(folder, 'stage.yaml')))
-    .map((command) => command.replace('outputs.json', join(folder, 'outputs.json')))
-    .map((command) => command.replace('aws-values.yaml', join(folder, 'aws-values.yaml')))
+    .map((command) => command.replace('../../outputs.json', join(folder, 'outputs.json')))
+    .map((command) => command.replace('../../aws-values.yaml', join(folder, 'aws-values.yaml')))
     .map((command) => command.replace('cdk synth', `cdk synth --output ${join(folder, 'out')}`));
   expect(script.length).toBeGreaterThan(2);
   const run = spawnSync('bash', ['-ec', script.join('\n')], { cwd: root, encoding: 'utf8' });
@@ -61,6 +66,17 @@ it('shows commands that build and synthesize without an account', () => {
   const cluster = readFileSync(join(folder, 'out/sluice-prod-cluster.template.json'), 'utf8');
   for (const name of ['"sluice-prod-cluster"', '"LoadBalancerName"', '"TlsTargetsArn"'])
     expect(cluster).toContain(name);
+});
+
+it('shows an upgrade with all that the install has', () => {
+  const [install, upgrade] = ['install', 'upgrade'].map((verb) =>
+    commands
+      .find((command) => command.startsWith(`helm ${verb} `))
+      ?.split(' ')
+      .slice(2),
+  );
+  expect(upgrade).toEqual(install?.filter((word) => word !== '--create-namespace'));
+  expect(upgrade).toContain('../../aws-values.yaml');
 });
 
 it('shows commands of `cdk` that are there', () => {

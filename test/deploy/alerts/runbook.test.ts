@@ -152,6 +152,8 @@ describe('the pages for operators', () => {
       /^kubectl exec POD -- sluice (?:status|health --ready)$/,
       /^docker exec CONTAINER sluice status$/,
       /^helm test$/,
+      /^aws cloudformation detect-stack-drift$/,
+      /^aws kinesis start-stream-encryption --stream-name NAME --encryption-type KMS --key-id KEY$/,
       /^openssl s_client -connect HOST:443 < \/dev\/null$/,
       /^npm run (?:drill|drill:streams)$/,
     ];
