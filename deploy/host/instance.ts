@@ -23,6 +23,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { isFolderLocked, lockFolder } from '../../schemas/kernel/folder-lock.ts';
@@ -41,6 +42,11 @@ export interface Instance {
 
 /** What is told before the instance is reachable. */
 export const unknownInstance: Instance = { pid: process.pid, url: '', metrics: '', startedAt: '' };
+
+/** This process, reachable from now on. */
+export function instanceNow(url: string, metrics: string, clock: Clock): Instance {
+  return { pid: process.pid, url, metrics, startedAt: new Date(clock.now()).toISOString() };
+}
 
 export interface InstanceLock {
   /** Tells the world where the instance can be reached. */

@@ -18,6 +18,7 @@ import type { FlinkEngineCheck } from './flink-findings.ts';
 import { checkMadeForFlink, evaluatedFindings } from './flink-findings.ts';
 import { compileFindings, compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
+import type { TypeCheck } from './type-check.ts';
 import { checkTypes } from './type-check.ts';
 import type { Finding, TrialVerdict } from './worker-protocol.ts';
 
@@ -56,59 +57,71 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
   try {
     const compiled = await compileTopologyFile(file, outDir, stamps).catch(asFault);
     const typed = await checkTypes({ file, outDir, clock, signal, stamps }).catch(asFault);
-    const types =
-      typed instanceof SluiceError
-        ? [findingOf('types', typed)]
-        : typed.kind === 'checked'
-          ? typed.findings
-          : [];
-    const unchecked = 'why' in typed ? typed.why : undefined;
-    const notes = 'note' in typed && typed.note !== undefined ? [`its types: ${typed.note}`] : [];
+    const { types, unchecked, note } = typesFound(typed);
     const stale = await staleFindings(stamps, typesOf);
     if (compiled instanceof SluiceError) {
       const findings = compileFindings(compiled);
-      return {
-        name: null,
-        nodes: 0,
-        findings: [...findings, ...elsewhere(types, findings), ...stale],
-        unchecked,
-        notes,
-      };
+      const found = [...findings, ...elsewhere(types, findings), ...stale];
+      return { name: null, nodes: 0, findings: found, unchecked, notes: noted(note) };
     }
-    const { config, findings, note } = configOf(options);
-    if (note !== undefined) notes.push(note);
-    const place = placeOf(options.dir, config);
+    const found = configOf(options);
+    const notes = noted(note, found.note);
+    const { script } = compiled;
     const input = {
-      script: compiled.script,
+      script,
       file: relative(process.cwd(), file),
-      place,
+      place: placeOf(options.dir, found.config),
       dropState: {},
       ...(options.target === 'flink' ? { describes: true as const } : {}),
     };
-    const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
-    if (verdict instanceof SluiceError)
-      return {
-        name: null,
-        nodes: 0,
-        findings: [...types, ...findings, ...stale, findingOf('load', verdict)],
-        unchecked,
-        notes,
-      };
-    const { made, ...rest } = verdict;
-    const flink = made === undefined ? undefined : checkMadeForFlink(made, compiled.script);
-    const kept = verdict.findings.filter(({ kind }) => concerns(kind, options, config));
-    const found = [...types, ...kept, ...findings, ...stale, ...(flink?.findings ?? [])];
-    const evaluated = flink !== undefined && found.length === 0 ? evaluatedFindings(file) : [];
-    return {
-      ...rest,
-      findings: [...found, ...(await evaluated)],
-      warnings: [...(verdict.warnings ?? []), ...(flink?.warnings ?? [])],
-      ...(flink === undefined ? {} : { engines: flink.engines }),
-      ...{ unchecked, notes },
-    };
+    const tried = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
+    if (tried instanceof SluiceError) {
+      const findings = [...types, ...found.findings, ...stale, findingOf('load', tried)];
+      return { name: null, nodes: 0, findings, unchecked, notes };
+    }
+    const kept = tried.findings.filter(({ kind }) => concerns(kind, options, found.config));
+    const findings = [...types, ...kept, ...found.findings, ...stale];
+    const verdict = await withFlink({ ...tried, findings }, file, script);
+    return { ...verdict, unchecked, notes };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
   }
+}
+
+interface TypesFound {
+  readonly types: readonly Finding[];
+  readonly unchecked: string | undefined;
+  readonly note: string | undefined;
+}
+
+function typesFound(typed: TypeCheck | SluiceError): TypesFound {
+  const nothing = { types: [], unchecked: undefined, note: undefined };
+  if (typed instanceof SluiceError) return { ...nothing, types: [findingOf('types', typed)] };
+  if (typed.kind === 'unchecked') return { ...nothing, unchecked: typed.why };
+  const note = typed.note === undefined ? undefined : `its types: ${typed.note}`;
+  return { ...nothing, types: typed.findings, note };
+}
+
+function noted(...notes: readonly (string | undefined)[]): readonly string[] {
+  return notes.filter((note) => note !== undefined);
+}
+
+/** With what Flink would refuse, where the trial described the topology for it. */
+async function withFlink(
+  { made, ...verdict }: TrialVerdict,
+  file: string,
+  script: string,
+): Promise<TrialVerdict & Pick<TopologyCheck, 'engines'>> {
+  const warnings = verdict.warnings ?? [];
+  if (made === undefined) return { ...verdict, warnings };
+  const flink = checkMadeForFlink(made, script);
+  const findings = [...verdict.findings, ...flink.findings];
+  return {
+    ...verdict,
+    findings: findings.length === 0 ? await evaluatedFindings(file) : findings,
+    warnings: [...warnings, ...flink.warnings],
+    engines: flink.engines,
+  };
 }
 
 /** Without a configuration no stream is known; on Flink no state of this instance counts. */

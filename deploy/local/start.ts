@@ -25,7 +25,7 @@ import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { TopologyHost } from '../host/hosted-topology.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance, unknownInstance } from '../host/instance.ts';
+import { instanceNow, lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir, spoolDir, stateDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
@@ -87,12 +87,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const data = await openLocalData(options, dir, stops);
     const captured = await openCapture(options, dir, data, stops);
     const { ingress, metrics, hosts } = captured;
-    const instance: Instance = {
-      pid: process.pid,
-      url: ingress.url,
-      metrics: metrics.url,
-      startedAt: new Date(options.clock.now()).toISOString(),
-    };
+    const instance = instanceNow(ingress.url, metrics.url, options.clock);
     captured.instance = instance;
     lock.publish(instance);
     hosts.push(...topologyHosts(options, dir, data));

@@ -10,6 +10,7 @@
 import '../host/http-server.ts';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { PlainAnswer } from '../../ingest/http/plain-answer.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -18,10 +19,11 @@ import type { DropState, Savepoints, StartFrom } from '../../topology/index.ts';
 import { resolveDropState, resolveSavepoint } from '../../topology/index.ts';
 import { requireBuilt } from '../host/built-topology.ts';
 import { drainAnswer, jsonAnswer, savepointAnswer, skipAnswer } from '../host/commands.ts';
+import type { ControlRoutes } from '../host/control-server.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { TopologyHost } from '../host/hosted-topology.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance, unknownInstance } from '../host/instance.ts';
+import { instanceNow, lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import type { PlainServer } from '../host/plain-server.ts';
@@ -92,24 +94,13 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
     const begin = await beginOf(options);
     let instance = unknownInstance;
-    const control = await serveControl(dir, {
-      reads: {
-        '/_sluice/status': async () => jsonAnswer(200, await statusOf(topologies, instance)),
-      },
-      commands: {
-        '/_sluice/drain': async (body) => drainAnswer(topologies.hosts, body),
-        '/_sluice/skip': async (body) => skipAnswer(topologies.hosts, body),
-        '/_sluice/savepoint': async (body) => savepointAnswer(topologies.hosts, body, clock),
-      },
-    });
+    const control = await serveControl(
+      dir,
+      controlOf(topologies, () => instance, clock),
+    );
     stops.add('control', () => control.close());
     topologies.hosts.push(...topologyHosts(options, dir, begin));
-    instance = {
-      pid: process.pid,
-      url: server.url,
-      metrics: metrics.url,
-      startedAt: new Date(clock.now()).toISOString(),
-    };
+    instance = instanceNow(server.url, metrics.url, clock);
     lock.publish(instance);
     topologies.start();
     void topologies.started().then((statuses) => {
@@ -168,6 +159,24 @@ class ServedTopologies {
       await sleep(clock, fencePollMs);
     }
   }
+}
+
+/** What the commands on this machine ask and order. */
+function controlOf(
+  topologies: ServedTopologies,
+  instance: () => Instance,
+  clock: Clock,
+): ControlRoutes {
+  return {
+    reads: {
+      '/_sluice/status': async () => jsonAnswer(200, await statusOf(topologies, instance())),
+    },
+    commands: {
+      '/_sluice/drain': async (body) => drainAnswer(topologies.hosts, body),
+      '/_sluice/skip': async (body) => skipAnswer(topologies.hosts, body),
+      '/_sluice/savepoint': async (body) => savepointAnswer(topologies.hosts, body, clock),
+    },
+  };
 }
 
 async function statusOf(topologies: ServedTopologies, instance: Instance): Promise<InstanceStatus> {
@@ -244,12 +253,19 @@ function serveHealth(
     host,
     port,
     section: 'enrich',
-    routes: {
-      '/healthz': async () => textAnswer(200, 'ok'),
-      '/readyz': async () => {
-        const why = await notReady();
-        return why === undefined ? textAnswer(200, 'ready') : textAnswer(503, why);
-      },
-    },
+    routes: healthRoutes(notReady),
   });
+}
+
+/** `GET` of each path. `notReady` says why it is not ready; undefined: it is. */
+export function healthRoutes(
+  notReady: () => Promise<string | undefined>,
+): Readonly<Record<'/healthz' | '/readyz', () => Promise<PlainAnswer>>> {
+  return {
+    '/healthz': async () => textAnswer(200, 'ok'),
+    '/readyz': async () => {
+      const why = await notReady();
+      return why === undefined ? textAnswer(200, 'ready') : textAnswer(503, why);
+    },
+  };
 }

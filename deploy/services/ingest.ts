@@ -22,7 +22,7 @@ import { jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance, unknownInstance } from '../host/instance.ts';
+import { instanceNow, lockInstance, unknownInstance } from '../host/instance.ts';
 import { spoolDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
@@ -103,12 +103,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     stops.add('changes', reloadOnChange(config, options.readConfig, ingress, options));
     const open = openNotice(config);
     if (open !== undefined) tell(open);
-    instance = {
-      pid: process.pid,
-      url: ingress.url,
-      metrics: metrics.url,
-      startedAt: new Date(clock.now()).toISOString(),
-    };
+    instance = instanceNow(ingress.url, metrics.url, clock);
     lock.publish(instance);
     return { instance, stop: () => stops.stop() };
   } catch (thrown) {
