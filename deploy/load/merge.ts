@@ -71,7 +71,7 @@ export function mergeReports(found: readonly FoundReport[], isPartial: boolean):
 function requireOneLoad(found: readonly FoundReport[]): readonly [PartReport, ...PartReport[]] {
   const parts = found.map(requirePart).sort((a, b) => a.part - b.part);
   const [first] = parts;
-  if (first === undefined) throw new SluiceError('report-missing', 'there is no report to merge');
+  if (first === undefined) throw new SluiceError('report-missing', 'no report to merge');
   for (const [index, other] of parts.entries()) {
     const different = differenceOf(first.report, other.report);
     if (different !== undefined)

@@ -25,7 +25,7 @@ const busyAbove = 75;
 const deliveredWithinSeconds = 900;
 
 /** What somebody is told: what it is, and the page of the runbook, which is called as the alarm. */
-export function toldOf(id: string, description: string): string {
+export function describeAlarm(id: string, description: string): string {
   const [name = ''] = id.split('-');
   const page = name.replace(/\B[A-Z]/g, '-$&').toLowerCase();
   return `${description} Runbook: docs/operating/runbook/${page}.md`;

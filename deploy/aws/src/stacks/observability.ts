@@ -13,7 +13,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
-import { alarmsOf, toldOf } from '../alarms.ts';
+import { alarmsOf, describeAlarm } from '../alarms.ts';
 import type { Deployment } from '../deployment.ts';
 import { nameOf } from '../deployment.ts';
 import type { HourMetric } from '../hourly-cost.ts';
@@ -67,7 +67,7 @@ export class ObservabilityStack extends Stack {
       const period = Duration.minutes(minutes);
       new cloudwatch.Alarm(this, id, {
         alarmName: nameOf(this.#deployment, id),
-        alarmDescription: toldOf(id, description),
+        alarmDescription: describeAlarm(id, description),
         metric: metric(period),
         threshold: above,
         comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -79,7 +79,7 @@ export class ObservabilityStack extends Stack {
     for (const [name, targets] of loadBalancer.targets)
       new cloudwatch.Alarm(this, `NoPods-${name}`, {
         alarmName: nameOf(this.#deployment, `NoPods-${name}`),
-        alarmDescription: toldOf(
+        alarmDescription: describeAlarm(
           'NoPods',
           'No pod of the ingress is ready: clients get no answer. Look at the pods and their /readyz.',
         ),
@@ -102,7 +102,7 @@ export class ObservabilityStack extends Stack {
     const id = 'CertificateEnds-edge';
     new cloudwatch.Alarm(this, id, {
       alarmName: nameOf(this.#deployment, id),
-      alarmDescription: toldOf(
+      alarmDescription: describeAlarm(
         id,
         `The certificate of the load balancer ends within ${certificateDays} days. Look in ACM why it was not renewed.`,
       ),
