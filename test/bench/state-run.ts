@@ -1,13 +1,11 @@
 /**
- * One load of `npm run bench:state` in a process of its own: fills the state as fast as it goes,
- * with the event times of the declared rate; takes that rate for a while, with checkpoints; stops
- * and restores. Prints one JSON object.
+ * One load of `npm run bench:state`, each phase in a process of its own as in production. `run` fills
+ * the state as fast as it goes, with the event times of the declared rate; takes that rate for a
+ * while, with checkpoints; and stops. `restore` opens what it left. Each prints one JSON object.
  *
  * The memory is the process' largest resident set: topology, state, reader and checkpoints.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openStateFolder } from '../../deploy/host/state-folder.ts';
@@ -19,7 +17,7 @@ import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
-import type { Job, JobConnectors, JobOptions } from '../../topology/index.ts';
+import type { Job, JobConnectors } from '../../topology/index.ts';
 import { createJob } from '../../topology/index.ts';
 import type { Sink } from '../../topology/nodes/sink.ts';
 import type { Load, LoadName } from './state-loads.ts';
@@ -28,7 +26,23 @@ import { loadOf } from './state-loads.ts';
 /** Where state rests. */
 export type Backend = 'memory' | 'disk';
 
-export interface StateMeasure {
+export interface PhaseOptions {
+  readonly load: LoadName;
+  readonly backend: Backend;
+  readonly scale: number;
+  readonly seconds: number;
+  readonly checkpointMs: number;
+  /** Of checkpoints, and of state at rest. */
+  readonly dir: string;
+}
+
+export interface RestoreMeasure {
+  readonly restoreSeconds: number;
+  readonly restoredEntries: number;
+  readonly restoreMemoryMaxBytes: number;
+}
+
+export interface RunMeasure {
   readonly load: LoadName;
   readonly backend: Backend;
   readonly entries: number;
@@ -48,8 +62,6 @@ export interface StateMeasure {
   readonly memoryMaxBytes: number;
   /** What state at rest took when the measurement ended, where it rests. */
   readonly restingBytes: number;
-  readonly restoreSeconds: number;
-  readonly restoredEntries: number;
 }
 
 const poolBytes = 1_024 * 1_024;
@@ -152,22 +164,83 @@ async function closed(job: Job, running: Promise<void>): Promise<void> {
   await job.close();
 }
 
-async function measureState(
-  name: LoadName,
-  {
-    scale,
-    seconds,
-    checkpointMs,
-    backend,
-  }: { scale: number; seconds: number; checkpointMs: number; backend: Backend },
-): Promise<StateMeasure> {
-  const load = loadOf(name, scale);
-  const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-state-'));
+const memoryMaxBytes = (): number => process.resourceUsage().maxRSS * 1_024;
+
+async function measureRun(options: PhaseOptions, load: Load): Promise<RunMeasure> {
   let allowed = load.filled;
-  const given: Given = { now: () => allowed };
-  const folder = join(dir, 'resting');
-  const disk = backend === 'disk' ? await openStateFolder(folder) : undefined;
-  const options: JobOptions = {
+  const [job, close] = await jobOf(options, load, { now: () => allowed });
+  await job.open();
+  const begunMs = performance.now();
+  const running = job.run();
+  await until(async () => (await readTo(job)) === 0);
+  const filledMs = performance.now();
+  const before = (await job.status()).checkpoint?.id ?? 0;
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  let [stallMaxMs, writtenBytes, seen] = [0, 0, before];
+  let failed: unknown;
+  running.catch((thrown: unknown) => {
+    failed = thrown;
+  });
+  while (performance.now() - filledMs < options.seconds * 1_000 && failed === undefined) {
+    await sleep(systemClock, 20);
+    allowed = load.filled + Math.floor(((performance.now() - filledMs) * load.rate) / 1_000);
+    const { checkpoint, state } = await job.status();
+    if (checkpoint === null || state === null || checkpoint.id === seen) continue;
+    seen = checkpoint.id;
+    stallMaxMs = Math.max(stallMaxMs, state.stallMs);
+    writtenBytes += state.writtenBytes;
+  }
+  delay.disable();
+  const measuredMs = performance.now() - filledMs;
+  await until(async () => failed !== undefined || (await readTo(job)) === 0);
+  const { state } = await job.status();
+  await closed(job, running);
+  close();
+  const checkpoints = seen - before;
+  return {
+    load: options.load,
+    backend: options.backend,
+    entries: state?.entries ?? 0,
+    fillSeconds: (filledMs - begunMs) / 1_000,
+    seconds: measuredMs / 1_000,
+    events: (allowed - load.filled) * load.streams.length,
+    declaredRate: load.rate * load.streams.length,
+    checkpoints,
+    stallMaxMs,
+    loopMaxMs: delay.max / 1e6,
+    loopP99Ms: delay.percentile(99) / 1e6,
+    writtenBytesPerCheckpoint: checkpoints === 0 ? 0 : writtenBytes / checkpoints,
+    fileBytes: state?.fileBytes ?? 0,
+    runs: state?.runs ?? 0,
+    memoryMaxBytes: memoryMaxBytes(),
+    restingBytes: state?.restingBytes ?? 0,
+  };
+}
+
+async function measureRestore(options: PhaseOptions, load: Load): Promise<RestoreMeasure> {
+  const [job, close] = await jobOf(options, load, { now: () => load.filled });
+  const openedMs = performance.now();
+  await job.open();
+  const restoreSeconds = (performance.now() - openedMs) / 1_000;
+  const { state } = await job.status();
+  await closed(job, job.run());
+  close();
+  return {
+    restoreSeconds,
+    restoredEntries: state?.entries ?? 0,
+    restoreMemoryMaxBytes: memoryMaxBytes(),
+  };
+}
+
+/** And what is to be closed after it. */
+async function jobOf(
+  { backend, checkpointMs, dir }: PhaseOptions,
+  load: Load,
+  given: Given,
+): Promise<readonly [Job, () => void]> {
+  const disk = backend === 'disk' ? await openStateFolder(join(dir, 'resting')) : undefined;
+  const job = createJob({
     topology: load.topology,
     blobs: localBlobStore(dir),
     connectors: connectorsOf(load, given),
@@ -177,76 +250,14 @@ async function measureState(
     stateWriter: stateThread,
     recordStore: disk?.recordStore,
     digestSegments: disk?.digestSegments,
-  };
-  try {
-    const job = createJob(options);
-    await job.open();
-    const begunMs = performance.now();
-    const running = job.run();
-    await until(async () => (await readTo(job)) === 0);
-    const filledMs = performance.now();
-    const before = (await job.status()).checkpoint?.id ?? 0;
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    let [stallMaxMs, writtenBytes, seen] = [0, 0, before];
-    let failed: unknown;
-    running.catch((thrown: unknown) => {
-      failed = thrown;
-    });
-    while (performance.now() - filledMs < seconds * 1_000 && failed === undefined) {
-      await sleep(systemClock, 20);
-      allowed = load.filled + Math.floor(((performance.now() - filledMs) * load.rate) / 1_000);
-      const { checkpoint, state } = await job.status();
-      if (checkpoint === null || state === null || checkpoint.id === seen) continue;
-      seen = checkpoint.id;
-      stallMaxMs = Math.max(stallMaxMs, state.stallMs);
-      writtenBytes += state.writtenBytes;
-    }
-    delay.disable();
-    const measuredMs = performance.now() - filledMs;
-    await until(async () => failed !== undefined || (await readTo(job)) === 0);
-    const { state } = await job.status();
-    await closed(job, running);
-    const again = createJob(options);
-    const openedMs = performance.now();
-    await again.open();
-    const restoreSeconds = (performance.now() - openedMs) / 1_000;
-    const restored = (await again.status()).state;
-    await closed(again, again.run());
-    const checkpoints = seen - before;
-    return {
-      load: name,
-      backend,
-      entries: state?.entries ?? 0,
-      fillSeconds: (filledMs - begunMs) / 1_000,
-      seconds: measuredMs / 1_000,
-      events: (allowed - load.filled) * load.streams.length,
-      declaredRate: load.rate * load.streams.length,
-      checkpoints,
-      stallMaxMs,
-      loopMaxMs: delay.max / 1e6,
-      loopP99Ms: delay.percentile(99) / 1e6,
-      writtenBytesPerCheckpoint: checkpoints === 0 ? 0 : writtenBytes / checkpoints,
-      fileBytes: state?.fileBytes ?? 0,
-      runs: state?.runs ?? 0,
-      memoryMaxBytes: process.resourceUsage().maxRSS * 1_024,
-      restingBytes: state?.restingBytes ?? 0,
-      restoreSeconds,
-      restoredEntries: restored?.entries ?? 0,
-    };
-  } finally {
-    disk?.close();
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
+  return [job, () => disk?.close()];
 }
 
 if (process.argv[1]?.endsWith('state-run.js') === true) {
-  const [, , name, scale, seconds, checkpointMs, backend] = process.argv;
-  const measure = await measureState(name as LoadName, {
-    scale: Number(scale),
-    seconds: Number(seconds),
-    checkpointMs: Number(checkpointMs),
-    backend: backend === 'disk' ? 'disk' : 'memory',
-  });
+  const [, , phase, text = ''] = process.argv;
+  const options = JSON.parse(text) as PhaseOptions;
+  const load = loadOf(options.load, options.scale);
+  const measure = await (phase === 'restore' ? measureRestore : measureRun)(options, load);
   process.stdout.write(JSON.stringify(measure));
 }

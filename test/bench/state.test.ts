@@ -5,7 +5,7 @@
 import { expect, it } from 'vitest';
 import { runScript } from '../repo/support.ts';
 import { loadNames, loadOf } from './state-loads.ts';
-import type { StateMeasure } from './state-run.ts';
+import type { RestoreMeasure, RunMeasure } from './state-run.ts';
 
 const scale = 0.002;
 
@@ -21,7 +21,7 @@ it.each(['memory', 'disk'])(
       ...['--backend', backend],
     );
     const line = said.split('\n').find((text) => text.startsWith('[')) ?? '[]';
-    const measures = JSON.parse(line) as readonly StateMeasure[];
+    const measures = JSON.parse(line) as readonly (RunMeasure & RestoreMeasure)[];
     expect(measures.map((measure) => [measure.load, measure.backend])).toEqual(
       loadNames.map((name) => [name, backend]),
     );

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:state`: what large state costs. Each load (state-loads.ts) runs in a process of
- * its own (state-run.ts): its state is filled, takes its declared rate with checkpoints every 10 s,
- * and is restored.
+ * `npm run bench:state`: what large state costs. Of each load (state-loads.ts) the state is filled
+ * and takes its declared rate with checkpoints every 10 s, in a process of its own (state-run.ts),
+ * and is restored in another.
  *
  *   --load NAME       deduplicate, join or windows (default: all)
  *   --seconds N       at the declared rate (default 600)
@@ -11,11 +11,14 @@
  *   --json            one JSON array
  */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LoadName } from './state-loads.ts';
 import { loadNames } from './state-loads.ts';
-import type { StateMeasure } from './state-run.ts';
+import type { Backend, PhaseOptions, RestoreMeasure, RunMeasure } from './state-run.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -33,7 +36,8 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-if (options.backend !== 'memory' && options.backend !== 'disk') {
+const backend = options.backend as Backend;
+if (backend !== 'memory' && backend !== 'disk') {
   console.error('expected --backend of memory, disk');
   process.exit(2);
 }
@@ -41,27 +45,42 @@ if (options.backend !== 'memory' && options.backend !== 'disk') {
 /** A topology's thread may have a heap of half the machine's memory; a load, what it is allowed. */
 const heapMiB = 3_500;
 
-function run(name: LoadName): Promise<StateMeasure> {
+interface StateMeasure extends RunMeasure, RestoreMeasure {}
+
+function phase<T>(name: 'run' | 'restore', of: PhaseOptions): Promise<T> {
   const script = fileURLToPath(new URL('state-run.js', import.meta.url));
-  const { scale, seconds, backend } = options;
-  const args = [`--max-old-space-size=${heapMiB}`, script, name, scale, seconds];
+  const args = [`--max-old-space-size=${heapMiB}`, script, name, JSON.stringify(of)];
   return new Promise((done, failed) => {
-    execFile(
-      process.execPath,
-      [...args, options['checkpoint-ms'], backend],
-      (error, stdout, stderr) => {
-        if (error === null) done(JSON.parse(stdout) as StateMeasure);
-        else failed(new Error(`${name} failed: ${stderr}`, { cause: error }));
-      },
-    );
+    execFile(process.execPath, args, (error, stdout, stderr) => {
+      if (error === null) done(JSON.parse(stdout) as T);
+      else failed(new Error(`${of.load} failed: ${stderr}`, { cause: error }));
+    });
   });
+}
+
+async function measured(load: LoadName): Promise<StateMeasure> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-state-'));
+  try {
+    const of: PhaseOptions = {
+      load,
+      backend,
+      scale: Number(options.scale),
+      seconds: Number(options.seconds),
+      checkpointMs: Number(options['checkpoint-ms']),
+      dir,
+    };
+    const ran = await phase<RunMeasure>('run', of);
+    return { ...ran, ...(await phase<RestoreMeasure>('restore', of)) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 const mebi = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`;
 
 const measures: StateMeasure[] = [];
 for (const name of chosen) {
-  const measure = await run(name);
+  const measure = await measured(name);
   measures.push(measure);
   if (options.json) continue;
   const { entries, events, seconds, declaredRate } = measure;
@@ -70,7 +89,7 @@ for (const name of chosen) {
       `${name} on ${measure.backend}: ${entries} entries, filled in ${measure.fillSeconds.toFixed(1)} s`,
       `  ${events} events in ${seconds.toFixed(0)} s (${declaredRate}/s declared), ${measure.checkpoints} checkpoints of ${mebi(measure.writtenBytesPerCheckpoint)}, ${mebi(measure.fileBytes)} in ${measure.runs} runs`,
       `  stall of a checkpoint at most ${measure.stallMaxMs.toFixed(1)} ms; event loop late at most ${measure.loopMaxMs.toFixed(1)} ms, p99 ${measure.loopP99Ms.toFixed(1)} ms`,
-      `  memory at most ${mebi(measure.memoryMaxBytes)}, ${mebi(measure.restingBytes)} at rest; restored ${measure.restoredEntries} entries in ${measure.restoreSeconds.toFixed(1)} s`,
+      `  memory at most ${mebi(measure.memoryMaxBytes)}, ${mebi(measure.restingBytes)} at rest; restored ${measure.restoredEntries} entries in ${measure.restoreSeconds.toFixed(1)} s with ${mebi(measure.restoreMemoryMaxBytes)}`,
     ].join('\n'),
   );
 }
