@@ -22,7 +22,7 @@ import type { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
-import { tableStateOf } from '../parquet/worker-protocol.ts';
+import { undelivered } from '../parquet/table-state.ts';
 import type { FirehoseCount } from './deliver-call.ts';
 import { deliverCall, deliveryPace, describeStream, firehoseCallsMax } from './deliver-call.ts';
 import type { PackedCall } from './pack-rows.ts';
@@ -84,7 +84,7 @@ class FirehoseSink implements Sink {
     this.#stream = stream;
     await describeStream({ ...this.#options, stream });
     // A state from before the table was delivered is the fallback's, which makes it visible.
-    await this.#fallback.open(tableStateOf(restored));
+    await this.#fallback.open(undelivered(restored, `the table '${this.#options.sink}'`));
   }
 
   async write(batch: ElementBatch): Promise<readonly RejectedRow[]> {

@@ -54,7 +54,7 @@ interface AppliedFile {
 const passing: ReadonlySet<string> = new Set(['graph-unreachable', 'graph-busy']);
 
 /**
- * Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the
+ * Faults: `checkpoint-corrupt`, `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the
  * database and of the store.
  */
 export function graphSink(options: GraphSinkOptions): Sink {
@@ -88,7 +88,7 @@ class GraphSink implements Sink {
   }
 
   async open(state: SinkState | undefined): Promise<void> {
-    this.#restored = (state as RestoredWrites | undefined) ?? this.#restored;
+    if (state !== undefined) this.#restored = this.#writes.restoredOf(state);
     const { applied, files } = this.#restored;
     this.#applied = applied;
     this.#staged = files;

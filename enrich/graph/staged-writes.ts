@@ -17,8 +17,11 @@ import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { isOfPast, runName, runPattern, runTrace } from '../../schemas/run-id.ts';
+import { listOf, objectOf, oneOf, whole } from '../../schemas/shape.ts';
 import type { ElementBatch, GraphModel, GraphWrite, RejectedRow } from '../../topology/index.ts';
 import { fitWrites } from '../../topology/index.ts';
+import { requireShape } from '../lake/restored-state.ts';
+import type { RestoredWrites } from './applied-writes.ts';
 import { graphChunkMaxBytes, PendingWrites } from './pending-writes.ts';
 import type { ChunksSum } from './staged-chunks.ts';
 import { encodeChunks, readChunks } from './staged-chunks.ts';
@@ -51,6 +54,24 @@ export interface StagedFile extends WrittenFile {
 }
 
 const filePattern = new RegExp(`^${runPattern}-\\d+\\.ndjson$`);
+const shape = objectOf({
+  applied: whole,
+  files: listOf(
+    objectOf(
+      {
+        file: oneOf(
+          'the name of a staged file',
+          (value) => typeof value === 'string' && filePattern.test(value),
+        ),
+        rows: whole,
+        chunks: whole,
+        checkpoint: whole,
+        first: whole,
+      },
+      { bytes: whole, crc: whole },
+    ),
+  ),
+});
 
 export class StagedWrites {
   readonly #options: StagedWritesOptions;
@@ -74,6 +95,12 @@ export class StagedWrites {
   /** Elements that no state names yet. */
   get rows(): number {
     return this.#pendingElements + this.#written.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  /** What a checkpoint says of the sink. Throws `SluiceError` `checkpoint-corrupt`. */
+  restoredOf(state: unknown): RestoredWrites {
+    requireShape(`the graph sink '${this.#options.sink}'`, state, shape);
+    return state as RestoredWrites;
   }
 
   /** Files of the state that the sink resumes from. */

@@ -34,8 +34,8 @@ import { RowOrder } from '../row-order.ts';
 import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
+import { tableStateOf } from './table-state.ts';
 import type { StagedFile, TableState } from './worker-protocol.ts';
-import { tableStateOf } from './worker-protocol.ts';
 
 /**
  * Rows on their way to a table's writer thread, and their bytes; past either the engine waits.
@@ -80,8 +80,8 @@ export interface TableSinkOptions {
 }
 
 /**
- * Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`;
- * after one only a new sink continues.
+ * Faults: `checkpoint-corrupt`, `disk-full`, `lake-write-failed`, `sink-ended`,
+ * `staged-file-missing`, `table-mismatch`; after one only a new sink continues.
  */
 export function tableSink(options: TableSinkOptions): Sink {
   return new TableSink(options);
@@ -109,6 +109,7 @@ class TableSink implements Sink {
 
   async open(restored: SinkState | undefined): Promise<void> {
     const { lake, table, topology, run, fileMaxBytes } = this.#options;
+    const known = tableStateOf(restored, this.#options);
     await this.#describe();
     this.#worker = parquetThread({
       lake,
@@ -119,8 +120,7 @@ class TableSink implements Sink {
       fileMaxBytes,
       partitionsMax: this.#options.partitionsMax ?? openPartitionsMax,
     });
-    const asked = { kind: 'open', state: tableStateOf(restored) ?? null } as const;
-    const { state } = await this.#worker.ask(asked);
+    const { state } = await this.#worker.ask({ kind: 'open', state: known ?? null });
     if (this.#order !== undefined) this.#order.last = state?.order ?? 0;
     this.#openRows = state?.log?.rows ?? 0;
     this.#since = state?.log?.since ?? 0;

@@ -50,15 +50,6 @@ export interface TableState {
   readonly order?: number;
 }
 
-/**
- * A table's state whichever way it was delivered when it was made: Firehose keeps that of the rows
- * that it could not take.
- */
-export function tableStateOf(restored: unknown): TableState | undefined {
-  const state = restored as TableState | { readonly fallback: TableState | undefined } | undefined;
-  return state !== undefined && 'fallback' in state ? state.fallback : state;
-}
-
 export interface ParquetWorkerInput {
   readonly lake: LakeStore;
   readonly table: string;

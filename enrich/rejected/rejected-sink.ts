@@ -24,7 +24,9 @@ import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { RunId } from '../../schemas/run-id.ts';
+import { listOf, objectOf } from '../../schemas/shape.ts';
 import type { ElementBatch, RejectedRow, Sink, SinkState } from '../../topology/index.ts';
+import { requireShape, stagedContent } from '../lake/restored-state.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { IndexSegments } from './index-segments.ts';
 import { RejectedFiles } from './rejected-files.ts';
@@ -64,8 +66,8 @@ interface RejectedState {
 const table = 'rejected';
 
 /**
- * Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only
- * a new sink continues.
+ * Faults: `checkpoint-corrupt`, `disk-full`, `lake-write-failed`, `staged-file-missing`,
+ * `table-mismatch`; after one only a new sink continues.
  */
 export function rejectedSink(options: RejectedSinkOptions): Sink {
   return new RejectedSink(options);
@@ -94,7 +96,7 @@ class RejectedSink implements Sink {
       const partitionBy = rejectedPartitionBy;
       await describeTable(lake, { table, schema: rejectedSchema, partitionBy });
       const files = new RejectedFiles(lake, table, topology, run);
-      await files.open((restored as RejectedState | undefined)?.staged ?? []);
+      await files.open(stagedOf(restored, topology));
       this.#files = files;
       this.#staging = new StagedRejections({
         files,
@@ -158,6 +160,14 @@ class RejectedSink implements Sink {
     assert(this.#files !== undefined, 'the rejected table is open');
     return this.#files;
   }
+}
+
+/** Throws `SluiceError` `checkpoint-corrupt`. */
+function stagedOf(restored: SinkState | undefined, topology: string): readonly StagedContent[] {
+  if (restored === undefined) return [];
+  const shape = objectOf({ staged: listOf(stagedContent(table, topology)) });
+  requireShape(`the table '${table}'`, restored, shape);
+  return (restored as RejectedState).staged;
 }
 
 async function guarded<T>(what: () => Promise<T>): Promise<T> {

@@ -5,24 +5,34 @@
  *
  * Invariants:
  * 1. The heads of operators, the states of sinks and what definitions say are not looked into: who
- *    reads them does.
+ *    reads them does. A sink's own definition is: it may be opened as it stands there.
  * 2. It looks at every part once.
  */
-import { pointerPart } from '../../schemas/json-pointer.ts';
+import type { Check } from '../../schemas/shape.ts';
+import {
+  anything,
+  date,
+  flag,
+  found,
+  listOf,
+  mapOf,
+  objectOf,
+  oneOf,
+  text,
+  textOrNull,
+  whole,
+  wholeTo,
+} from '../../schemas/shape.ts';
+import { sinkShape } from '../operators/sink/sinks.ts';
 import { keyGroups } from '../state/entries.ts';
 import { claimedHash } from './sorted-runs/file-format.ts';
 
-/** What is wrong with a value that is at a place of the document; undefined where nothing is. */
-type Check = (value: unknown, at: string) => string | undefined;
-
-/** Longest date of JavaScript, epoch ms (ECMA-262, 21.4.1.1). */
-const dateMaxMs = 8.64e15;
 /** Manifests of more are not listed (store.ts), and attempts are multiplied by ten there. */
 const checkpointsMax = 1e10 - 2;
 const attemptsMax = 1e14;
 /** A table's number has 32 bits in files. */
 const tablesMax = 0xffff_fffe;
-/** As much of a place is told. */
+/** As much of a file's name is told. */
 const placeMaxChars = 200;
 
 /** `filesIn`: what the names of its files begin with, up to the last part. */
@@ -49,82 +59,11 @@ interface Named {
   readonly runs: readonly { readonly files: readonly { readonly name: string }[] }[];
 }
 
-function found(expected: string, value: unknown, at: string): string {
-  const is = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
-  const got = value === undefined ? 'nothing' : is;
-  return `expected ${expected} at '${at.slice(0, placeMaxChars)}', got ${got}`;
-}
-
-const anything: Check = () => undefined;
-
-function oneOf(expected: string, is: (value: unknown) => boolean): Check {
-  return (value, at) => (is(value) ? undefined : found(expected, value, at));
-}
-
-const text = oneOf('a text', (value) => typeof value === 'string');
-const flag = oneOf('true', (value) => value === true);
-function wholeTo(most: number): Check {
-  return oneOf(
-    `a whole number from 0 to ${most}`,
-    (value) => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most,
-  );
-}
-
-const whole = wholeTo(Number.MAX_SAFE_INTEGER);
 const tableNumber = wholeTo(tablesMax);
-const date = oneOf(
-  'a time in ms',
-  (value) => typeof value === 'number' && Math.abs(value) <= dateMaxMs,
-);
 const time = oneOf(
   "a number, 'min' or 'max'",
   (value) => typeof value === 'number' || value === 'min' || value === 'max',
 );
-const textOrNull = oneOf('a text or null', (value) => value === null || typeof value === 'string');
-
-function listOf(check: Check): Check {
-  return (value, at) => {
-    if (!Array.isArray(value)) return found('a list', value, at);
-    for (const [index, part] of value.entries()) {
-      const problem = check(part, `${at}/${index}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function mapOf(check: Check): Check {
-  return (value, at) => {
-    if (!isObject(value)) return found('an object', value, at);
-    for (const [name, part] of Object.entries(value)) {
-      const problem = check(part, `${at}/${pointerPart(name)}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
-}
-
-/** Other members are left alone. */
-function objectOf(
-  members: Readonly<Record<string, Check>>,
-  optional: Readonly<Record<string, Check>> = {},
-): Check {
-  const all = [...Object.entries(members), ...Object.entries(optional)];
-  return (value, at) => {
-    if (!isObject(value)) return found('an object', value, at);
-    for (const [name, check] of all) {
-      const part = Object.hasOwn(value, name) ? value[name] : undefined;
-      if (part === undefined && Object.hasOwn(optional, name)) continue;
-      const problem = check(part, `${at}/${name}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
-}
 
 /** The head of its sections says that a table and a key group are these. */
 const place: Check = (value, at) =>
@@ -162,7 +101,7 @@ const definition = objectOf(
       objectOf({ origins: listOf(text), anchor: text, path: text, schema: textOrNull }),
     ),
   },
-  { sink: objectOf({ kind: text }) },
+  { sink: sinkShape },
 );
 
 const stateful = objectOf(
@@ -206,7 +145,7 @@ const shape = objectOf(
     positions: mapOf(mapOf(text)),
     operators: mapOf(anything),
     sinks: mapOf(anything),
-    retiring: listOf(objectOf({ id: text, sink: objectOf({ kind: text }) })),
+    retiring: listOf(objectOf({ id: text, sink: sinkShape })),
     keyExamples: mapOf(listOf(objectOf({ slot: text, key: text }))),
     counts: mapOf(mapOf(whole)),
   },

@@ -18,7 +18,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { publishedFiles } from '../../../enrich/lake/table-file.ts';
 import { footerColumns } from '../../../enrich/parquet/footer-columns.ts';
-import { systemCodeOf } from '../../../schemas/kernel/errors.ts';
+import { SluiceError, systemCodeOf } from '../../../schemas/kernel/errors.ts';
 import type { LakeFiles, LakeStore } from '../../../schemas/ports/lake-files.ts';
 import { stagedMissing } from '../../../schemas/ports/lake-files.ts';
 import { makeDirectory, replaceFile, syncDirectory, writeDurable } from './durable-file.ts';
@@ -34,7 +34,7 @@ export const localLake = (dir: string): LakeStore => ({ module: import.meta.url,
 
 /** @public Loaded by its module's URL. */
 export function lakeFiles(dir: string): LakeFiles {
-  const at = (path: string): string => join(dir, path);
+  const at = (path: string): string => join(dir, inside(path));
   return {
     continuesLogs: true,
     async makeFolder(folder) {
@@ -58,7 +58,7 @@ export function lakeFiles(dir: string): LakeFiles {
     },
     async columns(table) {
       return footerColumns(
-        (orMissing(() => publishedFiles(dir, table)) ?? []).slice(-tableFootersMax),
+        (orMissing(() => publishedFiles(dir, inside(table))) ?? []).slice(-tableFootersMax),
       );
     },
     async write(path, bytes) {
@@ -96,6 +96,21 @@ export function lakeFiles(dir: string): LakeFiles {
     },
     close: () => Promise.resolve(),
   };
+}
+
+/**
+ * A name of a path that leads up, or ends early, is of no file of a lake. Throws `SluiceError`
+ * `lake-path-invalid`.
+ */
+function inside(path: string): string {
+  if (!path.includes('\0') && !path.split(/[/\\]/).includes('..')) return path;
+  throw new SluiceError(
+    'lake-path-invalid',
+    `'${path}' is not a path in the folder of the tables`,
+    {
+      fix: 'restore the checkpoints and the folder `.staging` of the tables from a copy',
+    },
+  );
 }
 
 /** Each staged file is renamed to its target, unless a run before did it. */

@@ -115,6 +115,11 @@ export const sinkCodes = {
     means: 'The folder has no tables.',
     fix: 'Run `sluice start` there first, or use `--dir`.',
   },
+  'lake-path-invalid': {
+    retryable: false,
+    means: 'A path leads out of the folder of the tables.',
+    fix: 'Restore the checkpoints and the folder `.staging` of the tables from a copy.',
+  },
   'lake-taken-over': {
     retryable: false,
     means: 'A later run of the topology has published this file.',

@@ -87,6 +87,23 @@ interface Run {
 }
 const runsOf = (made: Json): Run[] => (made['state'] as { runs: Run[] }).runs;
 
+const tableOf = {
+  kind: 'table',
+  table: 'rows',
+  schema: { $id: 'row', type: 'object', properties: { a: { type: 'string' } } },
+  partitionBy: ['date'],
+};
+const retiring = (more: object): Json => ({ id: 'gone', sink: { ...tableOf, ...more }, state: {} });
+const sinkOf = (sink: object): Json => ({
+  id: 'out',
+  kind: 'sink',
+  definition: { options: {}, inputs: [], sink },
+});
+const graphOf = (label: string): Json => ({
+  kind: 'graph',
+  model: { nodes: { [label]: { key: 'id', props: { id: 'string' } } }, edges: {} },
+});
+
 describe('a manifest that somebody changed', () => {
   it('goes on as it is', async () => {
     await open(checkpointOf(manifest()));
@@ -142,6 +159,41 @@ describe('a manifest that somebody changed', () => {
       'without a list',
       (m) => ({ ...m, stateful: { length: 2 ** 40 } }),
       "expected a list at '/stateful', got a object",
+    ],
+    [
+      'of a table outside the lake, whose sink retires',
+      (m) => ({ ...m, retiring: [retiring({ table: '../../../../outside' })] }),
+      "expected a table's name at '/retiring/0/sink/table', got a string",
+    ],
+    [
+      'of the rejected table, as one of a sink that retires',
+      (m) => ({ ...m, retiring: [retiring({ table: 'rejected' })] }),
+      "expected a table's name at '/retiring/0/sink/table'",
+    ],
+    [
+      'of a table outside the lake, in a definition',
+      (m) => ({ ...m, stateful: [sinkOf({ ...tableOf, table: '/etc' })] }),
+      "expected a table's name at '/stateful/0/definition/sink/table'",
+    ],
+    [
+      'of folders that no table has',
+      (m) => ({ ...m, retiring: [retiring({ partitionBy: ['..'] })] }),
+      "expected one of date, hour, team, app at '/retiring/0/sink/partitionBy/0'",
+    ],
+    [
+      'of a table without columns',
+      (m) => ({ ...m, retiring: [retiring({ schema: { properties: { a: null } } })] }),
+      "expected an object at '/retiring/0/sink/schema/properties/a', got null",
+    ],
+    [
+      'of a graph whose labels are statements',
+      (m) => ({ ...m, retiring: [{ id: 'gone', sink: graphOf('A`) DETACH DELETE n //') }] }),
+      "at '/retiring/0/sink/model': the label 'A`) DETACH DELETE n //' is 1 to 63 of",
+    ],
+    [
+      'of a graph without a model',
+      (m) => ({ ...m, retiring: [{ id: 'gone', sink: { kind: 'graph' } }] }),
+      "expected an object at '/retiring/0/sink/model', got nothing",
     ],
     [
       'of the next version',

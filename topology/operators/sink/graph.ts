@@ -1,6 +1,8 @@
 /**
  * A property graph: a function makes writes of an element.
  */
+import type { Check } from '../../../schemas/shape.ts';
+import { listOf, mapOf, objectOf, text } from '../../../schemas/shape.ts';
 import { fitWrites } from '../../graph/fit-write.ts';
 import type { GraphModel, PropertyTypes } from '../../graph/graph-model.ts';
 import { modelClashes, modelProblems } from '../../graph/graph-model.ts';
@@ -11,6 +13,19 @@ export interface GraphDefinition {
   readonly kind: 'graph';
   readonly model: GraphModel;
 }
+
+const props = mapOf(text);
+const modelShape = objectOf({
+  nodes: mapOf(objectOf({ key: text, props })),
+  edges: mapOf(objectOf({ from: text, to: text, key: listOf(text), props })),
+});
+
+/** Labels, types and properties become words of statements. */
+const shape: Check = (value, at) =>
+  objectOf({ model: modelShape })(value, at) ??
+  modelProblems((value as GraphDefinition).model)
+    .map((problem) => `at '${at}/model': ${problem}`)
+    .at(0);
 
 export const graphKind: SinkKind<GraphDefinition> = {
   kind: 'graph',
@@ -43,6 +58,7 @@ clicks.sinkTo(
     return `graph: ${[...Object.keys(nodes), ...types].join(', ')}`;
   },
   slots: ['writes'],
+  shape,
   problems: allModelProblems,
   target: (_definition, id) => `graph ${id}`,
   opensInOrder: true,

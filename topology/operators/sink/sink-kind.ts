@@ -6,6 +6,7 @@
 import type { RowProblem } from '../../../schemas/columns.ts';
 import type { PartitionOwner } from '../../../schemas/partition.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
+import type { Check } from '../../../schemas/shape.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
 import type { PlanProblem, Problem } from '../../nodes/node.ts';
 import type { SinkDocs } from '../kind-docs.ts';
@@ -42,6 +43,11 @@ export interface SinkKind<D extends AnyDefinition> {
   readonly slots?: readonly 'writes'[];
   /** Schemas that have to compile. */
   readonly schemas?: (definition: D) => readonly JsonSchema[];
+  /**
+   * Whether what a checkpoint says is a definition: a sink that retires is opened by it, and nothing
+   * else looks at it. Absent: it is never opened by it.
+   */
+  readonly shape?: Check;
   /** What is wrong with the sinks of this kind, each and between them. */
   readonly problems?: (sinks: readonly SinkOf<D>[]) => readonly PlanProblem[];
   /**

@@ -3,6 +3,8 @@
  * and its adapter a line in enrich/sinks.ts.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
+import type { Check } from '../../../schemas/shape.ts';
+import { objectOf, text } from '../../../schemas/shape.ts';
 import type { CollectDefinition } from './collect.ts';
 import { collectKind } from './collect.ts';
 import type { GraphDefinition } from './graph.ts';
@@ -34,3 +36,10 @@ export function sinkKindNamed(name: string): SinkKind<SinkDefinitionData> | unde
 export function sinkKindOf({ kind }: SinkDefinitionData): SinkKind<SinkDefinitionData> {
   return present(byKind.get(kind), `the kind of sink ${kind}`);
 }
+
+const ofAnyKind = objectOf({ kind: text });
+
+/** Whether what a checkpoint says is a sink's definition. Another version may have other kinds. */
+export const sinkShape: Check = (value, at) =>
+  ofAnyKind(value, at) ??
+  sinkKindNamed((value as { readonly kind: string }).kind)?.shape?.(value, at);

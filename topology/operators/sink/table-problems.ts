@@ -40,6 +40,10 @@ const reservedColumns = new Set([
   '__filename',
 ]);
 
+/** Of a name that a table may have in a lake, also in one that is not of a plan. */
+export const isTableName = (name: unknown): boolean =>
+  typeof name === 'string' && tablePattern.test(name) && !reservedTables.has(name);
+
 export function tableProblems(sinks: readonly SinkOf<TableDefinition>[]): readonly PlanProblem[] {
   const problems: PlanProblem[] = [];
   const owners = new Map<string, string>();
