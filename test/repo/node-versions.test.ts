@@ -1,7 +1,7 @@
 /**
  * The product's tests pass on the versions of Node that production runs on, in a Debian 13. This is
  * the short form of `npm run test:node -- 22` and `-- 24`: what the packages with binaries do: locks,
- * the HTTP server, DuckDB, the embedded graph; and zlib.
+ * the HTTP server, DuckDB, the embedded graph.
  */
 import { describe, expect, it } from 'vitest';
 import { debianMissing } from '../servers/debian-root.ts';
@@ -10,8 +10,6 @@ import { runScript } from './support.ts';
 const short = [
   'schemas/kernel',
   'ingest/ingress',
-  'ingest/http/decompress',
-  'enrich/parquet',
   'enrich/lake/query',
   'enrich/graph/ladybug-database',
 ];

@@ -32,10 +32,9 @@ export const scenariosOn: Scenarios = (cloudOf) => all.flatMap((scenarios) => sc
  * test of one part does to the same server, is left to the full form.
  */
 const short = {
-  Kafka: ['topic-created-again', 'records-deleted', 'produces-fail'],
-  Kinesis: ['puts-refused', 'resharding'],
+  Kafka: ['topic-created-again', 'produces-fail'],
+  Kinesis: ['resharding'],
   S3: ['s3-slow-and-failing'],
-  Firehose: ['firehose-throttled'],
   checkpoints: ['checkpoints-gone'],
 } as const;
 
