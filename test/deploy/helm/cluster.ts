@@ -112,6 +112,13 @@ export class Cluster {
     await this.#expect('PATCH', path, { spec: { replicas } }, 'application/merge-patch+json');
   }
 
+  /** Every entry of a Secret gets this value, in base64. */
+  async replaceData(object: Manifest, namespace: string, value: string): Promise<void> {
+    const path = `${await this.#pathOf(object, namespace)}/${object.metadata.name}`;
+    const data = Object.fromEntries(Object.keys(object.data ?? {}).map((name) => [name, value]));
+    await this.#expect('PATCH', path, { data }, 'application/merge-patch+json');
+  }
+
   /** Until `isOver`, Jobs and pods that wait end well: nobody else here runs them. */
   async complete(namespace: string, isOver: () => boolean): Promise<void> {
     while (!isOver()) {

@@ -31,13 +31,13 @@ export async function* liveRelease(
   for (const { pod } of workloadsOf(rendered))
     if (pod.priorityClassName !== undefined)
       await cluster.createPriorityClass(pod.priorityClassName);
-  const objects = rendered.filter((object) => hookOf(object) === undefined);
-  const life = new Release(options, objects);
+  const life = new Release(options, rendered);
   yield ['each object alone is accepted without a warning', await life.tryAll(rendered)];
   yield ['its pods are accepted in a restricted namespace', await life.tryPods(rendered)];
   yield ['install', await life.install()];
   yield ['upgrade with another configuration', await life.upgrade()];
-  yield ['rollback', await life.rollback()];
+  yield ['rollback, after the key was replaced', await life.rollback()];
+  yield ['no manifest of its revisions has the key', await life.findKeys()];
   yield ['helm test', await life.test()];
   yield ['uninstall', await life.uninstall()];
 }
@@ -54,12 +54,15 @@ interface Seen {
 
 class Release {
   readonly #options: ReleaseOptions;
+  /** With hooks. */
+  readonly #rendered: readonly Manifest[];
   readonly #objects: readonly Manifest[];
   #installed: Seen | undefined;
 
-  constructor(options: ReleaseOptions, objects: readonly Manifest[]) {
+  constructor(options: ReleaseOptions, rendered: readonly Manifest[]) {
     this.#options = options;
-    this.#objects = objects;
+    this.#rendered = rendered;
+    this.#objects = rendered.filter((object) => hookOf(object) === undefined);
   }
 
   async tryAll(rendered: readonly Manifest[]): Promise<readonly string[]> {
@@ -91,7 +94,7 @@ class Release {
     if (said.length > 0) return said;
     const seen = await this.#look();
     this.#installed = seen;
-    return missingIn(seen.titles, titles(this.#objects));
+    return missingIn(seen.titles, titles([...this.#objects, ...this.#keys]));
   }
 
   async upgrade(): Promise<readonly string[]> {
@@ -113,13 +116,36 @@ class Release {
   }
 
   async rollback(): Promise<readonly string[]> {
+    const { cluster, namespace } = this.#options;
+    const secrets = this.#rendered.filter(({ kind }) => kind === 'Secret');
+    for (const secret of secrets) await cluster.replaceData(secret, namespace, replacedKey);
+    const before = await this.#look();
+    if (secrets.length > 0 && before.secrets === this.#installed?.secrets)
+      return ['the key was not replaced'];
     const said = await this.#helm('rollback', release, '1');
     if (said.length > 0) return said;
     const [first, after] = [this.#installed, await this.#look()];
     return [
-      ...differs('secrets', first?.secrets, after.secrets),
+      ...differs('secrets', before.secrets, after.secrets),
       ...differs('configuration', first?.configs, after.configs),
       ...differs('pods', first?.templates, after.templates),
+    ];
+  }
+
+  /** In what Helm keeps of the revisions, and in what an upgrade would make now. */
+  async findKeys(): Promise<readonly string[]> {
+    const { helm, cluster, namespace } = this.#options;
+    const ask = async (...args: readonly string[]): Promise<readonly string[]> => {
+      const how = ['--namespace', namespace];
+      const { code, out, err } = await helm([...args, ...how], { KUBECONFIG: cluster.kubeconfig });
+      if (code !== 0) return [`${args.join(' ')}: exit code ${code}: ${err}`];
+      return /^kind: Secret$/m.test(out) ? [`${args.join(' ')}: a Secret`] : [];
+    };
+    const upgrade = ['upgrade', release, chartDir, '--values', this.#file, '--dry-run=server'];
+    return [
+      ...(await ask('get', 'manifest', release, '--revision', '1')),
+      ...(await ask('get', 'manifest', release)),
+      ...(await ask(...upgrade)),
     ];
   }
 
@@ -131,13 +157,22 @@ class Release {
     const said = await this.#helm('uninstall', release);
     if (said.length > 0) return said;
     const { cluster, namespace } = this.#options;
-    const left = await cluster.list(this.#objects, namespace);
-    const kept = this.#objects.filter(
-      ({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'] === 'keep',
-    );
-    return titles(left)
-      .filter((title) => !titles(kept).includes(title))
-      .map((title) => `${title} is left behind`);
+    const left = titles(await cluster.list([...this.#objects, ...this.#keys], namespace));
+    const kept = titles([
+      ...this.#keys,
+      ...this.#objects.filter(
+        ({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'] === 'keep',
+      ),
+    ]);
+    return [
+      ...left.filter((title) => !kept.includes(title)).map((title) => `${title} is left behind`),
+      ...missingIn(left, titles(this.#keys)),
+    ];
+  }
+
+  /** Made by a hook, so that no revision has them: they stay. */
+  get #keys(): readonly Manifest[] {
+    return this.#rendered.filter((object) => object.kind === 'Secret' && hookOf(object));
   }
 
   get #file(): string {
@@ -170,7 +205,7 @@ class Release {
 
   async #look(): Promise<Seen> {
     const { cluster, namespace } = this.#options;
-    const found = await cluster.list(this.#objects, namespace);
+    const found = await cluster.list([...this.#objects, ...this.#keys], namespace);
     const of = (kind: string): readonly Manifest[] =>
       found.filter((object) => object.kind === kind && !isOfHelm(object));
     const workloads = found.filter(({ kind }) => lasting.has(kind));
@@ -187,6 +222,9 @@ class Release {
     };
   }
 }
+
+/** As an operator replaces a key that leaked. */
+const replacedKey = Buffer.from('a key that replaces the first one').toString('base64');
 
 const isOfHelm = ({ metadata }: Manifest): boolean => metadata.name.startsWith('sh.helm.release.');
 
