@@ -5,7 +5,12 @@
  * `npm run chart:test` asks every version between, and Helm 3 as well; `npm run chart:apiserver`
  * installs it at a real API server.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { SettingSchema } from '../../../schemas/config/setting.ts';
+import { configTable } from '../../../schemas/config/table.ts';
 import { pythonMissing } from '../../servers/cache.ts';
 import type { Helm } from '../../servers/helm.ts';
 import { helmMissing, helmVersions, newestHelm, openHelm } from '../../servers/helm.ts';
@@ -131,6 +136,138 @@ describe.skipIf(isMissing)('the chart', () => {
     expect(written).toEqual([]);
   });
 
+  it('makes its key where there is none, by a hook that nothing removes, and in no manifest', async () => {
+    const { file } = valueSet('minimal');
+    const how = ['--namespace', namespace, '--values', file];
+    const withoutHooks = await helm(['template', 'shop', chartDir, ...how, '--no-hooks']);
+    expect(withoutHooks.code).toBe(0);
+    expect(withoutHooks.out).toContain('kind: Deployment');
+    expect(withoutHooks.out).not.toContain('kind: Secret');
+    const objects = await render(helm, valueSet('minimal'));
+    const [secret, ...others] = objects.filter(({ kind }) => kind === 'Secret');
+    expect(others).toEqual([]);
+    expect(secret?.metadata.annotations).toMatchObject({
+      'helm.sh/hook': 'pre-install,pre-upgrade',
+      'helm.sh/hook-delete-policy': 'before-hook-creation',
+    });
+  });
+
+  it('gives ingest and the Job of topics nothing of the configuration that they do not read', async () => {
+    const configs = new Map(
+      (await render(helm, valueSet('production-aws')))
+        .filter(({ kind, data }) => kind === 'ConfigMap' && data?.['sluice.yaml'] !== undefined)
+        .map((object) => [
+          object.metadata.name,
+          Object.keys(parse(object.data?.['sluice.yaml'] ?? '') as object),
+        ]),
+    );
+    expect(configs.get('shop-sluice-enrich-shop')).toEqual(
+      expect.arrayContaining(['enrich', 'neo4j', 'topologies']),
+    );
+    for (const name of ['shop-sluice-ingest', 'shop-sluice-topics'])
+      expect(configs.get(name)?.toSorted(), name).toEqual([
+        'ingress',
+        'kafka',
+        'keys',
+        'kinesis',
+        'metrics',
+        'routing',
+        's3',
+        'streams',
+      ]);
+  });
+
+  it('lets pods ask DNS, and nobody else, by port 53', async () => {
+    const dnsOf = async (set: object): Promise<readonly unknown[]> =>
+      (await render(helm, valueSet('minimal'), { set: { ...set, ...loadOn } }))
+        .filter(({ kind, spec }) => kind === 'NetworkPolicy' && spec?.egress !== undefined)
+        .map(({ spec }) => {
+          const rules = spec?.egress as readonly {
+            ports: readonly { port: number }[];
+            to: unknown;
+          }[];
+          const own = rules.filter(({ ports }) => ports.some(({ port }) => port === 53));
+          expect(own).toHaveLength(1);
+          return own[0]?.to;
+        });
+    const kubeSystem = { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } };
+    const byDefault = [
+      { namespaceSelector: kubeSystem },
+      { ipBlock: { cidr: '169.254.20.10/32' } },
+    ];
+    // Of ingest, enrich, topics, the load and `helm test`.
+    expect(await dnsOf({})).toEqual(Array(5).fill(byDefault));
+    const other = [{ ipBlock: { cidr: '10.0.0.10/32' } }];
+    expect(await dnsOf({ 'networkPolicy.dnsTo': other })).toEqual(Array(5).fill(other));
+  });
+
+  it('lets the pod of a test ask ingest alone', async () => {
+    const objects = await render(helm, valueSet('minimal'));
+    const own = objects.filter(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'shop-sluice-test',
+    );
+    expect(own.map(({ metadata }) => metadata.annotations?.['helm.sh/hook'])).toEqual(['test']);
+    const [, ...rules] = own[0]?.spec?.egress as readonly object[];
+    expect(rules).toEqual([
+      {
+        ports: [{ port: 8080, protocol: 'TCP' }],
+        to: [
+          {
+            podSelector: {
+              matchLabels: expect.objectContaining({ 'app.kubernetes.io/component': 'ingest' }),
+            },
+          },
+        ],
+      },
+    ]);
+    expect(own[0]?.spec).toMatchObject({ policyTypes: ['Ingress', 'Egress'] });
+    expect(own[0]?.spec?.ingress).toBeUndefined();
+  });
+
+  it('has a name with a wildcard, and names that are no text in YAML', async () => {
+    const set = {
+      'ingest.ingress': { enabled: true, host: '*.shop.example', className: 'true' },
+      'config.ingress.trusted_proxies': 1,
+      'ingest.priorityClassName': '1e3',
+      'config.streams[0].team': '1e3',
+      fullnameOverride: 'null',
+    };
+    const objects = await render(helm, valueSet('minimal'), { set });
+    const ingress = objects.find(({ kind }) => kind === 'Ingress');
+    expect(ingress?.spec).toMatchObject({
+      ingressClassName: 'true',
+      rules: [{ host: '*.shop.example' }],
+    });
+    const pods = workloadsOf(objects).map(({ pod }) => pod.priorityClassName);
+    expect(pods).toContain('1e3');
+    const test = workloadsOf(objects).find(({ object }) => object.kind === 'Pod');
+    expect(test?.pod.containers[0]?.args).toContain('1e3/clicks');
+    for (const { metadata } of objects) expect(typeof metadata.name).toBe('string');
+  });
+
+  it('pastes no text into YAML without quotes', () => {
+    const folder = join(chartDir, 'templates');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.(yaml|tpl)$/.test(file),
+    );
+    /** What gives YAML or a number, and words of the template's own. */
+    const isSafe = (action: string): boolean =>
+      /\b(quote|toJson [.\w]+|int)$/.test(action) ||
+      /^(toYaml|include "sluice\.(metricsPort|rollsOn)"|ternary "\w+" "\w+") ?/.test(action) ||
+      /[.](replicas|port|min|max|cpuPercent|parts|backoffLimit|\w+Seconds)$/.test(action);
+    const bare = files.flatMap((file) =>
+      readFileSync(join(folder, file), 'utf8')
+        .split('\n')
+        .filter((line) => /^\s*(- |[\w."/{]+: )/.test(line))
+        .flatMap((line) =>
+          [...line.matchAll(/(?<=[:[,-] |[[=])\{\{ (.+?) \}\}/g)].flatMap(([, action = '']) =>
+            isSafe(action) ? [] : [`${file}: ${line.trim()}`],
+          ),
+        ),
+    );
+    expect(bare).toEqual([]);
+  });
+
   it.each(valueSets)('$name: other pods follow from another configuration', async (values) => {
     const [before, same, after] = await Promise.all([
       render(helm, values),
@@ -152,6 +289,23 @@ describe.skipIf(isMissing)('the chart', () => {
     expect(Object.keys(changed).length).toBeGreaterThanOrEqual(2);
   });
 });
+
+/** Paths of settings that are secrets, with a name in place of what the author chooses. */
+function secretPaths(
+  schema: SettingSchema = configTable,
+  path: readonly string[] = [],
+): readonly string[] {
+  if (schema.writeOnly === true) return [path.join('.')];
+  const { properties = {}, additionalProperties: one, items } = schema;
+  return [
+    ...Object.entries(properties).flatMap(([name, own]) => secretPaths(own, [...path, name])),
+    ...(typeof one === 'object' ? secretPaths(one, [...path, 'some']) : []),
+    ...(items === undefined ? [] : secretPaths(items, [...path, '0'])),
+  ];
+}
+
+const loadOn = { 'load.enabled': true, 'load.startAt': '2026-01-02T09:00:00Z' };
+const injected = 'x\nhostNetwork: true';
 
 /** What is set above the least values, and what the refusal says. */
 const refused: readonly (readonly [set: Readonly<Record<string, unknown>>, says: string])[] = [
@@ -195,7 +349,35 @@ const refused: readonly (readonly [set: Readonly<Record<string, unknown>>, says:
     'load has no key: name a Secret with one in load.existingSecret',
   ],
   [{ 'config.ingress.host': '127.0.0.1' }, 'config.ingress.host is 127.0.0.1'],
+  [{ nameOverride: injected }, '/nameOverride'],
+  [{ fullnameOverride: injected }, '/fullnameOverride'],
+  [{ folder: `/${injected}` }, '/folder'],
+  [{ 'ingest.priorityClassName': injected }, '/ingest/priorityClassName'],
+  [{ 'enrich.priorityClassName': injected }, '/enrich/priorityClassName'],
+  [{ 'topologies[0].priorityClassName': injected }, '/topologies/0/priorityClassName'],
+  [{ 'load.priorityClassName': injected }, '/load/priorityClassName'],
+  [{ 'ingest.spool.storageClass': injected }, '/ingest/spool/storageClass'],
+  [{ 'enrich.volume.storageClass': injected }, '/enrich/volume/storageClass'],
+  [{ 'ingest.ingress.className': injected }, '/ingest/ingress/className'],
+  [{ 'ingest.ingress.host': 'a.example]' }, '/ingest/ingress/host'],
+  [{ 'ingest.autoscaling.requestsMetric': 'a, b: c' }, '/ingest/autoscaling/requestsMetric'],
+  [{ 'config.streams[0].team': 'x], command: [sh, -c, id' }, 'config.streams[0].team: expected'],
+  [{ 'config.streams[0].app': injected }, 'config.streams[0].app: expected'],
+  [{ ...loadOn, 'load.url': 'http://other.example' }, 'load.existingSecret is not'],
+  [{ 'ingest.service.type': 'LoadBalancer' }, 'it would take plain http from everybody'],
+  [{ commonLabels: { 'app.kubernetes.io/name': 'a' } }, 'commonLabels has app.kubernetes.io/name'],
+  [{ 'ingest.podLabels': { topology: 'orders' } }, 'ingest.podLabels has topology'],
+  [{ 'enrich.podLabels': { topology: 'a' } }, 'enrich.podLabels has topology'],
+  [{ 'topologies[0].podLabels': { topology: 'a' } }, 'podLabels of the topology orders has'],
+  [
+    { commonLabels: { a: 'b' }, 'ingest.podLabels': { a: 'c' } },
+    'ingest.podLabels has a, and so has commonLabels',
+  ],
 ];
+/** By the path of a setting: its value in the text, also as a default of a variable. */
+const secretsInText = secretPaths().flatMap((path) =>
+  ['Bearer hunter2hunter2', '${A:-hunter2hunter2}'].map((value) => [path, value] as const),
+);
 
 describe.skipIf(isMissing)('values that the chart refuses', () => {
   it.each(refused)('%j', async (set, says) => {
@@ -204,6 +386,32 @@ describe.skipIf(isMissing)('values that the chart refuses', () => {
     const { code, err } = await helm(['template', 'shop', chartDir, ...how]);
     expect(err).toContain(says);
     expect(code).not.toBe(0);
+  });
+
+  it.each(secretsInText)('the secret config.%s in the text: %j', async (path, value) => {
+    const set = { [`config.${path}`]: value };
+    const refusal = await render(helm, valueSet('minimal'), { set }).catch(String);
+    expect(refusal).toContain(`config.${path} has its value in the text`);
+    expect(refusal).not.toContain('hunter2');
+  });
+
+  it('of a secret are of text alone: with a variable, it renders', async () => {
+    expect(secretPaths().toSorted()).toEqual([
+      'ingress.address_secret',
+      'lookups.some.headers.some',
+      'neo4j.password',
+    ]);
+    const paths = secretPaths().map((path) => [`config.${path}`, 'Bearer ${HELD}'] as const);
+    const valueFrom = { secretKeyRef: { name: 'held', key: 'a' } };
+    const set = { ...Object.fromEntries(paths), extraEnv: [{ name: 'HELD', valueFrom }] };
+    expect((await render(helm, valueSet('minimal'), { set })).length).toBeGreaterThan(5);
+    // Ingest reads neither the graph nor look-ups, and needs no variables of theirs.
+    const own = {
+      'config.neo4j.password': '${HELD}',
+      'topics.enabled': false,
+      'enrich.extraEnv': [{ name: 'HELD', valueFrom }],
+    };
+    expect((await render(helm, valueSet('minimal'), { set: own })).length).toBeGreaterThan(5);
   });
 
   it('are no more than they are meant to be: without them it renders', async () => {

@@ -81,6 +81,21 @@ describe.skipIf(isMissing)('the Job of a load', { timeout: 300_000 }, () => {
     expect(await nameOf({ 'ingest.replicas': 4 })).toBe(await nameOf({}));
   });
 
+  it('goes where it is told, but not to what nodes tell of themselves', async () => {
+    const set = { ...on, 'load.url': 'http://other.example', 'load.existingSecret': 'load-key' };
+    const [policy] = (await render(helm, valueSet('minimal'), { set })).filter(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name.endsWith('-load'),
+    );
+    expect(policy?.spec?.egress?.[1]).toEqual({
+      ports: [{ port: 80, protocol: 'TCP' }],
+      to: [
+        { namespaceSelector: {} },
+        { ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } },
+        { ipBlock: { cidr: '::/0', except: ['fe80::/10', 'fd00:ec2::/32'] } },
+      ],
+    });
+  });
+
   it('sends the whole load, when its pods are run', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sluice-load-job-'));
     const values = valueSet('minimal');
@@ -116,7 +131,8 @@ describe.skipIf(isMissing)('the Job of a load', { timeout: 300_000 }, () => {
     const objects = await render(helm, values, {
       set: {
         ...{ 'load.enabled': true, 'load.parts': 2, 'load.rate': 60, 'load.duration': '1s' },
-        ...{ 'load.connections': 2, 'load.size': '1kb', 'load.url': url },
+        ...{ 'load.connections': 2, 'load.size': '1kb' },
+        ...{ 'load.url': url, 'load.existingSecret': 'load-key' },
         'load.startAt': `${new Date(Date.now() + aheadMs).toISOString().slice(0, 19)}Z`,
       },
     });

@@ -78,7 +78,7 @@ describe.skipIf(helmMissing() !== undefined)('the page of the chart', { timeout:
       ]);
       expect(err).toBe('');
       expect(code).toBe(0);
-      expect(out).toContain('name: sluice-enrich-orders\n');
+      expect(out).toContain('name: "sluice-enrich-orders"\n');
       expect(out).toContain('- /etc/sluice/topologies/orders.ts\n');
     }
   });

@@ -75,8 +75,12 @@ are bound to the address of the pod.
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/* Of ingest and the Job of topics: without what neither reads. */}}
 {{- define "sluice.ingestConfig" -}}
-{{- toYaml (omit (include "sluice.config" . | fromYaml) "topologies" "local") -}}
+{{- $unread := list "topologies" "local" "enrich" "lookups" "firehose" "neo4j" -}}
+{{- $config := include "sluice.config" . | fromYaml -}}
+{{- range $unread }}{{ $_ := unset $config . }}{{ end -}}
+{{- toYaml $config -}}
 {{- end -}}
 
 {{/* Takes a list: the root, a topology. */}}
@@ -102,6 +106,25 @@ refused there, so it counts here. Takes a configuration.
 {{- end -}}
 {{- $_ := set $config "closedBy" (list (gt (len (.keys | default list)) 0) (gt (len (.jwt | default list)) 0)) -}}
 {{- toJson $config | sha256sum -}}
+{{- end -}}
+
+{{/*
+Settings that are secrets (`writeOnly` in the table of settings), each with its value: a map by path.
+A configuration is a ConfigMap, so none of them may have its value in the text.
+*/}}
+{{- define "sluice.secrets" -}}
+{{- $config := include "sluice.givenConfig" . | fromYaml -}}
+{{- $secrets := dict -}}
+{{- range $section, $name := dict "neo4j" "password" "ingress" "address_secret" -}}
+  {{- with get (get $config $section | default dict) $name }}{{ $_ := set $secrets (printf "%s.%s" $section $name) (toString .) }}{{ end -}}
+{{- end -}}
+{{- range $lookup, $settings := ternary $config.lookups dict (kindIs "map" $config.lookups) -}}
+  {{- $headers := ternary $settings dict (kindIs "map" $settings) | dig "headers" dict -}}
+  {{- range $header, $value := ternary $headers dict (kindIs "map" $headers) -}}
+    {{- $_ := set $secrets (printf "lookups.%s.headers.%s" $lookup $header) (toString $value) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $secrets -}}
 {{- end -}}
 
 {{/* Ports are in the pods' specifications, so they must be known here. */}}

@@ -32,7 +32,7 @@ capabilities: {drop: [ALL]}
   value: {{ . | quote }}
 {{- end }}
 {{- range $name, $value := $root.Values.environment }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- with concat $root.Values.extraEnv .extraEnv }}
@@ -46,7 +46,7 @@ capabilities: {drop: [ALL]}
 - {name: tmp, mountPath: /tmp}
 {{- range $index, $files := .Values.files }}
 - name: files-{{ $index }}
-  mountPath: {{ printf "%s/%s" (trimSuffix "/" $.Values.folder) $files.folder }}
+  mountPath: {{ printf "%s/%s" (trimSuffix "/" $.Values.folder) $files.folder | quote }}
   readOnly: true
 {{- end }}
 {{- end -}}
@@ -54,15 +54,15 @@ capabilities: {drop: [ALL]}
 {{/* Takes a list: the root, the ConfigMap of the configuration. */}}
 {{- define "sluice.volumes" -}}
 - name: config
-  configMap: {name: {{ index . 1 }}}
+  configMap: {name: {{ index . 1 | quote }}}
 - name: tmp
   emptyDir: {sizeLimit: 1Gi}
 {{- range $index, $files := (index . 0).Values.files }}
 - name: files-{{ $index }}
   {{- if $files.configMap }}
-  configMap: {name: {{ $files.configMap }}}
+  configMap: {name: {{ $files.configMap | quote }}}
   {{- else }}
-  secret: {secretName: {{ $files.secret }}}
+  secret: {secretName: {{ $files.secret | quote }}}
   {{- end }}
 {{- end }}
 {{- end -}}
@@ -70,7 +70,7 @@ capabilities: {drop: [ALL]}
 {{/* Where pods run. Takes the values of a service. */}}
 {{- define "sluice.scheduling" -}}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -91,7 +91,7 @@ metadata:
 spec:
   accessModes: [ReadWriteOnce]
   {{- with (index . 1).storageClass }}
-  storageClassName: {{ . }}
+  storageClassName: {{ . | quote }}
   {{- end }}
-  resources: {requests: {storage: {{ (index . 1).size }}}}
+  resources: {requests: {storage: {{ (index . 1).size | quote }}}}
 {{- end -}}
