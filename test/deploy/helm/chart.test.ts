@@ -207,7 +207,7 @@ describe.skipIf(isMissing)('the chart', () => {
       ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'shop-sluice-test',
     );
     expect(own.map(({ metadata }) => metadata.annotations?.['helm.sh/hook'])).toEqual(['test']);
-    const [, ...rules] = own[0]?.spec?.egress as readonly object[];
+    const [, ...rules] = own[0]?.spec?.egress ?? [];
     expect(rules).toEqual([
       {
         ports: [{ port: 8080, protocol: 'TCP' }],
