@@ -24,17 +24,28 @@ export function valueBytes(value: unknown, most: number): number {
 
 /** What an object takes beside its parts, which wait then. */
 function opened(object: object, waiting: unknown[]): number {
-  if (ArrayBuffer.isView(object)) return object.byteLength;
+  if (ArrayBuffer.isView(object) || isBuffer(object)) return object.byteLength;
   if (object instanceof Map || object instanceof Set) {
     for (const part of object) waiting.push(part);
     return 0;
   }
   try {
-    const parts: readonly unknown[] = Array.isArray(object) ? object : Object.values(object);
-    for (const part of parts) waiting.push(part);
-    return parts.length * partBytes;
+    if (Array.isArray(object)) {
+      for (const part of object) waiting.push(part);
+      return object.length * partBytes;
+    }
+    let bytes = 0;
+    for (const [key, part] of Object.entries(object)) {
+      bytes += partBytes + key.length * charBytes;
+      waiting.push(part);
+    }
+    return bytes;
   } catch {
     // A getter or a Proxy that throws: what it hides is not held by it.
     return 0;
   }
+}
+
+function isBuffer(object: object): object is ArrayBuffer | SharedArrayBuffer {
+  return object instanceof ArrayBuffer || object instanceof SharedArrayBuffer;
 }

@@ -13,6 +13,9 @@ it('counts texts, parts and bytes, and ends where it is enough', () => {
   expect(valueBytes(event, all)).toBeGreaterThan(3_000);
   expect(valueBytes(event, all)).toBeLessThan(10_000);
   expect(valueBytes(new Uint8Array(5_000), all)).toBeGreaterThan(5_000);
+  expect(valueBytes(new ArrayBuffer(5_000), all)).toBeGreaterThan(5_000);
+  expect(valueBytes(new SharedArrayBuffer(5_000), all)).toBeGreaterThan(5_000);
+  expect(valueBytes({ [text]: 1, [`${text}.`]: { [text]: 1 } }, all)).toBeGreaterThan(6_000);
   expect(valueBytes(new Map([['a', text]]), all)).toBeGreaterThan(1_000);
   expect(valueBytes(new Set([text]), all)).toBeGreaterThan(1_000);
   const around: Record<string, unknown> = {};
