@@ -40,6 +40,11 @@ export function manifestProblem(manifest: object, filesIn: string): string | und
   return shape(manifest, '') ?? filesProblem(manifest, filesIn);
 }
 
+/** What version 2 is rewritten from, before `manifestProblem` looks at the rest. */
+export function version2Problem(manifest: object): string | undefined {
+  return objectOf({}, { stateful: listOf(objectOf({ id: text, kind: text })) })(manifest, '');
+}
+
 /** A file outside would be read, and deleted once no manifest names it. */
 function filesProblem(manifest: object, filesIn: string): string | undefined {
   const { state } = manifest as { readonly state?: Named };

@@ -22,7 +22,7 @@ import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
 import type { Losses } from './losses.ts';
-import { manifestProblem } from './manifest-shape.ts';
+import { manifestProblem, version2Problem } from './manifest-shape.ts';
 import type { StateRuns } from './sorted-runs/sorted-run.ts';
 import { noRuns } from './sorted-runs/sorted-run.ts';
 
@@ -222,7 +222,11 @@ export function decodeManifest(key: string, bytes: Uint8Array, place: ManifestPl
       ? undefined
       : `it is checkpoint ${manifest.checkpoint} of '${manifest.topology}'`);
   if (problem === undefined) return manifest;
-  throw new SluiceError('checkpoint-corrupt', `${key} is not what Sluice wrote: ${problem}`, {
+  throw notOurs(key, problem);
+}
+
+function notOurs(key: string, problem: string): SluiceError {
+  return new SluiceError('checkpoint-corrupt', `${key} is not what Sluice wrote: ${problem}`, {
     fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
   });
 }
@@ -241,7 +245,7 @@ function parseManifest(key: string, bytes: Uint8Array): Manifest {
   if (manifest !== null && typeof manifest === 'object') {
     const version: number | undefined = manifest.manifestVersion;
     if (version === manifestVersion || version === wholeStatesVersion) return manifest as Manifest;
-    if (version === 2) return fromVersion2(manifest);
+    if (version === 2) return fromVersion2(key, manifest);
   }
   throw new SluiceError(
     'checkpoint-corrupt',
@@ -252,7 +256,9 @@ function parseManifest(key: string, bytes: Uint8Array): Manifest {
   );
 }
 
-function fromVersion2(manifest: Partial<Manifest>): Manifest {
+function fromVersion2(key: string, manifest: Partial<Manifest>): Manifest {
+  const problem = version2Problem(manifest);
+  if (problem !== undefined) throw notOurs(key, problem);
   const stateful = (manifest.stateful ?? []).map(({ id, kind }) => ({ id, kind }));
   return {
     ...(manifest as Manifest),

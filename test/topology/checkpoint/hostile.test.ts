@@ -207,6 +207,17 @@ describe('a manifest that somebody changed', () => {
     });
   });
 
+  it.each([2, 3, 4].flatMap((version) => notLists.map((part) => [version, part] as const)))(
+    'of version %i is refused where its nodes are %j',
+    async (version, part) => {
+      const made = { ...manifest(), manifestVersion: version, stateful: part };
+      expect(await refusalOf(made)).toMatchObject({
+        code: 'checkpoint-corrupt',
+        message: expect.stringContaining("at '/stateful") as string,
+      });
+    },
+  );
+
   it('is refused or goes on, whichever part is another one', { timeout: 600_000 }, async () => {
     const random = seededRandom(20_261_130);
     const others = [null, -1, 1.5, 2 ** 60, '', 'x', [], {}, [[1]], { a: { b: null } }, true];
@@ -230,6 +241,8 @@ describe('a manifest that somebody changed', () => {
     expect(outcomes.opened).toBeGreaterThan(changedRuns / 20);
   });
 });
+
+const notLists = [null, 5, 'x', {}, [null], [5], [[]], [{ id: 1, kind: 'sink' }], [{ id: 'a' }]];
 
 /** Parts of a manifest that are changed, one in each run. */
 const changedRuns = Number(process.env['HOSTILE_RUNS'] ?? 150);
