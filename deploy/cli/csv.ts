@@ -6,7 +6,8 @@
  * `""`, as readers skip empty lines.
  *
  * A text that a spreadsheet would run as a formula gets an apostrophe in front
- * (https://owasp.org/www-community/attacks/CSV_Injection), unless values are wanted as they are.
+ * (https://owasp.org/www-community/attacks/CSV_Injection), unless values are wanted as they are. So
+ * does what follows a semicolon, a tab or a line break in a text: many locales begin a cell there.
  * Numbers are left alone.
  */
 import type { Answer } from '../../enrich/answer.ts';
@@ -16,10 +17,16 @@ export interface CsvOptions {
   readonly isExact: boolean;
 }
 
-/** What OWASP lists, full-width forms too; a spreadsheet skips spaces before it. */
-const formula = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u;
+/**
+ * What OWASP lists, full-width forms too. A spreadsheet skips spaces before it, and some skip
+ * characters that are not seen.
+ */
+const formula = /^[\s\p{Cc}\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u;
+/** Where another cell begins for a spreadsheet that splits there, and reads quotes at its begin only. */
+const formulaInside =
+  /[;\t\r\n](?=(?:(?![\t\r\n])[\s\p{Cc}\p{Cf}])*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 const plainNumber = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-const toQuote = /[",\r\n]|^\s|\s$/;
+const toQuote = /[",;\t\r\n]|^\s|\s$/;
 
 /** The lines, without the end of the last one. */
 export function csvOf({ columns, rows }: Answer, { isExact }: CsvOptions): string {
@@ -35,8 +42,10 @@ export function csvOf({ columns, rows }: Answer, { isExact }: CsvOptions): strin
   return [columns.map(({ name }) => name), ...rows].map(line).join('\r\n');
 }
 
-const guarded = (text: string): string =>
-  formula.test(text) && !plainNumber.test(text) ? `'${text}` : text;
+const guarded = (text: string): string => {
+  const inside = text.replace(formulaInside, "$&'");
+  return formula.test(text) && !plainNumber.test(text) ? `'${inside}` : inside;
+};
 
 const quoted = (text: string): string =>
   text === '' || toQuote.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

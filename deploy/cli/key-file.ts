@@ -8,7 +8,15 @@
  * 2. A file that is there is never written: of two instances that start at once, one makes it.
  */
 import { createHash } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
@@ -26,15 +34,23 @@ const keyText = /^[\x21-\x7e]{20,256}$/;
 export function makeKeyFile(file: string, random: Random): boolean {
   if (readKeys(file) !== undefined) return false;
   const key = newKey(random);
-  const beside = `${file}.${process.pid}`;
+  // No name that somebody could have put there before, and nothing that is there is followed.
+  const beside = `${file}.${suffixOf(random)}`;
+  let isOwn = false;
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(beside, `${key}\n`, { mode: 0o600 });
+    const made = openSync(beside, 'wx', 0o600);
+    isOwn = true;
+    try {
+      writeFileSync(made, `${key}\n`);
+    } finally {
+      closeSync(made);
+    }
     // Whole or not at all, and never over another's.
     linkSync(beside, file);
     return true;
   } catch (cause) {
-    if (systemCodeOf(cause) === 'EEXIST') return false;
+    if (isOwn && systemCodeOf(cause) === 'EEXIST') return false;
     const denied = isDenied(cause);
     const why = denied ? ` ${deniedText(file)}` : `: ${messageOf(cause)}`;
     throw new SluiceError('key-file-invalid', `${file} cannot be written${why}`, {
@@ -42,8 +58,14 @@ export function makeKeyFile(file: string, random: Random): boolean {
       fix: denied ? deniedFix() : 'pass a file in a folder that this user may write',
     });
   } finally {
-    rmSync(beside, { force: true });
+    if (isOwn) rmSync(beside, { force: true });
   }
+}
+
+function suffixOf(random: Random): string {
+  const bytes = new Uint8Array(8);
+  random.fill(bytes);
+  return Buffer.from(bytes).toString('hex');
 }
 
 /**

@@ -70,19 +70,50 @@ describe('an answer as CSV', () => {
 
   it('has no field that a spreadsheet would run, in rows and in the header', () => {
     const dangerous = [
-      ...['=1+1', '+1-2', '-2+3', '@SUM(A1)', ' =1', '\t=1', '\t1', '\r1', '\n1'],
+      ...['=1+1', '+1-2', '-2+3', '@SUM(A1)', ' =1', '\t1', '\r1', '\n1'],
       ...['\uff1d1', '\uff0b1', '\uff0d1', '\uff201', '+5', '-', '=HYPERLINK("x","y")', '-1,5'],
+      // Behind characters that are not seen.
+      ...['\u200b=1', '\ufeff=1', '\0=1', '\u202e \u0007-2+3'],
     ];
-    const harmless = ['a=1', "'", '-5', '-1.5e3', '1', 'x@y', ' a', ''];
-    const rows = [...dangerous, ...harmless].map((text) => [text, -5]);
+    const harmless = ['a=1', "'", '-5', '-1.5e3', '1', 'x@y', ' a', '', 'a;b', 'a\tb', 'a;b=1'];
+    // Where a semicolon, a tab or a line break begins a cell.
+    const inside: readonly (readonly [string, string])[] = [
+      ['a;=cmd', "a;'=cmd"],
+      ['a; +1;b', "a;' +1;b"],
+      ['a\t@SUM(A1)', "a\t'@SUM(A1)"],
+      ['a\n=1\r\n-2+3', "a\n'=1\r\n'-2+3"],
+      ['a;\uff1d1', "a;'\uff1d1"],
+      ['a;\u200d=1', "a;'\u200d=1"],
+      ['\t=1', "'\t'=1"],
+      ['=1;=2', "'=1;'=2"],
+    ];
+    const rows = [...dangerous, ...inside.map(([text]) => text), ...harmless].map((text) => [
+      text,
+      -5,
+    ]);
     const guarded = readCsv(csvOf(answer(['=x', 'n'], rows), { isExact: false }));
     expect(guarded.map(([first]) => first?.text)).toEqual([
       "'=x",
       ...dangerous.map((text) => `'${text}`),
+      ...inside.map(([, text]) => text),
       ...harmless,
     ]);
     expect(guarded.slice(1).every(([, second]) => second?.text === '-5')).toBe(true);
+    const fields = guarded.slice(1).flatMap(([first]) => (first === undefined ? [] : [first]));
+    expect(fields.filter(({ text, quoted }) => /[;\t]/.test(text) && !quoted)).toEqual([]);
     const exact = readCsv(csvOf(answer(['=x', 'n'], rows), { isExact: true }));
-    expect(exact.map(([first]) => first?.text)).toEqual(['=x', ...dangerous, ...harmless]);
+    expect(exact.map(([first]) => first?.text)).toEqual([
+      '=x',
+      ...dangerous,
+      ...inside.map(([text]) => text),
+      ...harmless,
+    ]);
+  });
+
+  it('takes no longer for a text of many separators than for another one', () => {
+    for (const part of ['\t', ';', ' ', '; ', '\0'])
+      expect(
+        csvOf(answer(['c'], [[part.repeat(300_000)]]), { isExact: false }).length,
+      ).toBeGreaterThan(300_000);
   });
 });

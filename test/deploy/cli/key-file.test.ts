@@ -5,7 +5,9 @@
 import {
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -19,6 +21,7 @@ import { makeKeyFile, withKeyFile } from '../../../deploy/cli/key-file.ts';
 import { refuseOpenToAll } from '../../../deploy/host/open-to-all.ts';
 import type { SluiceConfig } from '../../../schemas/config.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
+import type { Random } from '../../../schemas/kernel/random.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { post } from '../../ingest/support.ts';
 import { sluice, startSluice, until } from '../support.ts';
@@ -151,6 +154,26 @@ it('refuses a file without a usable key, and one that cannot be there', () => {
   expect(() => makeKeyFile(join(bad, 'key'), systemRandom)).toThrow('cannot be read');
   expect(() => withKeyFile(configOf(everywhere), join(root, 'gone'))).toThrow('is gone');
   expect(() => makeKeyFile('/proc/key', systemRandom)).toThrow('/proc/key cannot be written');
+});
+
+it('is made through no link that somebody put beside it', () => {
+  const folder = join(root, 'planted');
+  mkdirSync(folder);
+  const [file, victim] = [join(folder, 'key'), join(folder, 'victim')];
+  writeFileSync(victim, 'of somebody else');
+  symlinkSync(victim, `${file}.${process.pid}`);
+  expect(makeKeyFile(file, systemRandom)).toBe(true);
+  expect(readdirSync(folder).sort()).toEqual(['key', `key.${process.pid}`, 'victim']);
+  // Also where the name could be guessed.
+  const other = join(folder, 'other');
+  const guessed = `${other}.${'00'.repeat(8)}`;
+  symlinkSync(victim, guessed);
+  const known: Random = { next: () => 0, fill: (target) => void target.fill(0) };
+  expect(() => makeKeyFile(other, known)).toThrow(`${other} cannot be written`);
+  expect([readFileSync(victim, 'utf8'), readlinkSync(guessed)]).toEqual([
+    'of somebody else',
+    victim,
+  ]);
 });
 
 it('is refused by a start with the path of the file', async () => {
