@@ -53,6 +53,8 @@ export class ConfigDocument {
   readonly #lines = new LineCounter();
   readonly #places = new Map<string, { readonly value: number; readonly key: number }>();
   readonly #given = new Map<string, Given>();
+  /** Names of variables; whether all settings that use one are secrets. */
+  readonly #variables = new Map<string, boolean>();
 
   constructor(
     text: string,
@@ -90,6 +92,11 @@ export class ConfigDocument {
 
   has(segments: Segments): boolean {
     return this.#places.has(pointerOf(segments));
+  }
+
+  /** Names of the variables that are used by secrets (`writeOnly`) alone. */
+  get secretVariables(): ReadonlySet<string> {
+    return new Set([...this.#variables].flatMap(([name, isSecret]) => (isSecret ? name : [])));
   }
 
   #placeAt(offset: number): Place {
@@ -150,7 +157,7 @@ export class ConfigDocument {
     segments: Segments,
     isOptional: boolean,
   ): unknown {
-    const { value, variable } = this.#interpolate(node, segments);
+    const { value, variable } = this.#interpolate(node, schema, segments);
     const found = variable === undefined ? value : typed(value, schema);
     const written = variable === undefined ? undefined : node.value;
     const shown = shownOf(schema, found, written);
@@ -166,13 +173,18 @@ export class ConfigDocument {
   }
 
   /** `${NAME}` and `${NAME:-default}` inside a string. */
-  #interpolate(node: Scalar, segments: Segments): { value: unknown; variable?: string } {
+  #interpolate(
+    node: Scalar,
+    { writeOnly }: SettingSchema,
+    segments: Segments,
+  ): { value: unknown; variable?: string } {
     if (typeof node.value !== 'string' || !node.value.includes('${')) return { value: node.value };
     let variable = '';
     const value = node.value.replaceAll(
       /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g,
       (_whole, key: string, fallback?: string) => {
         variable = key;
+        this.#variables.set(key, writeOnly === true && (this.#variables.get(key) ?? true));
         const found = this.#env[key] ?? fallback;
         if (found === undefined)
           this.faults.push({

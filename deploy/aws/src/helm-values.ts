@@ -5,18 +5,31 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { secretVariablesIn } from './secret-variables.ts';
 import { messageOf, SluiceError } from './sluice.ts';
 import { loadStage } from './stage-file.ts';
 import type { Stage } from './stage-table.ts';
+
+/** RFC 1918, and what is link-local, such as the resolver of a VPC. */
+const privateAddresses = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+] as const;
 
 /** By stack, then by name. */
 export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /**
- * YAML. Throws `SluiceError` `config-invalid` where an output is missing, as after a deployment of
- * some stacks only.
+ * YAML, without variables in `secrets`: these come to the pods from a Secret. Throws `SluiceError`
+ * `config-invalid` where an output is missing, as after a deployment of some stacks only.
  */
-export function helmValues(outputs: Outputs, { stage, region, edge, environment }: Stage): string {
+export function helmValues(
+  outputs: Outputs,
+  { stage, region, edge, environment }: Stage,
+  secrets: ReadonlySet<string>,
+): string {
   const output = (name: string, part = 'cluster'): string => {
     const stack = `sluice-${stage}-${part}`;
     const value = outputs[stack]?.[name];
@@ -30,12 +43,13 @@ export function helmValues(outputs: Outputs, { stage, region, edge, environment 
     ...(isOutside ? [`    tls: ${output('TlsTargetsArn')}`] : []),
     ...(!isOutside || edge.apiGateway ? [`    inside: ${output('InsideTargetsArn')}`] : []),
   ];
-  const variables = Object.entries(environment ?? {}).map(
-    ([name, value]) => `  ${name}: ${JSON.stringify(value)}`,
-  );
+  const variables = Object.entries(environment ?? {})
+    .filter(([name]) => !secrets.has(name))
+    .map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`);
   return [
     '# environment.KAFKA_BROKERS is missing here: it is what this prints.',
     `# aws kafka get-bootstrap-brokers --region ${region} --cluster-arn ${output('KafkaArn', 'streams')} --query BootstrapBrokerStringSaslIam --output text`,
+    ...[...secrets].map((name) => `# ${name} is a secret: name its Secret in extraEnv.`),
     ...(variables.length === 0 ? [] : ['environment:', ...variables]),
     'aws:',
     `  region: ${region}`,
@@ -46,6 +60,10 @@ export function helmValues(outputs: Outputs, { stage, region, edge, environment 
     ),
     '  targetGroups:',
     ...groups,
+    '# DNS of Auto Mode is on the nodes: any private address.',
+    'networkPolicy:',
+    '  dnsTo:',
+    ...privateAddresses.map((cidr) => `    - ipBlock: {cidr: ${cidr}}`),
     '# The stack `streams` makes those of Kinesis.',
     'topics: {only: kafka}',
     '',
@@ -67,7 +85,9 @@ function outputsIn(file: string): Outputs {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     const [outputs = 'outputs.json', stage = 'stage.yaml'] = process.argv.slice(2);
-    process.stdout.write(helmValues(outputsIn(outputs), loadStage(stage)));
+    const loaded = loadStage(stage);
+    const secrets = secretVariablesIn(loaded.config);
+    process.stdout.write(helmValues(outputsIn(outputs), loaded, secrets));
   } catch (thrown) {
     if (!(thrown instanceof SluiceError)) throw thrown;
     console.error(`${thrown.message}${thrown.fix === undefined ? '' : `\n  ${thrown.fix}`}`);

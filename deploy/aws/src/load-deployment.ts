@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Deployment } from './deployment.ts';
 import { problemsOf } from './problems.ts';
+import { secretVariablesIn } from './secret-variables.ts';
 import { ledgerStream, loadConfig, loadTopologyFile, priceListOf, SluiceError } from './sluice.ts';
 import { loadStage } from './stage-file.ts';
 import { tablesOf } from './tables.ts';
@@ -22,6 +23,9 @@ const knownLater = {
   KAFKA_ROLE_ARN: 'arn:aws:iam::000000000000:role/known-after-deployment',
 } as const;
 
+/** In place of each secret, which only pods know: as long as the configuration wants one. */
+const secretOfPods = 'known to the pods alone'.padEnd(64, '.');
+
 const prices = fileURLToPath(new URL('../../cost/prices.yaml', import.meta.url));
 
 /**
@@ -30,7 +34,13 @@ const prices = fileURLToPath(new URL('../../cost/prices.yaml', import.meta.url))
  */
 export async function loadDeployment(stageFile: string): Promise<Deployment> {
   const stage = loadStage(stageFile);
-  const env = { AWS_REGION: stage.region, ...knownLater, ...stage.environment };
+  const secrets = [...secretVariablesIn(stage.config)].map((name) => [name, secretOfPods] as const);
+  const env = {
+    ...Object.fromEntries(secrets),
+    AWS_REGION: stage.region,
+    ...knownLater,
+    ...stage.environment,
+  };
   const config = loadConfig(stage.config, env);
   const plans = (await Promise.all(config.topologies.map(loadTopologyFile))).map(
     ({ plan }) => plan,

@@ -19,6 +19,7 @@ export { ConfigDocument } from '../../../dist/schemas/config/document.js';
 export { pathOf } from '../../../dist/schemas/config/path.js';
 export type { ValueOf } from '../../../dist/schemas/config/setting.js';
 export { flag, group, list, named, text, whole } from '../../../dist/schemas/config/setting.js';
+export { configTable } from '../../../dist/schemas/config/table.js';
 export { effectiveValues } from '../../../dist/schemas/config/values.js';
 export type { SluiceConfig, StreamConfig } from '../../../dist/schemas/config.js';
 export { ledgerStream } from '../../../dist/schemas/config.js';

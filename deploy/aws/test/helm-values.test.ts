@@ -8,7 +8,7 @@ import { helmValues } from '../src/helm-values.ts';
 import { parseStage } from '../src/stage-file.ts';
 import { flightsConfig, minimalStage, synthesize } from './support.ts';
 
-const outside = `${minimalStage}environment: {S3_BUCKET: flights-test}\nedge: {certificate_arn: 'arn:aws:acm:eu-central-1:123456789012:certificate/a', client_cidrs: [0.0.0.0/0], api_gateway: true}\n`;
+const outside = `${minimalStage}environment: {S3_BUCKET: flights-test, NEO4J_PASSWORD: hunter2}\nedge: {certificate_arn: 'arn:aws:acm:eu-central-1:123456789012:certificate/a', client_cidrs: [0.0.0.0/0], api_gateway: true}\n`;
 const key = `keys: [{name: a, sha256: '${'0'.repeat(64)}', streams: ['*/*']}]\n`;
 
 /** As `cdk deploy --outputs-file` writes them. */
@@ -25,6 +25,8 @@ async function outputsOf(stage: string): Promise<Outputs> {
   );
 }
 
+const secrets = new Set(['NEO4J_PASSWORD']);
+
 let outputs: Outputs;
 beforeAll(async () => {
   // It has both target groups.
@@ -39,10 +41,11 @@ it.each([
     ['    tls: arn:TlsTargetsArn', '    inside: arn:InsideTargetsArn'],
   ],
 ])('are those of the roles and target groups: %s', (_, stage, groups) => {
-  expect(helmValues(outputs, parseStage(stage, 'stage.yaml'))).toBe(
+  expect(helmValues(outputs, parseStage(stage, 'stage.yaml'), secrets)).toBe(
     [
       '# environment.KAFKA_BROKERS is missing here: it is what this prints.',
       '# aws kafka get-bootstrap-brokers --region eu-central-1 --cluster-arn arn:KafkaArn --query BootstrapBrokerStringSaslIam --output text',
+      '# NEO4J_PASSWORD is a secret: name its Secret in extraEnv.',
       ...(stage === outside ? ['environment:', '  S3_BUCKET: "flights-test"'] : []),
       'aws:',
       '  region: eu-central-1',
@@ -53,6 +56,13 @@ it.each([
       '    topics: arn:KafkaRoletopics',
       '  targetGroups:',
       ...groups,
+      '# DNS of Auto Mode is on the nodes: any private address.',
+      'networkPolicy:',
+      '  dnsTo:',
+      '    - ipBlock: {cidr: 10.0.0.0/8}',
+      '    - ipBlock: {cidr: 172.16.0.0/12}',
+      '    - ipBlock: {cidr: 192.168.0.0/16}',
+      '    - ipBlock: {cidr: 169.254.0.0/16}',
       '# The stack `streams` makes those of Kinesis.',
       'topics: {only: kafka}',
       '',
@@ -61,7 +71,7 @@ it.each([
 });
 
 it('say which output is missing', () => {
-  expect(() => helmValues({}, parseStage(minimalStage, 'stage.yaml'))).toThrow(
+  expect(() => helmValues({}, parseStage(minimalStage, 'stage.yaml'), secrets)).toThrow(
     "no output 'InsideTargetsArn' of the stack sluice-test-cluster found",
   );
 });

@@ -2,9 +2,11 @@
  * `stage.yaml`: what is wrong with it is said with file, line and what was expected; and nothing but
  * the two files decides what is deployed.
  */
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Deployment } from '../src/deployment.ts';
 import { loadDeployment } from '../src/load-deployment.ts';
+import { secretVariablesIn } from '../src/secret-variables.ts';
 import { loadStage, parseStage } from '../src/stage-file.ts';
 import type { Files } from './support.ts';
 import { minimalConfig, minimalStage, withFiles } from './support.ts';
@@ -47,6 +49,23 @@ describe('a stage', () => {
 });
 
 const deploymentOf = (files: Files): Promise<Deployment> => withFiles(files, loadDeployment);
+
+it('a deployment needs no secrets, which only pods know', async () => {
+  const config = `${minimalConfig}
+ingress: {address_secret: '\${ADDRESS_SECRET}'}
+neo4j: {url: 'neo4j+s://graph.example', user: '\${BOTH}', password: '\${NEO4J_PASSWORD}\${BOTH}'}
+lookups: {prices: {url: 'https://prices.example/{key}', headers: {authorization: 'Bearer \${TOKEN}'}}}
+`;
+  const stage = `${minimalStage}environment: {BOTH: neo4j}\n`;
+  await withFiles({ config, stage }, async (stageFile) => {
+    await loadDeployment(stageFile);
+    const secrets = secretVariablesIn(join(dirname(stageFile), 'sluice.yaml'));
+    expect([...secrets].toSorted()).toEqual(['ADDRESS_SECRET', 'NEO4J_PASSWORD', 'TOKEN']);
+  });
+  await expect(deploymentOf({ config })).rejects.toThrow(
+    'neo4j.user: the environment variable BOTH is not set',
+  );
+});
 
 describe('a deployment', () => {
   it('has the streams of the configuration, and the ledger', async () => {
