@@ -101,7 +101,7 @@ export class FlinkRest {
     const over = new AbortController();
     const timer = clock.setTimer(maxMs, () => over.abort());
     try {
-      const response = await fetch(new URL(`${basePath(url)}${path}`, url.origin), {
+      const response = await fetch(below(url, path), {
         ...init,
         headers: {
           accept: 'application/json',
@@ -162,8 +162,18 @@ function withBody(method: string, body: object): RequestInit {
   };
 }
 
-/** Of a cluster behind a path of a proxy. */
-const basePath = ({ pathname }: URL): string => pathname.replace(/\/+$/, '');
+/**
+ * Of a cluster, maybe behind a path of a proxy. The address is copied, not read again: a path that
+ * begins with two slashes would become the host, which the header is then sent to.
+ */
+function below(address: URL, path: string): URL {
+  const url = new URL(address);
+  const [pathname = '', search = ''] = path.split('?');
+  url.pathname = `${address.pathname.replace(/^\/+/, '/').replace(/\/+$/, '')}${pathname}`;
+  url.search = search;
+  url.hash = '';
+  return url;
+}
 
 function parsed(text: string): unknown {
   try {

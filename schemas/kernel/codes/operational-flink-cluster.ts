@@ -4,7 +4,7 @@ import type { OperationalEntry } from './entry.ts';
 export const flinkClusterCodes = {
   'flink-jar-invalid': {
     retryable: false,
-    means: 'The jar of the Flink job cannot be read, or is none.',
+    means: 'The jar of the Flink job cannot be read, or is not a jar.',
     fix: 'Pass the jar of the job with `--jar`, or leave the option out.',
   },
   'flink-job-ambiguous': {
@@ -44,7 +44,7 @@ export const flinkClusterCodes = {
   },
   'flink-timeout': {
     retryable: true,
-    means: 'Flink did not end what it was asked to do in time; it goes on with it.',
+    means: 'Flink did not finish in time; the operation continues.',
     fix: 'Ask again with `sluice flink status`, or wait longer with `--wait`.',
   },
   'flink-unreachable': {

@@ -192,7 +192,10 @@ describe('a cluster that does not answer as it should', () => {
       /^(?!.*secret).*a user or a password/,
     );
     expect(await told('--wait', 'long')).toMatch(/invalid --wait 'long'/);
-    expect(await told('--authorization-from', 'NONE_SUCH')).toMatch(/no such variable/);
+    expect(await told('--authorization-from', 'NONE_SUCH')).toMatch(/the variable is not set/);
+    expect(await told('--url', 'me:secret@x:8081')).toMatch(
+      /^(?!.*secret).*invalid --url: expected/,
+    );
     const { err: canceled } = await flinkCommand([
       'flink',
       'cancel',
@@ -232,6 +235,42 @@ describe('a cluster that does not answer as it should', () => {
     ]);
     expect(asked).toBe(7);
     server.close();
+  });
+
+  it('is asked below the path of its address, and no other host is, however that path begins', async () => {
+    const heard: (string | undefined)[] = [];
+    const server = createServer((req, res) => {
+      heard.push(req.url);
+      res.end('{"jobs":[]}');
+    });
+    const { host } = new URL(await listening(server));
+    const elsewhere: unknown[] = [];
+    const other = createServer((req, res) => {
+      elsewhere.push(req.headers.authorization);
+      res.end('{"jobs":[]}');
+    });
+    const { host: evil } = new URL(await listening(other));
+    const paths = [`//${evil}`, `///${evil}/`, '/proxy//', ''];
+    for (const path of paths)
+      await restOf(`http://${host}${path}`, 'Basic c2VjcmV0').get('/jobs/overview?a=b');
+    expect(elsewhere).toEqual([]);
+    expect(heard).toEqual([
+      ...[`/${evil}/jobs/overview?a=b`, `/${evil}/jobs/overview?a=b`],
+      ...['/proxy/jobs/overview?a=b', '/jobs/overview?a=b'],
+    ]);
+    server.close();
+    other.close();
+  });
+
+  it('is sent a header over a network without TLS only with a note', async () => {
+    const told = async (url: string): Promise<string> => {
+      const args = ['flink', 'status', 'x', '--url', url, '--authorization-from', 'LOGIN'];
+      return (await flinkCommand(args, { LOGIN: 'Basic c2VjcmV0' })).err;
+    };
+    const note = /^the header Authorization is sent to none\.invalid:8081 without TLS; use https/;
+    expect(await told('http://none.invalid:8081')).toMatch(note);
+    expect(await told('https://none.invalid:8081')).not.toMatch(/without TLS/);
+    expect(await told(`http://127.0.0.1:${await freePort()}`)).not.toMatch(/without TLS/);
   });
 
   it('is sent what the environment has for authorization, which is never shown', async () => {

@@ -174,6 +174,20 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect((await command('submit', other, ...inside)).err).toMatch(/another one than that of/);
   });
 
+  it('tells when the topology was submitted twice at the same moment', async () => {
+    const fed = feed(pipe);
+    const both = await Promise.all([submit(), submit()]);
+    const refused = both.filter(({ code }) => code !== 0);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { err } of refused)
+      expect(err).toMatch(/of 'clicks' (?:is \w+ at .* already|was submitted at the same time as)/);
+    const ids = both.flatMap(
+      ({ err }) => /^job (\w+) of 'clicks' is submitted$/m.exec(err)?.[1] ?? [],
+    );
+    for (const id of ids) expect((await command('cancel', 'clicks', '--job', id)).code).toBe(0);
+    await fed;
+  });
+
   /** A copy of the job's jar with the topology in it. */
   async function jarWithin(): Promise<string> {
     const built = join(dir, 'clicks.jar');

@@ -8,6 +8,7 @@ import { parseDuration } from '../../../../topology/time/duration.ts';
 import type { Waiting } from '../../../flink/rest/flink-jobs.ts';
 import { FlinkRest } from '../../../flink/rest/flink-rest.ts';
 import type { Output } from '../../output.ts';
+import { noteOfPlain } from '../../plain-secret.ts';
 
 export interface ClusterOptions {
   readonly url: string;
@@ -38,7 +39,9 @@ export function openCluster(
     );
   const authorization =
     authorizationFrom === undefined ? undefined : secretOf(env, authorizationFrom);
-  const rest = new FlinkRest({ url: addressOf(url), authorization, clock });
+  const address = addressOf(url);
+  if (authorization !== undefined) noteOfPlain('the header Authorization', address, output);
+  const rest = new FlinkRest({ url: address, authorization, clock });
   return { rest, waiting: { clock, maxMs, note: output.note } };
 }
 
@@ -47,7 +50,8 @@ function addressOf(text: string): URL {
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new SluiceError(
       'option-invalid',
-      `invalid --url '${text}': expected an address, such as http://127.0.0.1:8081`,
+      // Before an '@' there may be a password: `user:secret@host` is read as a scheme `user`.
+      `invalid --url${text.includes('@') ? '' : ` '${text}'`}: expected an address, such as http://127.0.0.1:8081`,
     );
   if (url.username !== '' || url.password !== '')
     throw new SluiceError('option-invalid', 'invalid --url: it has a user or a password in it', {
@@ -61,7 +65,7 @@ function secretOf(env: Environment, name: string): string {
   if (value === undefined || value === '')
     throw new SluiceError(
       'option-invalid',
-      `invalid --authorization-from '${name}': there is no such variable in the environment`,
+      `invalid --authorization-from '${name}': the variable is not set`,
       { fix: `set it, such as ${name}='Basic dXNlcjpwYXNz'` },
     );
   // What a header can carry; the value itself is never shown.

@@ -2,8 +2,9 @@
  * `sluice flink submit`: uploads the job's jar where the cluster does not have it, and starts a
  * topology.
  *
- * Invariant: a topology whose job runs there already is not started a second time: both would write
- * the same rows.
+ * A topology whose job runs there already is not started a second time: both would write the same
+ * rows. This is best effort: Flink has no lock for a name, so that two that are submitted at the
+ * same moment both start. Then at least one of the two commands tells so and fails.
  */
 import { createHash } from 'node:crypto';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
@@ -42,14 +43,18 @@ export async function submitFlinkCommand(
   await requireNone(rest, name);
   const jar = readJar(options.jar ?? (await jobJar()));
   const uploaded = await uploadOnce(rest, jar, output.note);
+  const programArgsList = argumentsOf(parts, jar);
+  // The upload took its time.
+  await requireNone(rest, name);
   const id = await rest.run(uploaded, {
-    programArgsList: argumentsOf(parts, jar),
+    programArgsList,
     ...(parallelism === undefined ? {} : { parallelism }),
     ...(options.from === undefined ? {} : { savepointPath: options.from }),
     ...(options.allowNonRestored ? { allowNonRestoredState: true } : {}),
   });
   output.note(`job ${id} of '${name}' is submitted`);
   const state = await untilRunning(rest, id, waiting);
+  await requireNoOther(rest, name, id);
   if (output.json)
     output.line(JSON.stringify({ topology: name, job: id, state, digest: parts.bundle.digest }));
   else output.line(`topology ${name}: ${state}, job ${id} at ${rest.shown}`);
@@ -76,6 +81,19 @@ async function requireNone(rest: FlinkRest, topology: string): Promise<void> {
     'flink-job-running',
     `job ${running.id} of '${topology}' is ${running.state} at ${rest.shown} already`,
     { fix: 'end it first with `sluice flink drain` or `sluice flink cancel --keep`' },
+  );
+}
+
+/** Throws `SluiceError` `flink-job-ambiguous`. */
+async function requireNoOther(rest: FlinkRest, topology: string, id: string): Promise<void> {
+  const other = (await listJobs(rest)).find(
+    (job) => job.name === topology && job.id !== id && !isEnded(job),
+  );
+  if (other === undefined) return;
+  throw new SluiceError(
+    'flink-job-ambiguous',
+    `job ${other.id} of '${topology}' was submitted at the same time as ${id}: both run at ${rest.shown}`,
+    { fix: `cancel one, such as with \`sluice flink cancel ${topology} --job ${id}\`` },
   );
 }
 

@@ -16,6 +16,7 @@ import type { Random } from '../../../../schemas/kernel/random.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import { findInstance } from '../../../host/instance.ts';
 import type { Output } from '../../output.ts';
+import { noteOfPlain } from '../../plain-secret.ts';
 import type { SendInput } from './send-input.ts';
 import { openInput } from './send-input.ts';
 import { Lanes } from './send-lanes.ts';
@@ -76,7 +77,7 @@ export async function sendCommand(command: SendCommand): Promise<number> {
       : markerOf(command.dir, file, input.stats, target, options.resume);
   if (marker !== undefined && marker.events > 0)
     output.note(`${file}: resuming after ${marker.events} events that were sent before`);
-  warnOfPlainKey(target, options, output);
+  if (options.key !== undefined) noteOfPlain('the key', target, output);
   const totals = emptyTotals();
   const startedMs = clock.monotonic();
   const { interruption, signal, release } = interruptions();
@@ -220,16 +221,6 @@ function keyedBy(
     const found = isFault(checked) ? undefined : findPointer(text, checked, pointer);
     return found === undefined ? '' : text.toString('latin1', found.start, found.end);
   };
-}
-
-function warnOfPlainKey(
-  { protocol, hostname, host }: URL,
-  { key }: SendOptions,
-  output: Output,
-): void {
-  const isLoopback = /^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname);
-  if (key !== undefined && protocol === 'http:' && !isLoopback)
-    output.note(`the key is sent to ${host} without TLS; use https:// where others can listen`);
 }
 
 /** The failure, and how far the command came. */
