@@ -14,13 +14,24 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import { FileStamps } from './file-stamps.ts';
-import type { FlinkEngineCheck } from './flink-findings.ts';
-import { checkMadeForFlink, evaluatedFindings } from './flink-findings.ts';
 import { compileFindings, compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
 import type { TypeCheck } from './type-check.ts';
 import { checkTypes } from './type-check.ts';
-import type { Finding, TrialVerdict } from './worker-protocol.ts';
+import type { Finding, MadeOf, TrialVerdict } from './worker-protocol.ts';
+
+export interface TargetFindings {
+  readonly findings: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+/** What runs topologies elsewhere, and what cannot run there. */
+export interface CheckTarget {
+  /** `script`: the compiled topology that was tried. */
+  check(made: MadeOf, script: string): TargetFindings;
+  /** What is only seen when it is evaluated as there. Ends within bounds. */
+  evaluate(file: string, clock: Clock): Promise<readonly Finding[]>;
+}
 
 export interface TopologyCheckOptions {
   readonly file: string;
@@ -34,7 +45,7 @@ export interface TopologyCheckOptions {
   readonly env: Environment;
   readonly clock: Clock;
   /** Where it is to run, beside here. */
-  readonly target?: 'flink' | undefined;
+  readonly target?: CheckTarget | undefined;
   /** What `<name>.gen.ts` of a schema should be. */
   readonly typesOf: (schema: string) => Promise<string>;
 }
@@ -44,8 +55,6 @@ export interface TopologyCheck extends TrialVerdict {
   readonly unchecked: string | undefined;
   /** What else was not looked at, or not as it might be expected, and why. */
   readonly notes: readonly string[];
-  /** Of a target that is Flink: what can run its functions there. */
-  readonly engines?: readonly FlinkEngineCheck[];
 }
 
 export async function checkTopologyFile(options: TopologyCheckOptions): Promise<TopologyCheck> {
@@ -72,7 +81,7 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
       file: relative(process.cwd(), file),
       place: placeOf(options.dir, found.config),
       dropState: {},
-      ...(options.target === 'flink' ? { describes: true as const } : {}),
+      ...(options.target !== undefined ? { describes: true as const } : {}),
     };
     const tried = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (tried instanceof SluiceError) {
@@ -81,7 +90,7 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
     }
     const kept = tried.findings.filter(({ kind }) => concerns(kind, options, found.config));
     const findings = [...types, ...kept, ...found.findings, ...stale];
-    const verdict = await withFlink({ ...tried, findings }, file, script);
+    const verdict = await withTarget({ ...tried, findings }, options, file, script);
     return { ...verdict, unchecked, notes };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
@@ -106,31 +115,31 @@ function noted(...notes: readonly (string | undefined)[]): readonly string[] {
   return notes.filter((note) => note !== undefined);
 }
 
-/** With what Flink would refuse, where the trial described the topology for it. */
-async function withFlink(
+/** With what the target would refuse, where the trial described the topology for it. */
+async function withTarget(
   { made, ...verdict }: TrialVerdict,
+  { target, clock }: TopologyCheckOptions,
   file: string,
   script: string,
-): Promise<TrialVerdict & Pick<TopologyCheck, 'engines'>> {
+): Promise<TrialVerdict> {
   const warnings = verdict.warnings ?? [];
-  if (made === undefined) return { ...verdict, warnings };
-  const flink = checkMadeForFlink(made, script);
-  const findings = [...verdict.findings, ...flink.findings];
+  if (made === undefined || target === undefined) return { ...verdict, warnings };
+  const there = target.check(made, script);
+  const findings = [...verdict.findings, ...there.findings];
   return {
     ...verdict,
-    findings: findings.length === 0 ? await evaluatedFindings(file) : findings,
-    warnings: [...warnings, ...flink.warnings],
-    engines: flink.engines,
+    findings: findings.length === 0 ? await target.evaluate(file, clock) : findings,
+    warnings: [...warnings, ...there.warnings],
   };
 }
 
-/** Without a configuration no stream is known; on Flink no state of this instance counts. */
+/** Without a configuration no stream is known; elsewhere no state of this instance counts. */
 function concerns(
   kind: Finding['kind'],
   { target }: TopologyCheckOptions,
   config: SluiceConfig | undefined,
 ): boolean {
-  if (target === 'flink' && kind === 'state') return false;
+  if (target !== undefined && kind === 'state') return false;
   return config !== undefined || (kind !== 'stream' && kind !== 'connector');
 }
 

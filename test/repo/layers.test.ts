@@ -48,6 +48,9 @@ const clean: Readonly<Record<string, string>> = {
   'deploy/stores/s3/a.ts':
     "import '@aws-sdk/client-s3';\nexport { one } from '../../../enrich/a.ts';\n",
   'deploy/host/a.ts': text,
+  'deploy/flink/check/a.ts': "export { one } from '../../host/a.ts';\n",
+  'deploy/flink/rest/a.ts': text,
+  'deploy/flink/runtime/a.ts': "export { one } from '../../../topology/runtime/a.ts';\n",
   'deploy/cost/own.ts': text,
   'deploy/cost/a.ts':
     "import '../../schemas/a.ts';\nimport './own.ts';\nimport 'yaml';\nexport const a = 1;\n",
@@ -240,6 +243,10 @@ const refused: readonly (readonly [string, string])[] = [
   ['deploy/stores/s3', '../../host/a.ts'],
   ['deploy/stores/s3', '../../streams/kafka/a.ts'],
   ['deploy/streams/kinesis', '../kafka/a.ts'],
+  // Flink
+  ['deploy/host', '../flink/check/a.ts'],
+  ['deploy/flink/check', '../rest/a.ts'],
+  ['deploy/flink/runtime', '../check/a.ts'],
   // the stacks for AWS
   ['deploy/host', '../aws/src/a.ts'],
   ['deploy/aws/src/stacks', '../../../../dist/schemas/a.js'],

@@ -209,6 +209,46 @@ export const layers: readonly Layer[] = [
     ],
   },
   {
+    files: ['deploy/{host,local,services}/**/*.ts'],
+    refused: [
+      deployVendors,
+      noClients,
+      noStacks,
+      noOwnName,
+      noTest,
+      folders(['flink'], 'What runs topologies here knows nothing of Flink: deploy/cli does.'),
+    ],
+  },
+  {
+    files: ['deploy/flink/check/*.ts'],
+    refused: [
+      deployVendors,
+      noClients,
+      noStacks,
+      noOwnName,
+      noTest,
+      folders(
+        ['cli', 'local', 'services', 'streams', 'stores', 'rest', 'ingest', 'enrich'],
+        'deploy/flink/check imports schemas, topology, deploy/host and deploy/flink.',
+      ),
+    ],
+  },
+  {
+    // It runs in GraalJS.
+    files: ['deploy/flink/runtime/*.ts'],
+    refused: [
+      deployVendors,
+      noClients,
+      noStacks,
+      noOwnName,
+      noTest,
+      folders(
+        ['ingest', 'cli', 'host', 'local', 'services', 'streams', 'stores', 'check', 'rest'],
+        'deploy/flink/runtime imports schemas, topology, enrich and itself.',
+      ),
+    ],
+  },
+  {
     files: ['deploy/{streams,stores}/**/*.ts'],
     refused: [
       deployVendors,

@@ -1,26 +1,20 @@
 /**
- * What JavaScript has or does elsewhere than on the engines of a Flink job, as data: what is found,
+ * What JavaScript has or does elsewhere than on the engine of a Flink job, as data: what is found,
  * what comes of it, what to do instead.
  *
- * What differs was measured with GraalJS 22.3.5, and with V8 13.2 in a JVM (Javet 4.1.1 without
- * i18n), against Node 20, by 71 probes. Equal in all of them: the text of numbers, the order of
+ * What differs was measured with GraalJS 22.3.5 against Node 20, by 71 probes. Equal in all of them: the text of numbers, the order of
  * keys, JSON, dates in UTC, the regular expressions of ES2022, stable sorting, integers.
  */
 
-/** The engines that can run a topology's functions in a JVM. */
-export type FlinkEngine = 'graaljs' | 'v8';
-
 export interface Difference {
-  /** `problem`: it cannot run. `warning`: it runs, and may differ. `none`: it is the same. */
-  readonly severity: 'problem' | 'warning' | 'none';
-  /** The engine that does not have it at all. */
-  readonly lacking?: FlinkEngine;
+  /** `problem`: it cannot run. `warning`: it runs, and may differ. */
+  readonly severity: 'problem' | 'warning';
+  /** Whether GraalJS does not have it: a problem where it is sure to be called. */
+  readonly isLacking?: true;
   /** What is wrong with `found`, as it is written in the source. */
   readonly message: (found: string) => string;
   readonly fix: string;
 }
-
-const noIntl = 'graaljs runs it; v8 in the job has no i18n';
 
 export const differences = {
   math: {
@@ -36,26 +30,18 @@ export const differences = {
   },
   intl: {
     severity: 'warning',
-    lacking: 'v8',
     message: (found) => `the texts of ${found} follow the release of ICU, which is another one`,
     fix: 'write the text with your own code, or let who reads the rows format it',
   },
   locale: {
     severity: 'warning',
-    lacking: 'v8',
     message: (found) =>
       `${found} follows the default locale and the release of ICU, which are others`,
     fix: 'compare with < and >, and write texts with your own code',
   },
-  unicode: {
-    severity: 'none',
-    lacking: 'v8',
-    message: (found) => `${found} needs tables of Unicode`,
-    fix: noIntl,
-  },
   newer: {
     severity: 'warning',
-    lacking: 'graaljs',
+    isLacking: true,
     message: (found) => `${found} is newer than ES2022, which is what the job's engine has`,
     fix: 'write it with what ES2022 has, or bundle a package that brings it along',
   },

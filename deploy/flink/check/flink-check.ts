@@ -3,9 +3,9 @@
  * plan, and of the code of its functions and of what they import. Pure.
  */
 import type { AnyNode } from 'acorn';
+import { messageOf } from '../../../schemas/kernel/errors.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
 import type { ScriptPlace } from '../../host/author-places.ts';
-import type { FlinkEngine } from './differences.ts';
 import { differenceOf } from './differences.ts';
 import { jsonValues } from './json-values.ts';
 import type { PlanFinding } from './plan-findings.ts';
@@ -15,11 +15,7 @@ import { isWithin, slotFunctions } from './reach.ts';
 import type { ScriptTree } from './script-tree.ts';
 import { around, isFunction, scriptTree } from './script-tree.ts';
 import type { Use } from './uses.ts';
-import { hasProperty, usesIn } from './uses.ts';
-
-/** The engines that the job has. */
-const jobEngines: readonly FlinkEngine[] = ['graaljs'];
-const allEngines: readonly FlinkEngine[] = ['graaljs', 'v8'];
+import { usesIn } from './uses.ts';
 
 export interface FlinkSubject {
   readonly plan: Plan;
@@ -38,22 +34,20 @@ export interface FlinkFinding extends Omit<PlanFinding, 'node'> {
   readonly at?: ScriptPlace;
 }
 
-/** An engine, and what keeps it from running the topology. */
-export interface EngineVerdict {
-  readonly engine: FlinkEngine;
-  /** Whether the job has it. */
-  readonly built: boolean;
-  readonly lacks: readonly { readonly found: string; readonly at?: ScriptPlace }[];
-}
+/**
+ * Of the script without its source map, in UTF-16 units: 2 million took 7 s of CPU, and the time
+ * grows with the length.
+ */
+const scriptMaxLength = 5_000_000;
 
-export interface FlinkVerdict {
-  readonly findings: readonly FlinkFinding[];
-  readonly engines: readonly EngineVerdict[];
-}
-
-export function checkForFlink(subject: FlinkSubject): FlinkVerdict {
-  const { plan, script } = subject;
-  const tree = scriptTree(script);
+export function checkForFlink(subject: FlinkSubject): readonly FlinkFinding[] {
+  const { plan } = subject;
+  const tree = treeOf(subject.script);
+  if (typeof tree === 'string')
+    return once([
+      ...planFindings(plan).map(({ node, ...rest }) => ({ ...rest, nodes: [node] })),
+      { severity: 'problem', nodes: [], message: tree, fix: 'import less, or smaller packages' },
+    ]);
   const slots = slotFunctions(tree, subject.slots);
   const uses = usesIn(tree).filter((use) => !isOfRefused(use, slots, plan));
   const json = jsonValues(tree, slots, plan.nodes).map(({ node, found, at }): FlinkFinding => {
@@ -67,7 +61,21 @@ export function checkForFlink(subject: FlinkSubject): FlinkVerdict {
     ...uses.flatMap((use) => findingOf(use, tree, slots, subject.made)),
     ...json,
   ];
-  return { findings: once(found), engines: enginesFor(uses, plan) };
+  return once(found);
+}
+
+/** Or why its functions cannot be checked. */
+function treeOf(script: string): ScriptTree | string {
+  const map = script.lastIndexOf('\n//# sourceMappingURL=');
+  const code = map < 0 ? script : script.slice(0, map + 1);
+  if (code.length > scriptMaxLength)
+    return `the topology with all that it imports has ${code.length} characters: up to ${scriptMaxLength} can be checked`;
+  try {
+    return scriptTree(code);
+  } catch (thrown) {
+    // esbuild wrote it, so that its syntax is right.
+    return `the topology or what it imports cannot be checked: ${messageOf(thrown)}`;
+  }
 }
 
 /** Of a function that is refused as a whole nothing more is told. */
@@ -90,9 +98,9 @@ function asyncSlots(
     if (nodes.some(({ id, kind }) => id === node && kind === 'lookup') && slot === 'call')
       return [];
     return functions.flatMap((range) =>
-      tree.nodes.flatMap(({ node: made }): readonly FlinkFinding[] => {
+      tree.within(range).flatMap(({ node: made }): readonly FlinkFinding[] => {
         if (!isFunction(made) || !made.async) return [];
-        if (made.end !== range.end || made.start < range.start) return [];
+        if (made.end !== range.end) return [];
         const message = `its ${slot} is asynchronous: a Flink job needs its result at once`;
         const fix = differenceOf('async').fix;
         return [{ severity: 'problem', nodes: [node], message, fix, at: placeOf(made) }];
@@ -107,11 +115,9 @@ function findingOf(
   slots: readonly SlotFunction[],
   made: readonly ScriptPlace[],
 ): readonly FlinkFinding[] {
-  const { severity, lacking, message, fix } = { lacking: undefined, ...differenceOf(difference) };
+  const { severity, isLacking = false, message, fix } = differenceOf(difference);
   // It is told of the node.
   if (difference === 'async' && slots.some(({ functions }) => isOne(at, functions))) return [];
-  const isLacking = lacking !== undefined && jobEngines.every((engine) => engine === lacking);
-  if (severity === 'none' && !isLacking) return [];
   const nodes = [
     ...new Set(slots.filter(({ ranges }) => isWithin(at.start, ranges)).map(({ node }) => node)),
   ];
@@ -133,8 +139,7 @@ const isOne = (at: AnyNode, functions: SlotFunction['functions']): boolean =>
 
 /** Outside of functions, or in one that makes nodes. */
 function isRunAtLoad(tree: ScriptTree, at: AnyNode, made: readonly ScriptPlace[]): boolean {
-  const place = tree.nodes.find(({ node }) => node === at);
-  const inside = place && around(place, ({ node }) => isFunction(node))?.node;
+  const inside = around(tree.placeOf(at), ({ node }) => isFunction(node))?.node;
   if (inside === undefined) return true;
   return made.some(({ line, column }) => {
     const { start, end } = inside.loc ?? {};
@@ -158,32 +163,4 @@ function once(findings: readonly FlinkFinding[]): readonly FlinkFinding[] {
     told.add(key);
     return true;
   });
-}
-
-function enginesFor(uses: readonly Use[], plan: Plan): readonly EngineVerdict[] {
-  return allEngines.map((engine) => {
-    const lacks = uses
-      .filter(({ difference }) => differenceOf(difference).lacking === engine)
-      .map(({ found, at }) => ({ found, at: placeOf(at) }));
-    const patterns = engine === 'v8' ? schemaPatterns(plan) : [];
-    return { engine, built: jobEngines.includes(engine), lacks: [...lacks, ...patterns] };
-  });
-}
-
-/** Patterns of schemas that need tables of Unicode: they are compiled with the flag u. */
-function schemaPatterns({ nodes }: Plan): readonly { readonly found: string }[] {
-  const found = new Set<string>();
-  const look = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return;
-    for (const [name, part] of Object.entries(value) as readonly [string, unknown][]) {
-      if (name === 'pattern' && typeof part === 'string') found.add(part);
-      if (name === 'patternProperties' && typeof part === 'object' && part !== null)
-        for (const pattern of Object.keys(part)) found.add(pattern);
-      look(part);
-    }
-  };
-  for (const node of nodes) look(node);
-  return [...found].filter(hasProperty).map((pattern) => ({
-    found: `the pattern ${pattern} of a schema`,
-  }));
 }

@@ -21,7 +21,9 @@ const classes =
   'Date Map Set WeakMap WeakSet RegExp Error ArrayBuffer Uint8Array Float64Array BigInt64Array'.split(
     ' ',
   );
-const nestedMax = 16;
+
+/** Of one function. They nest as deep, which the stack allows. */
+const valuesMax = 1_000;
 
 /** `plan`: which slots give what goes on is told by their node's kind. */
 export function jsonValues(
@@ -34,11 +36,12 @@ export function jsonValues(
     const of = kinds.get(node);
     if (of === undefined || !givesValues(of, slot)) return [];
     return functions.flatMap((range) =>
-      tree.nodes.flatMap(({ node: made }) => {
-        const isIt = isFunction(made) && made.end === range.end && made.start >= range.start;
+      tree.within(range).flatMap(({ node: made }) => {
+        const isIt = isFunction(made) && made.end === range.end;
         if (!isIt) return [];
+        const seen = new Set<AnyNode>();
         return returnsOf(tree, made)
-          .flatMap((value) => notJson(tree, value, nestedMax))
+          .flatMap((value) => notJson(tree, value, seen))
           .map(({ found, at }) => ({ node, found, at }));
       }),
     );
@@ -68,12 +71,14 @@ interface NotJson {
   readonly at: AnyNode;
 }
 
-function notJson(tree: ScriptTree, given: AnyNode, depth: number): readonly NotJson[] {
-  if (depth === 0) return [];
+/** `seen`: each value is looked at once, so that what is named many times costs once. */
+function notJson(tree: ScriptTree, given: AnyNode, seen: Set<AnyNode>): readonly NotJson[] {
   const node = valueOf(tree, given);
+  if (seen.has(node) || seen.size >= valuesMax) return [];
+  seen.add(node);
   const found = (what: string): readonly NotJson[] => [{ found: what, at: node }];
   const inside = (...parts: readonly AnyNode[]): readonly NotJson[] =>
-    parts.flatMap((part) => notJson(tree, part, depth - 1));
+    parts.flatMap((part) => notJson(tree, part, seen));
   if (isFunction(node)) return found('a function');
   switch (node.type) {
     case 'ObjectExpression':

@@ -6,7 +6,7 @@
  * what no function seems to come to may still be called.
  */
 import type { Declaration, Range, Reference, ScriptTree } from './script-tree.ts';
-import { isFunction } from './script-tree.ts';
+import { firstFrom, isFunction } from './script-tree.ts';
 
 /** A function of a node, by the text that JavaScript has of it. */
 export interface SlotText {
@@ -18,7 +18,7 @@ export interface SlotText {
 export interface SlotFunction extends SlotText {
   /** The functions of this text, of which it is one. */
   readonly functions: readonly Range[];
-  /** All that it can come to, itself among it. */
+  /** All that it can come to, itself among it: apart from each other, in their order. */
   readonly ranges: readonly Range[];
 }
 
@@ -26,20 +26,41 @@ export function slotFunctions(
   tree: ScriptTree,
   slots: readonly SlotText[],
 ): readonly SlotFunction[] {
-  const byText = functionsByText(tree);
+  const byText = functionsByText(tree, new Set(slots.map(({ text }) => text.length)));
   return slots.map((slot) => {
     const functions = byText.get(slot.text) ?? [];
-    return { ...slot, functions, ranges: functions.flatMap((range) => rangesFrom(tree, range)) };
+    return {
+      ...slot,
+      functions,
+      ranges: united(functions.flatMap((range) => rangesFrom(tree, range))),
+    };
   });
 }
 
-/** Whether an offset is in one of `ranges`. */
+/** Whether an offset is in one of `ranges`, which are apart and in their order. */
 export function isWithin(offset: number, ranges: readonly Range[]): boolean {
-  return ranges.some(({ start, end }) => start <= offset && offset < end);
+  const range = ranges[firstFrom(ranges, offset + 1, ({ start }) => start) - 1];
+  return range !== undefined && offset < range.end;
 }
 
-/** A method's text begins with its name, and so does the property that has it. */
-function functionsByText({ text, nodes }: ScriptTree): ReadonlyMap<string, readonly Range[]> {
+function united(ranges: readonly Range[]): readonly Range[] {
+  const apart: Range[] = [];
+  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
+    const last = apart.at(-1);
+    if (last === undefined || range.start >= last.end) apart.push(range);
+    else if (range.end > last.end) apart.splice(-1, 1, { start: last.start, end: range.end });
+  }
+  return apart;
+}
+
+/**
+ * Those of a text that has one of `lengths`. A method's text begins with its name, and so does the
+ * property that has it.
+ */
+function functionsByText(
+  { text, nodes }: ScriptTree,
+  lengths: ReadonlySet<number>,
+): ReadonlyMap<string, readonly Range[]> {
   const found = new Map<string, Range[]>();
   for (const { node, parent } of nodes) {
     if (!isFunction(node)) continue;
@@ -48,6 +69,7 @@ function functionsByText({ text, nodes }: ScriptTree): ReadonlyMap<string, reado
       (within?.type === 'Property' && (within.method || within.kind !== 'init')) ||
       within?.type === 'MethodDefinition';
     const range = isMethod ? within : node;
+    if (!lengths.has(range.end - range.start)) continue;
     const source = text.slice(range.start, range.end);
     const same = found.get(source) ?? [];
     same.push({ start: range.start, end: range.end });
@@ -61,7 +83,6 @@ function rangesFrom(tree: ScriptTree, first: Range): readonly Range[] {
   const followed = new Set<Declaration>();
   const open: Range[] = [first];
   for (let range = open.pop(); range !== undefined; range = open.pop()) {
-    if (isWithin(range.start, ranges)) continue;
     ranges.push(range);
     for (const { declaration } of referencesIn(tree, range)) {
       if (declaration === undefined || followed.has(declaration)) continue;
@@ -73,17 +94,9 @@ function rangesFrom(tree: ScriptTree, first: Range): readonly Range[] {
 }
 
 function referencesIn({ references }: ScriptTree, { start, end }: Range): readonly Reference[] {
-  let [low, high] = [0, references.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((references[middle]?.at.node.start ?? 0) < start) low = middle + 1;
-    else high = middle;
-  }
-  const found: Reference[] = [];
-  for (let i = low; i < references.length; i++) {
-    const reference = references[i];
-    if (reference === undefined || reference.at.node.start >= end) break;
-    found.push(reference);
-  }
-  return found;
+  const startOf = ({ at }: Reference): number => at.node.start;
+  return references.slice(
+    firstFrom(references, start, startOf),
+    firstFrom(references, end, startOf),
+  );
 }

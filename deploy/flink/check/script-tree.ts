@@ -7,6 +7,7 @@
  *    it.
  * 2. A name is told from another by the function or module that declares it. esbuild never gives an
  *    inner declaration the name of an outer one, so blocks need not be told apart.
+ * 3. The time grows with the length of the script: nothing looks at all nodes for each of them.
  */
 import type { AnyNode, Pattern } from 'acorn';
 import { parse } from 'acorn';
@@ -18,6 +19,8 @@ export interface TreeNode {
   readonly parent: TreeNode | undefined;
   /** The property of the parent that has it. */
   readonly key: string;
+  /** The nearest function, module, `catch` or class around it, in which names are declared. */
+  readonly scope: TreeNode | undefined;
 }
 
 /** Offsets into the text: the first inside, the first after. */
@@ -28,8 +31,6 @@ export interface Range {
 
 export interface Declaration {
   readonly name: string;
-  /** Where the name stands for it. */
-  readonly scope: Range;
   /** Whether it is its value, and not a part of it. */
   readonly isWhole: boolean;
   /** `caught`: what a `catch` is given. */
@@ -52,9 +53,16 @@ export interface ScriptTree {
   readonly references: readonly Reference[];
   /** What the name at this node stands for; undefined: nothing in the bundle declares it. */
   readonly declarationOf: (node: AnyNode) => Declaration | undefined;
+  /** Throws where the node is of another tree. */
+  readonly placeOf: (node: AnyNode) => TreeNode;
+  /** The nodes that begin in a part of the text, in their order. */
+  readonly within: (range: Range) => readonly TreeNode[];
 }
 
-/** Throws acorn's `SyntaxError`: what esbuild wrote is always one module. */
+/**
+ * Throws acorn's `SyntaxError`: what esbuild wrote is always one module, but it may nest deeper than
+ * the stack allows.
+ */
 export function scriptTree(text: string): ScriptTree {
   const program = parse(text, { ecmaVersion: 'latest', sourceType: 'module', locations: true });
   const nodes = flatten(program);
@@ -62,16 +70,41 @@ export function scriptTree(text: string): ScriptTree {
   const references = nodes.flatMap((at): readonly Reference[] => {
     if (at.node.type !== 'Identifier' || !isReference(at)) return [];
     const { name } = at.node;
-    return [{ name, at, declaration: declared.find(name, at.node) }];
+    return [{ name, at, declaration: declared.find(name, at) }];
   });
   const byNode = new Map(references.map(({ at, declaration }) => [at.node, declaration]));
-  return { text, nodes, references, declarationOf: (node) => byNode.get(node) };
+  const places = new Map(nodes.map((at) => [at.node, at]));
+  return {
+    ...{ text, nodes, references },
+    declarationOf: (node) => byNode.get(node),
+    placeOf: (node) => present(places.get(node), 'a place of a node'),
+    within: ({ start, end }) =>
+      nodes.slice(
+        firstFrom(nodes, start, ({ node }) => node.start),
+        firstFrom(nodes, end, ({ node }) => node.start),
+      ),
+  };
+}
+
+/** The index of the first of an ordered list that is at `least` or behind it. */
+export function firstFrom<T>(
+  list: readonly T[],
+  least: number,
+  placeOf: (item: T) => number,
+): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placeOf(present(list[middle], 'an item')) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Without recursion: a bundle may nest deeper than the stack allows. */
 function flatten(program: AnyNode): readonly TreeNode[] {
   const nodes: TreeNode[] = [];
-  const open: TreeNode[] = [{ node: program, parent: undefined, key: '' }];
+  const open: TreeNode[] = [{ node: program, parent: undefined, key: '', scope: undefined }];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     nodes.push(at);
     const children = childrenOf(at);
@@ -81,13 +114,17 @@ function flatten(program: AnyNode): readonly TreeNode[] {
 }
 
 function childrenOf(parent: TreeNode): readonly TreeNode[] {
+  const scope = hasNames(parent.node) ? parent : parent.scope;
   const children = Object.entries(parent.node).flatMap(([key, value]: [string, unknown]) =>
     (Array.isArray(value) ? value : [value])
       .filter(isNode)
-      .map((node): TreeNode => ({ node, parent, key })),
+      .map((node): TreeNode => ({ node, parent, key, scope })),
   );
   return children.sort((a, b) => a.node.start - b.node.start);
 }
+
+const hasNames = (node: AnyNode): boolean =>
+  isFunction(node) || ['Program', 'CatchClause', 'ClassExpression'].includes(node.type);
 
 function isNode(value: unknown): value is AnyNode {
   return (
@@ -190,71 +227,73 @@ function isBinding(pattern: TreeNode | undefined): boolean {
   return false;
 }
 
-/** The declarations of a bundle, by name. */
+/** The declarations of a bundle, by the node in which their names stand for them. */
 class Declared {
-  readonly #byName = new Map<string, Declaration[]>();
+  readonly #byScope = new Map<TreeNode, Map<string, Declaration>>();
 
   constructor(nodes: readonly TreeNode[]) {
     for (const at of nodes) this.#declare(at);
-    for (const { node } of nodes) {
+    for (const at of nodes) {
+      const { node } = at;
       if (node.type !== 'AssignmentExpression' || node.left.type !== 'Identifier') continue;
-      this.find(node.left.name, node.left)?.values.push(node.right);
+      this.find(node.left.name, at)?.values.push(node.right);
     }
   }
 
   /** The innermost of this name that stands for it here. */
-  find(name: string, { start, end }: Range): Declaration | undefined {
-    const inScope = (this.#byName.get(name) ?? []).filter(
-      ({ scope }) => scope.start <= start && scope.end >= end,
-    );
-    return inScope.toSorted((a, b) => b.scope.start - a.scope.start)[0];
+  find(name: string, { scope }: TreeNode): Declaration | undefined {
+    for (let at = scope; at !== undefined; at = at.scope) {
+      const found = this.#byScope.get(at)?.get(name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   #declare(at: TreeNode): void {
     const { node } = at;
     const scope = around(at, ({ node: outer }) => isFunction(outer) || outer.type === 'Program');
-    const outer: Range = scope?.node ?? node;
+    const outer = scope ?? at;
     switch (node.type) {
       case 'VariableDeclarator': {
         const values = node.init === null || node.init === undefined ? [] : [node.init];
         const isWhole = node.id.type === 'Identifier';
-        this.#add(node.id, { scope: outer, isWhole, kind: 'value', values });
+        this.#add(node.id, outer, { isWhole, kind: 'value', values });
         break;
       }
       case 'FunctionDeclaration':
       case 'ClassDeclaration':
         if (node.id !== null)
-          this.#add(node.id, { scope: outer, isWhole: true, kind: 'value', values: [node] });
+          this.#add(node.id, outer, { isWhole: true, kind: 'value', values: [node] });
         break;
       case 'ClassExpression':
       case 'FunctionExpression':
         if (node.id !== null && node.id !== undefined)
-          this.#add(node.id, { scope: node, isWhole: true, kind: 'value', values: [] });
+          this.#add(node.id, at, { isWhole: true, kind: 'value', values: [] });
         break;
       case 'CatchClause':
         if (node.param !== null && node.param !== undefined)
-          this.#add(node.param, { scope: node, isWhole: true, kind: 'caught', values: [] });
+          this.#add(node.param, at, { isWhole: true, kind: 'caught', values: [] });
         break;
       case 'ImportSpecifier':
       case 'ImportDefaultSpecifier':
       case 'ImportNamespaceSpecifier':
-        this.#add(node.local, { scope: outer, isWhole: true, kind: 'import', values: [] });
+        this.#add(node.local, outer, { isWhole: true, kind: 'import', values: [] });
         break;
       default:
     }
     if (!isFunction(node)) return;
     for (const parameter of node.params)
-      this.#add(parameter, { scope: node, isWhole: false, kind: 'parameter', values: [] });
+      this.#add(parameter, at, { isWhole: false, kind: 'parameter', values: [] });
   }
 
-  #add(pattern: Pattern, of: Omit<Declaration, 'name'>): void {
+  #add(pattern: Pattern, scope: TreeNode, of: Omit<Declaration, 'name'>): void {
+    const known = this.#byScope.get(scope) ?? new Map<string, Declaration>();
+    this.#byScope.set(scope, known);
     for (const name of namesIn(pattern)) {
-      const known = this.#byName.get(name) ?? [];
-      const same = known.find(({ scope }) => scope.start === of.scope.start);
+      const same = known.get(name);
       // Of several blocks of one function: it may be any of them.
-      if (same === undefined) known.push({ name, ...of, values: [...of.values] });
+      if (same === undefined) known.set(name, { name, ...of, values: [...of.values] });
       else same.values.push(...of.values);
-      this.#byName.set(name, known);
     }
   }
 }

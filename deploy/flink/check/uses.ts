@@ -1,5 +1,5 @@
 /**
- * Finds in a bundle what a Flink job's engines do not have, or do otherwise. Pure.
+ * Finds in a bundle what a Flink job's engine does not have, or does otherwise. Pure.
  */
 import type { AnyNode } from 'acorn';
 import type { DifferenceName } from './differences.ts';
@@ -156,26 +156,14 @@ function regexpUses(tree: ScriptTree, { node, parent }: TreeNode): Found {
   const within = parent?.node;
   if (within?.type !== 'NewExpression' && within?.type !== 'CallExpression') return none;
   if (within.callee !== node) return none;
-  const [pattern, flags] = within.arguments.map((argument) =>
-    argument.type === 'Literal' && typeof argument.value === 'string' ? argument.value : undefined,
-  );
-  return patternUses(pattern ?? '', flags ?? '', tree.text.slice(within.start, within.end));
+  const [, flags] = within.arguments;
+  const isText = flags?.type === 'Literal' && typeof flags.value === 'string';
+  return patternUses(isText ? `${flags.value}` : '', tree.text.slice(within.start, within.end));
 }
 
-function patternUses(pattern: string, flags: string, found: string): Found {
+function patternUses(flags: string, found: string): Found {
   const shown = found.length > 60 ? `${found.slice(0, 60)}...` : found;
-  const isUnicode = /[uv]/.test(flags);
-  return [
-    ...(flags.includes('v') ? [['newer', `${shown} with the flag v`] as const] : none),
-    ...(isUnicode && (flags.includes('i') || hasProperty(pattern))
-      ? [['unicode', shown] as const]
-      : none),
-  ];
-}
-
-/** Whether a pattern with the flag u has `\p{...}`: there a backslash always goes with what follows. */
-export function hasProperty(pattern: string): boolean {
-  return /^(?:[^\\]|\\[^pP])*\\[pP]\{/s.test(pattern);
+  return flags.includes('v') ? [['newer', `${shown} with the flag v`]] : none;
 }
 
 /** Of what is not a name. */
@@ -195,7 +183,7 @@ function partUses(tree: ScriptTree, at: TreeNode, known: Known): Found {
     case 'Literal':
       return node.regex === undefined || node.regex === null
         ? none
-        : patternUses(node.regex.pattern, node.regex.flags, node.raw ?? '');
+        : patternUses(node.regex.flags, node.raw ?? '');
     case 'MetaProperty':
       return node.meta.name === 'import' ? [['module', 'import.meta']] : none;
     case 'ImportExpression':
@@ -227,7 +215,6 @@ function callUses(tree: ScriptTree, call: Call, { own }: Known): Found {
   if (name === 'toString' && isDate(tree, callee.object)) return [['date-text', shown]];
   const isOwn = own.has(name);
   if (localeMethods.has(name) && !isOwn) return [['locale', shown]];
-  if (name === 'normalize' && !isOwn) return [['unicode', shown]];
   if (dateTextMethods.has(name) && !isOwn) return [['date-text', shown]];
   if (localTimeMethods.has(name) && !isOwn) return [['local-time', shown]];
   const isNewer =
@@ -273,13 +260,12 @@ type AnyFunction = Extract<
 >;
 
 /** What a function returns, as it is written; not what functions inside it do. */
-export function returnsOf({ nodes }: ScriptTree, made: AnyFunction): readonly AnyNode[] {
+export function returnsOf(tree: ScriptTree, made: AnyFunction): readonly AnyNode[] {
   if (made.body.type !== 'BlockStatement') return [made.body];
-  return nodes.flatMap((at) => {
+  return tree.within(made).flatMap((at) => {
     const { node } = at;
     if (node.type !== 'ReturnStatement' || node.argument === null || node.argument === undefined)
       return [];
-    if (node.start < made.start || node.end > made.end) return [];
     return around(at, ({ node: outer }) => isFunction(outer))?.node === made ? [node.argument] : [];
   });
 }

@@ -5,10 +5,13 @@
  */
 import { execFile } from 'node:child_process';
 import {
+  closeSync,
+  constants,
   createWriteStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -175,8 +178,16 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
   });
 
   it('tells when the topology was submitted twice at the same moment', async () => {
-    const fed = feed(pipe);
-    const both = await Promise.all([submit(), submit()]);
+    const pipes = ['first', 'second'].map((name) => join(dir, name));
+    await run('mkfifo', pipes);
+    const fed = pipes.map((own) => feed(own));
+    const both = await Promise.all(
+      pipes.map((own) => {
+        writeFileSync(`${own}.json`, settingsOf(own, `${own}-out`, 1));
+        const given = ['flink', 'submit', file, '--settings', `${own}.json`, '--jar', jar];
+        return flinkCommand([...given, '--url', flink.url, '--wait', '120s']);
+      }),
+    );
     const refused = both.filter(({ code }) => code !== 0);
     expect(refused.length).toBeGreaterThan(0);
     for (const { err } of refused)
@@ -185,7 +196,9 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
       ({ err }) => /^job (\w+) of 'clicks' is submitted$/m.exec(err)?.[1] ?? [],
     );
     for (const id of ids) expect((await command('cancel', 'clicks', '--job', id)).code).toBe(0);
-    await fed;
+    // The one that no job opened is left, too.
+    for (const own of pipes) closeSync(openSync(own, constants.O_RDONLY | constants.O_NONBLOCK));
+    await Promise.all(fed);
   });
 
   /** A copy of the job's jar with the topology in it. */

@@ -11,7 +11,7 @@ import type { PlanFormat } from '../../../../topology/index.ts';
 import { describePlan } from '../../../../topology/index.ts';
 import { buildTopologyFile } from '../../../host/built-topology.ts';
 import { findingText } from '../../../host/findings.ts';
-import type { FlinkEngineCheck } from '../../../host/flink-findings.ts';
+import type { CheckTarget } from '../../../host/topology-check.ts';
 import { checkTopologyFile } from '../../../host/topology-check.ts';
 import { loadTopologyFile } from '../../../host/topology-file.ts';
 import type { Finding } from '../../../host/worker-protocol.ts';
@@ -52,9 +52,9 @@ export interface CheckCommand {
  */
 export async function checkCommand(command: CheckCommand, output: Output): Promise<number> {
   const { file } = command;
-  const target = targetOf(command.target);
+  const target = await targetOf(command.target);
   const check = await checkTopologyFile({ ...command, target, typesOf });
-  const { name, nodes, findings, warnings = [], unchecked, notes, engines } = check;
+  const { name, nodes, findings, warnings = [], unchecked, notes } = check;
   if (unchecked !== undefined) output.note(`${file}: its types: ${unchecked}`);
   for (const note of notes) output.note(`${file}: ${note}`);
   const isGood = findings.length === 0;
@@ -62,48 +62,22 @@ export async function checkCommand(command: CheckCommand, output: Output): Promi
     const [problems, more] = [findings, warnings].map((list) =>
       list.map((finding) => flat(finding, file)),
     );
-    const flink = engines === undefined ? {} : { engines: engines.map(flatEngine) };
-    output.line(JSON.stringify({ ok: isGood, name, problems, warnings: more, ...flink }));
+    output.line(JSON.stringify({ ok: isGood, name, problems, warnings: more }));
   } else {
     for (const warning of warnings) output.line(`warning: ${findingText(warning, file)}`);
     for (const finding of findings) output.line(findingText(finding, file));
-    for (const engine of engines ?? []) output.line(engineText(engine));
     const found = findings.length > 0 ? `${findings.length} problem(s)` : undefined;
-    const valid = engines === undefined ? 'is valid' : 'can run on Flink';
+    const valid = target === undefined ? 'is valid' : 'can run on Flink';
     output.line(found ?? `${file}: topology '${name}' ${valid}, ${nodes} nodes`);
   }
   return isGood ? 0 : 1;
 }
 
 /** Throws `SluiceError` `option-invalid`. */
-function targetOf(text: string | undefined): 'flink' | undefined {
-  if (text === undefined || text === 'flink') return text;
+async function targetOf(text: string | undefined): Promise<CheckTarget | undefined> {
+  if (text === undefined) return undefined;
+  if (text === 'flink') return (await import('../../../flink/check/findings.ts')).flinkTarget;
   throw new SluiceError('option-invalid', `invalid --for '${text}': expected flink`);
-}
-
-const engineNames = { graaljs: 'GraalJS', v8: 'V8' } as const;
-const shownLacks = 3;
-
-function engineText({ engine, built, lacks }: FlinkEngineCheck): string {
-  const name = engineNames[engine];
-  const unbuilt = built ? '' : ' (the job does not have it yet)';
-  if (lacks.length === 0) return `${name} can run its functions${unbuilt}`;
-  const shown = lacks.slice(0, shownLacks).map(({ found, place }) => {
-    return place === null ? found : `${found} at ${place.file}:${place.line}`;
-  });
-  const more = lacks.length > shownLacks ? ` and ${lacks.length - shownLacks} more` : '';
-  return `${name} cannot run its functions: it lacks ${shown.join(', ')}${more}${unbuilt}`;
-}
-
-function flatEngine({ engine, built, lacks }: FlinkEngineCheck): object {
-  return {
-    ...{ engine, built, fits: lacks.length === 0 },
-    lacks: lacks.map(({ found, place }) => ({
-      found,
-      file: place?.file ?? null,
-      line: place?.line ?? null,
-    })),
-  };
 }
 
 export interface BuildCommand {
