@@ -5,6 +5,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { stages } from './measures.ts';
 import type { FoundReport } from './merge.ts';
+import { histogramMaxChars } from './read-histogram.ts';
 import type { LoadReport } from './report.ts';
 import { reportKind } from './report.ts';
 
@@ -42,19 +43,22 @@ const isMap = (value: unknown): value is Map =>
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const isAmount = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0;
 const isText = (value: unknown): boolean => typeof value === 'string';
+const isHistogram = (value: unknown): boolean =>
+  isText(value) && String(value).length <= histogramMaxChars;
 const isTally = (value: unknown): boolean => isMap(value) && Object.values(value).every(isCount);
 
 /** What is relied on when reports are merged. */
 const expected: Readonly<Record<string, (value: unknown) => boolean>> = {
   plan: (value) => isMap(value) && isPlan(value),
-  startedAt: (value) => isText(value) && !Number.isNaN(Date.parse(String(value))),
+  startedAt: (value) =>
+    isText(value) && /^\d{4}-/.test(String(value)) && !Number.isNaN(Date.parse(String(value))),
   ...Object.fromEntries(
     ['intended', 'sent', 'notSent', 'answered', 'accepted', 'unknown', 'bytes'].map((name) => [
       name,
       isCount,
     ]),
   ),
-  seconds: isAmount,
+  seconds: (value) => isAmount(value) && Number(value) <= loadSecondsMax + lateMaxSeconds,
   eventsPerSecond: isAmount,
   ...Object.fromEntries(['statuses', 'acks', 'routes', 'errors'].map((name) => [name, isTally])),
   injector: (value) =>
@@ -64,31 +68,49 @@ const expected: Readonly<Record<string, (value: unknown) => boolean>> = {
     isAmount(value['lag']['p99']),
   histograms: (value) =>
     isMap(value) &&
-    isText(value['lag']) &&
+    isHistogram(value['lag']) &&
     isMap(value['byStage']) &&
-    stages.every((stage) => isText((value['byStage'] as Map)[stage])) &&
+    stages.every((stage) => isHistogram((value['byStage'] as Map)[stage])) &&
     Array.isArray(value['bySecond']) &&
-    value['bySecond'].every(isText),
+    value['bySecond'].every(isHistogram),
 };
+
+/** An answer may come after the end of the plan. */
+const lateMaxSeconds = 3_600;
+const lateMaxRows = 60;
 
 /** `durationSeconds` bounds the schedule, `parts` the list of what is missing. */
 function isPlan(plan: Map): boolean {
-  const { parts, part, rate, rampFrom, durationSeconds } = plan;
+  const { parts, part, rate, rampFrom, durationSeconds, startAt, protocol } = plan;
   const isPart = part === undefined || (isCount(part) && Number(part) < Number(parts));
   return (
     isCount(parts) &&
     Number(parts) >= 1 &&
     Number(parts) <= loadPartsMax &&
     isPart &&
-    [rate, durationSeconds, rampFrom ?? 0].every(isAmount)
+    [rate, durationSeconds, rampFrom === undefined ? 0 : rampFrom].every(isAmount) &&
+    Number(durationSeconds) <= loadSecondsMax &&
+    [plan['sizeBytes'], plan['connections'], plan['keys']].every(isCount) &&
+    [plan['target'], plan['stream'], startAt ?? ''].every(isText) &&
+    (protocol === 'http' || protocol === 'ws')
   );
+}
+
+/** A row a second, and some that came late: each takes memory when reports are merged. */
+function hasRowsOfPlan({ plan, histograms }: Map): boolean {
+  const { length } = (histograms as { readonly bySecond: readonly unknown[] }).bySecond;
+  const { durationSeconds } = plan as { readonly durationSeconds: number };
+  return length <= Math.ceil(durationSeconds) + lateMaxRows;
 }
 
 /** Injectors that may share a load. */
 export const loadPartsMax = 1_000;
+/** A load takes memory for each second. */
+export const loadSecondsMax = 86_400;
 
 function faultOf(report: Map): string | undefined {
   const [name] = Object.entries(expected).find(([key, holds]) => !holds(report[key])) ?? [];
-  if (name === undefined) return undefined;
+  if (name === undefined)
+    return hasRowsOfPlan(report) ? undefined : 'more seconds in its histograms than in its plan';
   return report[name] === undefined ? `no '${name}'` : `a '${name}' that is not as it was written`;
 }

@@ -6,8 +6,9 @@
  * histogram of all values, never an average of percentiles.
  */
 import type { Histogram } from 'hdr-histogram-js';
-import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
+import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { LoadAnswer } from './connection.ts';
+import { highestUs, histogramDigits, readHistogram } from './read-histogram.ts';
 
 /** ms */
 export interface LatencySummary {
@@ -74,7 +75,6 @@ export interface Measures {
 }
 
 const perMs = 1_000;
-const highestUs = 3_600_000_000;
 const plotted = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 100];
 
 export function createMeasures(): Measures {
@@ -125,10 +125,10 @@ class HistogramMeasures implements Measures {
     addAll(this.acks, acks);
     addAll(this.routes, routes);
     addAll(this.errors, errors);
-    for (const stage of stages) this.#byStage[stage].add(decoded(histograms.byStage[stage]));
-    this.#lags.add(decoded(histograms.lag));
+    for (const stage of stages) this.#byStage[stage].add(readHistogram(histograms.byStage[stage]));
+    this.#lags.add(readHistogram(histograms.lag));
     for (const [second, text] of histograms.bySecond.entries())
-      this.#second(second).add(decoded(text));
+      this.#second(second).add(readHistogram(text));
   }
 
   encoded(): EncodedHistograms {
@@ -175,7 +175,10 @@ class HistogramMeasures implements Measures {
   }
 }
 
-const precision = { numberOfSignificantValueDigits: 3, useWebAssembly: false } as const;
+const precision = {
+  numberOfSignificantValueDigits: histogramDigits,
+  useWebAssembly: false,
+} as const;
 
 function newHistogram(): Histogram {
   return build({ ...precision, lowestDiscernibleValue: 1, highestTrackableValue: highestUs });
@@ -186,10 +189,9 @@ function smallHistogram(): Histogram {
   return build({ ...precision, autoResize: true });
 }
 
-const decoded = (text: string): Histogram => decodeFromCompressedBase64(text);
-
 function addAll(to: Record<string, number>, counts: Readonly<Record<string, number>>): void {
-  for (const [name, count] of Object.entries(counts)) to[name] = (to[name] ?? 0) + count;
+  for (const [name, count] of Object.entries(counts))
+    to[name] = (Object.hasOwn(to, name) ? (to[name] ?? 0) : 0) + count;
 }
 
 function add(to: Record<string, number>, name: string): void {

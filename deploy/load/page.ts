@@ -45,8 +45,6 @@ tr:last-child td { border-bottom: 0; }
 
 export function reportPage(report: LoadReport): string {
   const { plan, latency, injector } = report;
-  const ramp =
-    plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom} over the first half`;
   const title = `Load of ${plan.stream}`;
   const lag = lagLine(report);
   const parts = partLines(report)
@@ -56,7 +54,7 @@ export function reportPage(report: LoadReport): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)}</title><style>${style}</style></head>
 <body><main><h1>${escape(title)}</h1>
-<p>${escape(`${plan.target} over ${plan.protocol}`)}: ${plan.rate} events/s${ramp}, ${plan.sizeBytes} bytes each, ${plan.connections} connections${plan.parts > 1 ? ` in each of ${plan.parts} parts` : ''}, ${plan.durationSeconds} s.</p>${parts}${note}
+<p>${escape(planText(report))}</p>${parts}${note}
 <dl class="figures">${[
     figure('Accepted', String(report.accepted), `of ${report.intended} intended`),
     figure(
@@ -79,6 +77,13 @@ export function reportPage(report: LoadReport): string {
 <p>End to end counts from when a request was due, so a server that stalls is charged for what waited meanwhile; “when it was sent” is beside it.</p>
 </main></body></html>
 `;
+}
+
+function planText({ plan }: LoadReport): string {
+  const ramp =
+    plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom} over the first half`;
+  const parts = plan.parts > 1 ? ` in each of ${plan.parts} parts` : '';
+  return `${plan.target} over ${plan.protocol}: ${plan.rate} events/s${ramp}, ${plan.sizeBytes} bytes each, ${plan.connections} connections${parts}, ${plan.durationSeconds} s.`;
 }
 
 function figure(name: string, value: string, more: string): string {
@@ -187,7 +192,7 @@ function countTable(name: string, counts: Readonly<Record<string, number>>): str
   const entries = Object.entries(counts);
   if (entries.length === 0) return '';
   const rows = entries
-    .map(([what, count]) => `<tr><td>${escape(what)}</td><td>${count}</td></tr>`)
+    .map(([what, count]) => `<tr><td>${escape(what)}</td><td>${escape(String(count))}</td></tr>`)
     .join('');
   return `<table style="margin-bottom:1rem"><thead><tr><th scope="col">${escape(name)}</th><th scope="col">events</th></tr></thead><tbody>${rows}</tbody></table>`;
 }

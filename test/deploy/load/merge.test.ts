@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +18,7 @@ import { findReports } from '../../../deploy/load/find-reports.ts';
 import type { Measures } from '../../../deploy/load/measures.ts';
 import { createMeasures, stages } from '../../../deploy/load/measures.ts';
 import { mergeReports } from '../../../deploy/load/merge.ts';
+import { reportPage } from '../../../deploy/load/page.ts';
 import type { LoadPlan, LoadReport } from '../../../deploy/load/report.ts';
 import { reportLines, reportOf, scheduleOf } from '../../../deploy/load/report.ts';
 import { createSchedule, partOf } from '../../../deploy/load/schedule.ts';
@@ -227,6 +229,84 @@ describe('merged reports', () => {
   });
 });
 
+describe('a report that somebody made', () => {
+  const own = reportIn([{ atMs: 1, latencyMs: 1, lagMs: 0, status: 200 }], 0, 1);
+  const said = (change: object): string =>
+    refusalOf(() => merge(JSON.stringify({ ...own, ...change })));
+  const merge = (text: string): LoadReport => mergeReports(findReports(text, 'f'), false);
+  const planned = (change: object): string => said({ plan: { ...own.plan, ...change } });
+
+  it('goes on as it is', () => {
+    expect([said({}), planned({ rampFrom: 5 })]).toEqual(['nothing', 'nothing']);
+  });
+
+  it('has no markup where a number or a name belongs, and none in the page', () => {
+    const markup = '<img src=x onerror=alert(1)>';
+    for (const name of Object.keys(own.plan).filter((key) => !['target', 'stream'].includes(key)))
+      expect([name, planned({ [name]: [markup] })]).toEqual([
+        name,
+        expect.stringContaining("a 'plan' that is not as it was written"),
+      ]);
+    expect(planned({ rampFrom: null })).toContain("a 'plan'");
+    const names = { [markup]: 1, constructor: 2 };
+    const page = reportPage({
+      ...merge(JSON.stringify({ ...own, routes: names })),
+      plan: {
+        ...own.plan,
+        target: markup,
+        stream: markup,
+        sizeBytes: markup,
+        connections: markup,
+      } as never,
+    });
+    expect([page.includes('<img'), page.includes('&lt;img')]).toEqual([false, true]);
+    expect(page).toContain('<td>constructor</td><td>2</td>');
+  });
+
+  it('takes no more than one of a load, and is refused in a sentence', () => {
+    const bySecond = (rows: number): object => ({
+      histograms: { ...own.histograms, bySecond: Array<string>(rows).fill(own.histograms.lag) },
+    });
+    expect(said(bySecond(63))).toBe('nothing');
+    expect(said(bySecond(64))).toContain('more seconds in its histograms than in its plan');
+    expect(planned({ durationSeconds: 86_401 })).toContain("a 'plan'");
+    expect(said({ seconds: 1e300 })).toContain("a 'seconds'");
+    expect(said({ startedAt: '+275760-09-13T00:00:00Z' })).toContain("a 'startedAt'");
+    const lag = (text: string): string => said({ histograms: { ...own.histograms, lag: text } });
+    expect(lag('A'.repeat(2 ** 20 + 1))).toContain("a 'histograms'");
+    expect(lag(histogramOf(Buffer.alloc(64 * 2 ** 20)))).toContain('cannot be read');
+    expect(lag(histogramOf(plainOf()))).toBe('nothing');
+    expect(lag(histogramOf(plainOf({ digits: 5 })))).toContain('it has 5 digits from 1 on, not 3');
+    expect(lag(histogramOf(plainOf({ highest: 2n ** 62n })))).toContain('its highest value is 46');
+    // Zeros that are left out, as many as a number can say: a walk over them would never end.
+    const endless = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x07]);
+    expect(lag(histogramOf(plainOf({ counts: endless })))).toContain(
+      'it has more than 34816 counts',
+    );
+    expect(lag(histogramOf(plainOf({ counts: Buffer.alloc(9, 0xff) })))).toContain('beyond all');
+    expect(lag(histogramOf(plainOf({ counts: Buffer.from([0x80]) })))).toContain('are cut off');
+  });
+});
+
+/** As HdrHistogram inflates it. */
+function plainOf({ digits = 3, highest = 3_600_000_000n, counts = Buffer.from([2]) } = {}): Buffer {
+  const head = Buffer.alloc(40);
+  head.writeInt32BE(0x1c849313, 0);
+  head.writeInt32BE(counts.length, 4);
+  head.writeInt32BE(digits, 12);
+  head.writeBigInt64BE(1n, 16);
+  head.writeBigInt64BE(highest, 24);
+  return Buffer.concat([head, counts]);
+}
+
+function histogramOf(plain: Buffer): string {
+  const body = deflateSync(plain);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(0x1c849314, 0);
+  head.writeInt32BE(body.length, 4);
+  return Buffer.concat([head, body]).toString('base64');
+}
+
 /** For a machine that does much else. */
 const slow = { timeout: 300_000 };
 
@@ -321,6 +401,8 @@ describe('sluice load in parts', () => {
     expect(plans({ parts: '2' })).toBe("part-invalid: invalid --part ''");
     expect(plans({ parts: '0' })).toContain('invalid --parts');
     expect(plans({ parts: '5000' })).toContain('invalid --parts');
+    expect(plans({ duration: '1440m' })).toBe('nothing');
+    expect(plans({ duration: '86401s' })).toContain('expected at most 1440m, a day');
     const clock = manualClock(Date.parse('2026-01-02T09:00:00Z'));
     const begins = (text: string): string => refusalOf(() => beginOf(text, clock));
     expect(begins('2026-01-02T09:00:01Z')).toBe('nothing');

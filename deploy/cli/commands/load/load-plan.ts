@@ -2,7 +2,7 @@
  * The options of `load` as a plan, checked. Pure.
  */
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
-import { loadPartsMax } from '../../../load/find-reports.ts';
+import { loadPartsMax, loadSecondsMax } from '../../../load/find-reports.ts';
 import type { LoadPlan } from '../../../load/report.ts';
 import { streamOf } from '../send/send-options.ts';
 
@@ -104,7 +104,12 @@ function secondsOf(text: string): number {
       'duration-invalid',
       `invalid --duration '${text}': expected a time such as 30s or 5m`,
     );
-  return Number(match[1]) * (match[2] === 'm' ? 60 : 1);
+  const seconds = Number(match[1]) * (match[2] === 'm' ? 60 : 1);
+  if (seconds <= loadSecondsMax) return seconds;
+  throw new SluiceError(
+    'duration-invalid',
+    `invalid --duration '${text}': expected at most ${loadSecondsMax / 60}m, a day`,
+  );
 }
 
 /** `5kb`, `1mb` or bytes; 1 kb is 1,024 bytes. */
