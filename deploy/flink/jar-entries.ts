@@ -63,6 +63,7 @@ export function entryIn(jar: Uint8Array, name: string): string | undefined {
   const found = directoryOf(central, count).find((entry) => entry.name === name);
   if (found === undefined) return undefined;
   const { at, bytes: length } = found;
+  if (at + 30 > centralAt) throw invalid('its directory is damaged');
   // The file comes after its own head, the name and what else stands there.
   const begin = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
   return bytes.toString('utf8', begin, begin + length);

@@ -5,24 +5,17 @@
  * Invariants:
  * 1. What is given back was built of the sources that are there now: the folder is named by their
  *    digest.
- * 2. A build appears whole or not at all: it is made aside and renamed.
+ * 2. A build appears whole or not at all: it is made aside and renamed. One is made at a time.
+ * 3. Of older builds one is kept.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { cacheFolder, keepNewest, withLock } from './cache-folder.ts';
 
 const run = promisify(execFile);
 
@@ -62,8 +55,6 @@ export interface BuiltJob {
 
 /**
  * The uber-jar. Throws `SluiceError` `flink-tools-missing`, `flink-build`.
- *
- * @public
  */
 export async function jobJar(): Promise<string> {
   return (await builtJob()).jar;
@@ -71,8 +62,6 @@ export async function jobJar(): Promise<string> {
 
 /**
  * The class path of Flink itself, for a job on this machine. Throws as `jobJar`.
- *
- * @public
  */
 export async function flinkClassPath(): Promise<string> {
   return (await builtJob()).flinkClassPath;
@@ -81,8 +70,15 @@ export async function flinkClassPath(): Promise<string> {
 /** `harness`: with the classes that run conformance cases. */
 export async function builtJob({ harness = false } = {}): Promise<BuiltJob> {
   const sources = jobSources();
-  const dir = join(cacheFolder(), `flink-${harness ? 'harness' : 'job'}-${digestOf(sources)}`);
-  if (!existsSync(dir)) await build(sources, dir, harness);
+  const folder = cacheFolder();
+  const kind = `flink-${harness ? 'harness' : 'job'}-`;
+  const dir = join(folder, `${kind}${digestOf(sources)}`);
+  if (!existsSync(dir))
+    await withLock(join(folder, 'flink-build'), async () => {
+      if (existsSync(dir)) return;
+      await build(sources, dir, harness);
+      keepNewest(folder, kind);
+    });
   const libs = join(dir, 'test-libs', '*');
   return {
     jar: join(dir, 'sluice-flink.jar'),
@@ -91,12 +87,6 @@ export async function builtJob({ harness = false } = {}): Promise<BuiltJob> {
       ? [join(dir, 'test-classes'), join(dir, 'classes'), libs].join(':')
       : '',
   };
-}
-
-function cacheFolder(): string {
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sluice');
-  mkdirSync(folder, { recursive: true });
-  return folder;
 }
 
 function jobSources(): string {

@@ -72,6 +72,9 @@ export function settingsProblems(settings: Part, plan: FlinkPlan): readonly stri
         value === undefined || (Number.isSafeInteger(value) && Number(value) >= least);
       return isRight ? [] : [`${name}: expected a whole number from ${least}, got ${shown(value)}`];
     }),
+    ...([undefined, 'shared', 'all'].includes(settings['freezes'] as string | undefined)
+      ? []
+      : [`freezes: expected shared or all, got ${shown(settings['freezes'])}`]),
     ...Object.entries(places).flatMap(([section, ids]) => sectionProblems(settings, section, ids)),
     ...connectorProblems('rejected', settings['rejected']),
     ...tables.flatMap(({ node, file }) => {

@@ -13,7 +13,7 @@ export interface LinesConnector {
 export interface FlinkSettings {
   /** Parts of each keyed operator. Default: that of the cluster. */
   readonly parallelism?: number;
-  /** 0, the default: none. */
+  /** Unset or 0: the cluster's interval. */
   readonly checkpointIntervalMs?: number;
   /** Between two emissions of watermarks; default 200. */
   readonly watermarkIntervalMs?: number;

@@ -3,16 +3,14 @@
  * beside each other, so one makes what is missing while the others wait for it.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { cacheFolder, withLock } from '../../deploy/flink/cache-folder.ts';
 
 const run = promisify(execFile);
-const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sluice');
+const root = cacheFolder();
 const lock = join(root, 'making');
-const pollMs = 200;
 
 /** The folder `name` if it was filled in an earlier run. */
 export function cachedBefore(name: string): string | undefined {
@@ -25,48 +23,14 @@ export async function cached(name: string, make: (dir: string) => Promise<void>)
   const dir = join(root, name);
   const mark = join(dir, 'complete');
   if (existsSync(mark)) return dir;
-  mkdirSync(root, { recursive: true });
-  while (!takeLock()) await sleep(pollMs);
-  try {
+  return withLock(lock, async () => {
     if (existsSync(mark)) return dir;
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir);
     await make(dir);
     writeFileSync(mark, '');
     return dir;
-  } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-/** Whether it is this process's now. One whose owner is gone is taken away. */
-function takeLock(): boolean {
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch {
-    if (!isAlive(ownerOf())) rmSync(lock, { force: true });
-    return false;
-  }
-}
-
-function ownerOf(): number {
-  try {
-    return Number(readFileSync(lock, 'utf8'));
-  } catch {
-    return process.pid;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  // Between its making and its first byte it names nobody.
-  if (pid === 0) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  });
 }
 
 /**

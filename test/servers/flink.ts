@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { jvmOptions } from '../../deploy/flink/jar.ts';
 import { cached } from './cache.ts';
 import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
@@ -31,13 +32,6 @@ export interface FlinkJars {
   /** The tiny job. */
   readonly job: string;
 }
-
-/** What Flink's own start scripts open on Java 17. */
-const opens = [
-  ...['java.lang', 'java.net', 'java.io', 'java.nio', 'sun.nio.ch', 'java.lang.reflect'],
-  ...['java.text', 'java.time', 'java.util', 'java.util.concurrent'],
-  ...['java.util.concurrent.atomic', 'java.util.concurrent.locks'],
-].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
 
 export async function flinkJars(): Promise<FlinkJars> {
   const own = ['pom.xml', 'cluster/Cluster.java', 'job/Tiny.java'].map((file) =>
@@ -82,7 +76,7 @@ export async function startFlink(
     name: 'Flink',
     command: 'java',
     args: [
-      ...['-Xmx1g', '-XX:+UseSerialGC', ...opens, `-Djava.io.tmpdir=${join(dir, 'tmp')}`],
+      ...['-Xmx1g', '-XX:+UseSerialGC', ...jvmOptions, `-Djava.io.tmpdir=${join(dir, 'tmp')}`],
       ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath],
       ...['cluster.Cluster', join(dir, 'conf')],
     ],

@@ -215,6 +215,10 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect(entryIn(bytes, 'sluice/settings.json')).toBe(settingsOf(pipe, out));
     expect(entryIn(bytes, 'sluice/none')).toBeUndefined();
     expect(() => withEntries(bytes, { 'sluice/plan.json': '' })).toThrow(/an entry .* already/);
+    const damaged = Buffer.from(bytes);
+    // The directory's entry says where the file begins, behind 42 bytes; the local head comes first.
+    damaged.writeUInt32LE(0xfffffff0, damaged.lastIndexOf('sluice/plan.json') - 4);
+    expect(() => entryIn(damaged, 'sluice/plan.json')).toThrow(/its directory is damaged/);
     expect(() => withEntries(Buffer.alloc(100), { a: '' })).toThrow(/it is not a jar/);
     return built;
   }
@@ -262,11 +266,12 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect(await told('{')).toMatch(/are not JSON/);
     expect(await told('[]')).toMatch(/are not an object/);
     const lines = await told(
-      '{"parallelism":0,"more":1,"sources":{"clicks":{"connector":"kafka"},"none":{}},"sinks":3,"rejected":{"connector":"lines"}}',
+      '{"parallelism":0,"more":1,"freezes":"none","sources":{"clicks":{"connector":"kafka"},"none":{}},"sinks":3,"rejected":{"connector":"lines"}}',
     );
     expect(lines.split('\n').slice(1, -2)).toEqual([
       expect.stringMatching(/^more: unknown; expected parallelism, /),
       'parallelism: expected a whole number from 1, got 0',
+      'freezes: expected shared or all, got "none"',
       'sources.clicks.connector: expected lines, got "kafka"',
       'sources.none: the topology has none of that name; it has clicks',
       'sinks: expected an object, got 3',
