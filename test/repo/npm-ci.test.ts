@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { root, run, temporaryFolder } from './support.ts';
 import { runTour } from './tour.ts';
 
-it('npm ci in a fresh clone installs, builds, the native packages load, and the first five minutes are true', {
+it('npm ci in a fresh clone installs, builds, the native packages load, and an event becomes a row', {
   timeout: 400_000,
 }, async ({ signal }) => {
   const folder = temporaryFolder('clone');
@@ -48,5 +48,6 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
   expect(compiled.status, compiled.output).toBe(0);
   expect(compiled.stdout).toContain('let x');
 
-  await runTour({ folder: clone, start: ['npm', 'start', '--'], example: '', signal });
+  // An event, and its row; the rest is for the package.
+  await runTour({ folder: clone, start: ['npm', 'start', '--'], example: '', first: 2, signal });
 });

@@ -1,6 +1,7 @@
 /**
  * The first five minutes as the README and docs/start.md show them, run as they stand, on a free
- * port instead of 8080: in a clone, and with the package that is installed from its tarball.
+ * port instead of 8080: the first of them in a clone, all with the package that is installed from its
+ * tarball.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -17,10 +18,18 @@ export interface TourOptions {
   readonly start: readonly [string, ...string[]];
   /** Before the paths of the example, as they are in a clone. */
   readonly example: string;
+  /** How many of the commands; absent: all. */
+  readonly first?: number;
   readonly signal: AbortSignal;
 }
 
-export async function runTour({ folder, start, example, signal }: TourOptions): Promise<void> {
+export async function runTour({
+  folder,
+  start,
+  example,
+  first,
+  signal,
+}: TourOptions): Promise<void> {
   const commands = ['README.md', 'docs/start.md']
     .flatMap((page) => commandsOf(readFileSync(join(root, page), 'utf8')))
     .filter((command) => /^(?:curl |npx --no sluice )/.test(command));
@@ -47,7 +56,7 @@ export async function runTour({ folder, start, example, signal }: TourOptions): 
   const isReady = (): boolean =>
     said.includes('Sluice is ready') && said.includes('topology flights');
   await until(isReady, () => said);
-  for (const shown of commands) {
+  for (const shown of commands.slice(0, first)) {
     const command = shown
       .replaceAll('8080', port)
       .replaceAll('topology/examples/', `${example}topology/examples/`);
