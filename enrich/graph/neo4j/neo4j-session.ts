@@ -45,6 +45,8 @@ export interface Neo4jOptions {
   readonly password: string;
   /** Default: the user's home database. */
   readonly database?: string;
+  /** How long what may pass is tried again, before a last wait. Default: 30 s. */
+  readonly retryMaxMs?: number;
 }
 
 export interface Neo4jSession extends CypherSession {
@@ -78,14 +80,14 @@ class BoltSession implements Neo4jSession {
   #running: Session | undefined;
   #closed = false;
 
-  constructor({ url, user, password, database }: Neo4jOptions) {
+  constructor({ url, user, password, database, retryMaxMs = neo4jRetryMaxMs }: Neo4jOptions) {
     this.#url = url;
     this.#inDatabase = database === undefined ? {} : { database };
     this.#driver = createDriver(url, auth.basic(user, password), {
       maxConnectionPoolSize: neo4jConnectionsMax,
       connectionTimeout: neo4jConnectMs,
       connectionAcquisitionTimeout: neo4jConnectMs,
-      maxTransactionRetryTime: neo4jRetryMaxMs,
+      maxTransactionRetryTime: retryMaxMs,
       // Integers of the model are within 2^53.
       disableLosslessIntegers: true,
       userAgent: 'sluice',

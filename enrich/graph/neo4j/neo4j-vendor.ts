@@ -10,12 +10,15 @@ import { cypherDatabase } from '../graph-database.ts';
 import type { Neo4jOptions, Neo4jSession } from './neo4j-session.ts';
 import { createNeo4jSession } from './neo4j-session.ts';
 
+/** A start waits for a server that is being restarted, and says soon that there is none. */
+const checkRetryMaxMs = 5_000;
+
 export const neo4jVendor: SinkVendor = {
   checks: ({ neo4j }) => {
     if (neo4j.url === undefined) return [];
     const access = accessOf(neo4j);
     const look = async (): Promise<string> => {
-      const session = createNeo4jSession(access);
+      const session = createNeo4jSession({ ...access, retryMaxMs: checkRetryMaxMs });
       try {
         return await session.check();
       } finally {

@@ -195,7 +195,7 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
       [
         session({ password: 'a-wrong-one' }),
         session({ database: 'elsewhere' }),
-        session({ url: 'bolt://127.0.0.1:1' }),
+        session({ url: 'bolt://127.0.0.1:1', retryMaxMs: 1_000 }),
       ].map((each) =>
         each.check().then(
           () => undefined,
