@@ -1,16 +1,16 @@
 /**
- * The runs that have commands of their own, in short form: the flights example killed and sent twice
- * in large batches, killed and sent one file after the other; and the smoke benchmark for a second.
+ * The runs that have commands of their own, in short form: the flights example killed and sent twice,
+ * one file after the other; and the smoke benchmark for a second.
  */
 import { describe, expect, it } from 'vitest';
 import { runScript } from '../repo/support.ts';
 
 describe('npm run example:flights', () => {
-  it.each([
-    [['--kill', '3', '--twice', '--batch', '5000', '--seed', '7']],
-    [['--kill', '3', '--order', 'one-by-one', '--seed', '11']],
-  ])('lands what was sent, with %j', { timeout: 240_000 }, async (args) => {
-    const said = await runScript('tools/example-flights.js', ...args);
+  it('lands what was sent, killed and sent twice', { timeout: 240_000 }, async () => {
+    const said = await runScript(
+      'tools/example-flights.js',
+      ...['--kill', '3', '--twice', '--order', 'one-by-one', '--seed', '7'],
+    );
     expect(said).toMatch(/\n(?:2[3-9]|3\d) passed, 0 failed\nexit 0$/);
   });
 });

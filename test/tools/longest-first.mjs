@@ -12,19 +12,21 @@ import { root } from './unit-tests.mjs';
  */
 export const longest = [
   'drill/soak/soak',
-  'repo/npm-ci',
   'deploy/docker/image',
   'repo/package',
   'enrich/graph/neo4j-replaced',
   'conformance/http',
   'drill/streams/streams',
-  'examples/flights',
   'deploy/host/topology-reload',
-  'enrich/graph/neo4j',
+  'examples/flights',
+  'deploy/stores/s3/s3-lake',
   'deploy/streams/kafka/replicas',
+  'enrich/graph/neo4j-late',
+  'enrich/graph/neo4j',
+  'drill/door/door',
+  'deploy/flink/submit',
   'deploy/services/services',
   'drill/drill',
-  'drill/door/door',
 ].map((path) => `test/${path}.test`);
 
 const placeOf = ({ moduleId }) => {

@@ -32,7 +32,7 @@ export const scenariosOn: Scenarios = (cloudOf) => all.flatMap((scenarios) => sc
  * test of one part does to the same server, is left to the full form.
  */
 const short = {
-  Kafka: ['topic-created-again', 'produces-fail'],
+  Kafka: ['topic-created-again'],
   Kinesis: ['resharding'],
   S3: ['s3-slow-and-failing'],
   checkpoints: ['checkpoints-gone'],
