@@ -38,14 +38,16 @@ function bytesOf(count: number): Buffer {
 describe('a package that is not installed', () => {
   afterEach(() => vi.restoreAllMocks());
 
-  // The first of this file: what was loaded once stays so.
+  // Of modules of its own: what was loaded once stays so, by a test of another file too.
   it.each([
     ['snappy', 'snappy'],
     ['lz4', 'lz4-napi'],
     ['zstd', 'fzstd'],
   ] as const)(
     'makes %s a missing codec, by name and with what to do, until it is there',
-    (codec, missing) => {
+    async (codec, missing) => {
+      vi.resetModules();
+      const { kafkaCodec } = await import('../../../../deploy/streams/kafka/codecs/codecs.ts');
       const load = loader._load;
       vi.spyOn(loader, '_load').mockImplementation((name, ...rest) => {
         if (name === missing)
