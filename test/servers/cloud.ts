@@ -11,6 +11,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  NoSuchKey,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { pythonMissing } from './cache.ts';
@@ -195,8 +196,15 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
       },
       async *objects(Bucket, Prefix) {
         for await (const key of cloud.keys(Bucket, Prefix)) {
-          const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: key }));
-          yield { key, bytes: (await Body?.transformToByteArray()) ?? new Uint8Array(0) };
+          const found = await s3
+            .send(new GetObjectCommand({ Bucket, Key: key }))
+            .catch((thrown: unknown) => {
+              // It was moved meanwhile.
+              if (thrown instanceof NoSuchKey) return undefined;
+              throw thrown;
+            });
+          if (found === undefined) continue;
+          yield { key, bytes: (await found.Body?.transformToByteArray()) ?? new Uint8Array(0) };
         }
       },
       async withBrokers(brokers) {

@@ -158,10 +158,10 @@ describe('interval joins over random histories', () => {
           kinds,
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
-    expect(joined).toBeGreaterThan(300);
-  });
+    expect(joined).toBeGreaterThan(100);
+  }, 120_000);
 
   it('left ones pad exactly the rows that no right one joined', async () => {
     let joined = 0;
@@ -176,8 +176,8 @@ describe('interval joins over random histories', () => {
           kinds,
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
-    expect(joined).toBeGreaterThan(300);
-  });
+    expect(joined).toBeGreaterThan(100);
+  }, 120_000);
 });
