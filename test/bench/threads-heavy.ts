@@ -1,5 +1,5 @@
 /**
- * A load of `npm run bench:threads`: a keyed node whose own function takes most of the time, some 60
+ * A load of `npm run bench:threads`: a keyed node whose own function takes most of the time, some 30
  * microseconds for an element.
  */
 import { schemaOf, stream, table, topology, value } from '../../topology/index.ts';

@@ -155,7 +155,7 @@ describe('the pages for operators', () => {
       /^aws cloudformation detect-stack-drift$/,
       /^aws kinesis start-stream-encryption --stream-name NAME --encryption-type KMS --key-id KEY$/,
       /^openssl s_client -connect HOST:443 < \/dev\/null$/,
-      /^npm run (?:drill|drill:streams|bench:(?:ingress|smoke|sinks|operators|state))$/,
+      /^npm run (?:drill|drill:streams|bench:(?:ingress|smoke|sinks|operators|state|threads))$/,
     ];
     const form = /^(?:kubectl|docker|openssl|npm|aws|helm) /;
     expect(wrongIn(form, (code) => known.some((each) => each.test(code)), 8)).toEqual([]);
