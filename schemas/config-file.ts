@@ -96,17 +96,21 @@ export function loadConfig(file: string, env: Environment): SluiceConfig {
 
 /** Throws `SluiceError` `config-missing`. */
 export function readConfig(file: string, env: Environment): ConfigResult {
-  let text: string;
+  const text = readConfigText(file, 'name another with --config');
+  return parseConfig(text, { file, env, baseDir: dirname(resolve(file)) });
+}
+
+/** Throws `SluiceError` `config-missing`, with `fix`. */
+export function readConfigText(file: string, fix: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new SluiceError(
       'config-missing',
       `the configuration ${file} cannot be read: ${messageOf(cause)}`,
-      { cause, fix: 'name another with --config', details: { file } },
+      { cause, fix, details: { file } },
     );
   }
-  return parseConfig(text, { file, env, baseDir: dirname(resolve(file)) });
 }
 
 export function problemLine(problem: ConfigProblem): string {

@@ -77,6 +77,7 @@ const deployVendors = packages(
 
 const stacksMessage = 'deploy/aws is a package of its own: it imports CDK, Node and its own files.';
 const noStacks = folders(['aws'], 'Nothing imports deploy/aws: it is a package of its own.');
+const allOfDeploy = [deployVendors, noClients, noStacks, noOwnName, noTest];
 
 export const layers: readonly Layer[] = [
   {
@@ -191,7 +192,7 @@ export const layers: readonly Layer[] = [
       noAmbient,
     ],
   },
-  { files: ['deploy/**/*.ts'], refused: [deployVendors, noClients, noStacks, noOwnName, noTest] },
+  { files: ['deploy/**/*.ts'], refused: allOfDeploy },
   {
     // Arithmetic that whatever deploys may use: the command line, dashboards, pages of the docs.
     files: ['deploy/cost/**/*.ts'],
@@ -211,22 +212,14 @@ export const layers: readonly Layer[] = [
   {
     files: ['deploy/{host,local,services}/**/*.ts'],
     refused: [
-      deployVendors,
-      noClients,
-      noStacks,
-      noOwnName,
-      noTest,
+      ...allOfDeploy,
       folders(['flink'], 'What runs topologies here knows nothing of Flink: deploy/cli does.'),
     ],
   },
   {
     files: ['deploy/flink/check/*.ts'],
     refused: [
-      deployVendors,
-      noClients,
-      noStacks,
-      noOwnName,
-      noTest,
+      ...allOfDeploy,
       folders(
         ['cli', 'local', 'services', 'streams', 'stores', 'rest', 'ingest', 'enrich'],
         'deploy/flink/check imports schemas, topology, deploy/host and deploy/flink.',
@@ -237,11 +230,7 @@ export const layers: readonly Layer[] = [
     // It runs in GraalJS.
     files: ['deploy/flink/runtime/*.ts'],
     refused: [
-      deployVendors,
-      noClients,
-      noStacks,
-      noOwnName,
-      noTest,
+      ...allOfDeploy,
       folders(
         ['ingest', 'cli', 'host', 'local', 'services', 'streams', 'stores', 'check', 'rest'],
         'deploy/flink/runtime imports schemas, topology, enrich and itself.',

@@ -21,6 +21,7 @@ import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { rejectThrown } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
+import { rejectedReason } from '../operators/sink/rejected.ts';
 import { sinkKindOf } from '../operators/sink/sinks.ts';
 import type { Plan } from '../plan/plan.ts';
 import { freeze } from '../state/freeze.ts';
@@ -181,18 +182,13 @@ export class JobSinks {
 
   #rejectRows(stage: SinkStage, rows: ElementBatch): void {
     const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
-    const { late } = stage;
+    const reason = rejectedReason(stage.port, stage.late);
     for (let i = 0; i < rows.length; i++) {
       counts.in++;
       counts.passed++;
       this.#rejections.reject({
         node: stage.node.id,
-        code: late ? 'late' : 'rejected-by-topology',
-        message: late
-          ? 'the element came after its state was removed'
-          : `the topology sends its output '${stage.port}' to the rejected table`,
-        pointer: null,
-        schema: null,
+        ...reason,
         value: rows.values[i],
         origin: rows.origins[i],
       });

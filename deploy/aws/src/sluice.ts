@@ -23,7 +23,7 @@ export { configTable } from '../../../dist/schemas/config/table.js';
 export { effectiveValues } from '../../../dist/schemas/config/values.js';
 export type { SluiceConfig, StreamConfig } from '../../../dist/schemas/config.js';
 export { ledgerStream } from '../../../dist/schemas/config.js';
-export { loadConfig, problemLine } from '../../../dist/schemas/config-file.js';
+export { loadConfig, problemLine, readConfigText } from '../../../dist/schemas/config-file.js';
 export { messageOf, SluiceError } from '../../../dist/schemas/kernel/errors.js';
 export type { PartitionColumn, PartitionOwner } from '../../../dist/schemas/partition.js';
 export type { JsonSchema } from '../../../dist/schemas/registry.js';

@@ -4,14 +4,15 @@
  * nothing is to be undone when it throws.
  *
  * Out: lines. `E`, its origin as a line, the value as a line: an element. `S` and the state, empty
- * when there is none any more; `X<time>` before it, when something of it expires. `+e<time>`, `-e<time>`, `+p<time>`, `-p<time>`: a timer of event or
- * processing time is registered or deleted. `R` and a rejection.
+ * when there is none any more; `X<time>` before it, when something of it expires. `+e<time>`,
+ * `-e<time>`, `+p<time>`, `-p<time>`: a timer of event or processing time is registered or deleted.
+ * `R` and a rejection.
  */
-import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { decodeKey } from '../../../schemas/kernel/key.ts';
 import type { Provenance } from '../../../topology/nodes/sink.ts';
 import type { Call } from '../../../topology/operators/node-parts.ts';
 import { rejectThrown } from '../../../topology/operators/operator.ts';
+import { checkTimerTime, resultsOf } from '../../../topology/operators/process/author-results.ts';
 import type { ProcessNode } from '../../../topology/operators/process/node.ts';
 import {
   causeAt,
@@ -162,22 +163,15 @@ export class ProcessFunctions {
       state: handlesOf(state, declarations, now, []),
       timers: this.#timersOf(state, origin, commands),
     };
-    let results: unknown;
+    let results: readonly unknown[];
     try {
-      results = work.call(context);
-      if (!Array.isArray(results))
-        throw new SluiceError(
-          'function-result',
-          `process must return an array, not ${results === null ? 'null' : typeof results}`,
-        );
+      results = resultsOf(work.call(context));
     } catch (thrown) {
       rejectThrown(this.#node.reject, id, thrown, value, origin, [value, state.key]);
       return `${this.#node.takeRejections()}S${before}\n`;
     }
     dropExpired(state, declarations, now, () => undefined);
-    return (
-      this.#given(results as unknown[], value, origin) + commands.join('') + this.#stateText(state)
-    );
+    return this.#given(results, value, origin) + commands.join('') + this.#stateText(state);
   }
 
   #given(results: readonly unknown[], value: unknown, origin: Provenance | undefined): string {
@@ -199,11 +193,7 @@ export class ProcessFunctions {
     let nth = 0;
     const register = (domain: Domain) => (at: number) => {
       nth++;
-      if (!Number.isSafeInteger(at))
-        throw new SluiceError(
-          'function-result',
-          `a timer needs whole epoch milliseconds, not ${at}`,
-        );
+      checkTimerTime(at);
       if (state.timers[domain].has(at)) return;
       if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
       const isTold = domain === 'event' && at > this.#reached;

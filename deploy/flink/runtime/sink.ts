@@ -6,6 +6,7 @@ import { present } from '../../../schemas/kernel/assert.ts';
 import type { Provenance } from '../../../topology/nodes/sink.ts';
 import { rejectThrown } from '../../../topology/operators/operator.ts';
 import type { SinkNode } from '../../../topology/operators/sink/node.ts';
+import { rejectedReason } from '../../../topology/operators/sink/rejected.ts';
 import { sinkKindOf } from '../../../topology/operators/sink/sinks.ts';
 import { isLateOutput } from '../../../topology/plan/plan.ts';
 import { writesFrom } from '../../../topology/runtime/job-sinks.ts';
@@ -42,15 +43,7 @@ export function takerOf(id: string, node: NodeRuntime): TakeRow {
 
 function rejecterOf({ id, inputs }: SinkNode, node: NodeRuntime): TakeRow {
   const from = present(inputs[0], 'an input');
-  const late = isLateOutput(node.plan, from);
-  const reason = {
-    code: late ? 'late' : 'rejected-by-topology',
-    message: late
-      ? 'the element came after its state was removed'
-      : `the topology sends its output '${from.port}' to the rejected table`,
-    pointer: null,
-    schema: null,
-  } as const;
+  const reason = rejectedReason(from.port, isLateOutput(node.plan, from));
   return (value, _timestamp, origin) => {
     node.reject({ node: id, ...reason, value, origin });
     return [];

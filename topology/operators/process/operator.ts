@@ -16,7 +16,6 @@
  * Source: org.apache.flink.streaming.api.operators.{KeyedProcessOperator,
  * InternalTimerServiceImpl}, org.apache.flink.runtime.state.ttl.TtlUtils.
  */
-import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
 import type { Provenance } from '../../nodes/sink.ts';
@@ -37,6 +36,7 @@ import { keyTextOf } from '../key-text.ts';
 import type { Layout } from '../layouts.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject, TimeProgress } from '../operator.ts';
 import { rejectThrown } from '../operator.ts';
+import { checkTimerTime, resultsOf } from './author-results.ts';
 import { KeyStates } from './key-states.ts';
 import type { ProcessNode } from './node.ts';
 import { causeAt, causeOf } from './timer-causes.ts';
@@ -237,15 +237,9 @@ export class ProcessOperator implements Operator {
       state: handlesOf(state, this.#node.state, this.#now, undo),
       timers: this.#timersOf(state, origin, undo),
     };
-    let results: unknown;
+    let results: readonly unknown[];
     try {
-      results = call(context);
-      if (!Array.isArray(results)) {
-        throw new SluiceError(
-          'function-result',
-          `process must return an array, not ${results === null ? 'null' : typeof results}`,
-        );
-      }
+      results = resultsOf(call(context));
     } catch (thrown) {
       for (const step of undo.reverse()) step();
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin, [value, state.key]);
@@ -255,7 +249,7 @@ export class ProcessOperator implements Operator {
     // They may have parts in common.
     const several = results.length > 1;
     let index = 0;
-    for (const result of results as unknown[]) {
+    for (const result of results) {
       const own = siblingOf(origin, this.#level, index++);
       if (!isJson(result)) {
         rejectThrown(
@@ -279,11 +273,7 @@ export class ProcessOperator implements Operator {
     let nth = 0;
     const register = (domain: Domain) => (at: number) => {
       nth++;
-      if (!Number.isSafeInteger(at))
-        throw new SluiceError(
-          'function-result',
-          `a timer needs whole epoch milliseconds, not ${at}`,
-        );
+      checkTimerTime(at);
       if (state.timers[domain].has(at)) return;
       if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
       const isTold = domain === 'event' && at > this.#reached;
