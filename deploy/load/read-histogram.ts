@@ -73,7 +73,7 @@ function countsIn(numbers: Uint8Array): number {
       if (isLast) break;
     }
     counts += value % 2 === 1 ? (value + 1) / 2 : 1;
-    if (value > Number.MAX_SAFE_INTEGER) throw new Error('it has a count beyond all');
+    if (value > Number.MAX_SAFE_INTEGER) throw new Error('it has a count above 2^53 - 1');
   }
   return counts;
 }

@@ -35,7 +35,7 @@ function orderFindings(node: PlanNode): readonly PlanFinding[] {
   }
   if (node.kind === 'deduplicate') {
     const message =
-      'which of the equal elements is the first one is told by their arrival, which is another order with several splits or a parallelism over 1';
+      'the first of equal elements to arrive is kept, and the order of arrival differs with several splits or a parallelism over 1';
     return [{ severity: 'warning', node: id, message, fix }];
   }
   return [];

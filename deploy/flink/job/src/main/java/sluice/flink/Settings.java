@@ -19,7 +19,7 @@ final class Settings {
   Settings(String[] arguments) {
     if (arguments.length % 2 != 0) throw usage("an option without a value");
     for (int i = 0; i < arguments.length; i += 2) {
-      if (!arguments[i].startsWith("--")) throw usage("'" + arguments[i] + "' is no option");
+      if (!arguments[i].startsWith("--")) throw usage("'" + arguments[i] + "' is not an option");
       options.put(arguments[i].substring(2), arguments[i + 1]);
     }
     for (String name : options.keySet())
