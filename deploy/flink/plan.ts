@@ -117,7 +117,7 @@ export interface DeduplicateOperator extends OperatorBase {
 export interface SinkOperator extends OperatorBase {
   readonly kind: 'sink';
   /** Its kind and options, as in the plan. */
-  readonly sink: unknown;
+  readonly sink: SinkNode['sink'];
 }
 
 export type FlinkOperator =

@@ -4,6 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { ConnectorRole } from './connectors/connector.ts';
+import { connectorProblems, isPart, shown } from './connectors/problems.ts';
 import type { FlinkPlan } from './plan.ts';
 import type { FlinkSettings } from './settings.ts';
 
@@ -57,10 +59,7 @@ function parsed(file: string): Part {
 /** What is wrong with settings for a plan, a line each. Pure. */
 export function settingsProblems(settings: Part, plan: FlinkPlan): readonly string[] {
   const unknown = Object.keys(settings).filter((name) => !known.includes(name));
-  const places = {
-    sources: plan.operators.filter(({ kind }) => kind === 'source').map(({ uid }) => uid),
-    sinks: plan.operators.filter(({ kind }) => kind === 'sink').map(({ uid }) => uid),
-  };
+  const places = placesOfPlan(plan);
   const tables = plan.operators.flatMap((operator) =>
     operator.kind === 'segment' ? operator.tables : [],
   );
@@ -75,8 +74,9 @@ export function settingsProblems(settings: Part, plan: FlinkPlan): readonly stri
     ...([undefined, 'shared', 'all'].includes(settings['freezes'] as string | undefined)
       ? []
       : [`freezes: expected shared or all, got ${shown(settings['freezes'])}`]),
-    ...Object.entries(places).flatMap(([section, ids]) => sectionProblems(settings, section, ids)),
-    ...connectorProblems('rejected', settings['rejected']),
+    ...sectionProblems(settings, 'sources', places.sources),
+    ...sectionProblems(settings, 'sinks', places.sinks),
+    ...connectorProblems('rejected', 'rejected', settings['rejected']),
     ...tables.flatMap(({ node, file }) => {
       const given = isPart(settings['tables']) ? settings['tables'][node] : undefined;
       if (typeof given === 'string') return [];
@@ -85,36 +85,47 @@ export function settingsProblems(settings: Part, plan: FlinkPlan): readonly stri
   ];
 }
 
-function sectionProblems(settings: Part, section: string, ids: readonly string[]): string[] {
+type Section = 'sources' | 'sinks';
+
+/** By section and id: what has to stand there. */
+function placesOfPlan({
+  operators,
+}: FlinkPlan): Readonly<Record<Section, Readonly<Record<string, ConnectorRole>>>> {
+  const sources: Record<string, ConnectorRole> = {};
+  const sinks: Record<string, ConnectorRole> = {};
+  for (const operator of operators) {
+    if (operator.kind === 'source') sources[operator.uid] = 'source';
+    if (operator.kind === 'sink')
+      sinks[operator.uid] = operator.sink.kind === 'graph' ? 'graph' : 'table';
+  }
+  return { sources, sinks };
+}
+
+/** A source is one place, or a list of places that are read as one. */
+function placesOf(section: Section, value: unknown): readonly (readonly [string, unknown])[] {
+  if (section !== 'sources' || !Array.isArray(value)) return [['', value]];
+  if (value.length === 0) return [['', undefined]];
+  return value.map((one, n) => [`[${n}]`, one] as const);
+}
+
+function sectionProblems(
+  settings: Part,
+  section: Section,
+  roles: Readonly<Record<string, ConnectorRole>>,
+): string[] {
   const given = settings[section] ?? {};
+  const ids = Object.keys(roles);
   if (!isPart(given)) return [`${section}: expected an object, got ${shown(given)}`];
   return [
-    ...ids.flatMap((id) => connectorProblems(`${section}.${id}`, given[id])),
+    ...Object.entries(roles).flatMap(([id, role]) =>
+      placesOf(section, given[id]).flatMap(([at, value]) =>
+        connectorProblems(`${section}.${id}${at}`, role, value),
+      ),
+    ),
     ...Object.keys(given)
       .filter((id) => !ids.includes(id))
       .map(
         (id) => `${section}.${id}: the topology has none of that name; it has ${ids.join(', ')}`,
       ),
   ];
-}
-
-function connectorProblems(where: string, value: unknown): readonly string[] {
-  const example = '{"connector": "lines", "path": "/a/path"}';
-  if (!isPart(value)) return [`${where}: expected ${example}, got ${shown(value)}`];
-  if (value['connector'] !== 'lines')
-    return [`${where}.connector: expected lines, got ${shown(value['connector'])}`];
-  return typeof value['path'] === 'string' && value['path'] !== ''
-    ? []
-    : [`${where}.path: expected a path, got ${shown(value['path'])}`];
-}
-
-function isPart(value: unknown): value is Part {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const shownMaxChars = 60;
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  return JSON.stringify(value).slice(0, shownMaxChars);
 }

@@ -1,13 +1,9 @@
 /** What a Flink job is started with, beside its plan and its bundle (`settings.json`). */
 
-/** Files of lines, for a try on one machine. */
-export interface LinesConnector {
-  readonly connector: 'lines';
-  /**
-   * Of a source: a file with one event a line, its attributes and `data`. Of a sink: a folder, into
-   * which `rows.ndjson` is written.
-   */
-  readonly path: string;
+/** A place that is read or written: `connector` is its kind (connectors/list.ts). */
+export interface PlaceSettings {
+  readonly connector: string;
+  readonly [setting: string]: unknown;
 }
 
 export interface FlinkSettings {
@@ -21,12 +17,12 @@ export interface FlinkSettings {
   readonly batchRows?: number;
   /** Which values are frozen before functions see them; default 'shared', as in production. */
   readonly freezes?: 'shared' | 'all';
-  /** By source id. */
-  readonly sources: Readonly<Record<string, LinesConnector>>;
+  /** By source id: a place, or several that are read as one. */
+  readonly sources: Readonly<Record<string, PlaceSettings | readonly PlaceSettings[]>>;
   /** By sink id. */
-  readonly sinks: Readonly<Record<string, LinesConnector>>;
+  readonly sinks: Readonly<Record<string, PlaceSettings>>;
   /** Where what operators reject goes. */
-  readonly rejected: LinesConnector;
+  readonly rejected: PlaceSettings;
   /** By id of a look-up in a file: the file. */
   readonly tables?: Readonly<Record<string, string>>;
 }

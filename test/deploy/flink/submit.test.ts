@@ -266,16 +266,16 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect(await told('{')).toMatch(/are not JSON/);
     expect(await told('[]')).toMatch(/are not an object/);
     const lines = await told(
-      '{"parallelism":0,"more":1,"freezes":"none","sources":{"clicks":{"connector":"kafka"},"none":{}},"sinks":3,"rejected":{"connector":"lines"}}',
+      '{"parallelism":0,"more":1,"freezes":"none","sources":{"clicks":{"connector":"tape"},"none":{}},"sinks":3,"rejected":{"connector":"lines"}}',
     );
     expect(lines.split('\n').slice(1, -2)).toEqual([
       expect.stringMatching(/^more: unknown; expected parallelism, /),
       'parallelism: expected a whole number from 1, got 0',
       'freezes: expected shared or all, got "none"',
-      'sources.clicks.connector: expected lines, got "kafka"',
+      'sources.clicks.connector: expected lines, got "tape"',
       'sources.none: the topology has none of that name; it has clicks',
       'sinks: expected an object, got 3',
-      'rejected.path: expected a path, got nothing',
+      'rejected.path: expected a folder, into which `rows.ndjson` is written with a row a line, got nothing',
     ]);
     const { err } = await flinkCommand(['flink', 'build', file]);
     expect(err).toMatch(/^sluice: the job needs settings:\nsources\.clicks: expected/);

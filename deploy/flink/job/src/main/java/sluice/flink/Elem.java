@@ -24,24 +24,26 @@ import org.apache.flink.types.StringValue;
 @TypeInfo(Elem.InfoFactory.class)
 public final class Elem {
   /** Of an element; the others are those of topology/operators/batch.ts. */
-  static final byte ELEMENT = 0;
+  public static final byte ELEMENT = 0;
   static final byte WATERMARK = 1;
   static final byte IDLE = 2;
   static final byte ACTIVE = 3;
   static final byte TICK = 4;
-  static final byte SPLIT = 5;
+  public static final byte SPLIT = 5;
   static final byte CLOCK = 7;
-  static final byte SPLITS = 8;
+  public static final byte SPLITS = 8;
+  /** Of the job alone: a record of a stream that is not decoded yet. */
+  static final byte RECORD = 9;
 
-  final byte kind;
+  public final byte kind;
   /** The value as JSON; null where nothing behind reads it. */
-  final String json;
+  public final String json;
   /** The canonical text of the key of the node that it goes to, or null. */
   final String key;
   /** What that node's aggregates read of the value, as a JSON array; or why it has no key. */
   final String read;
   /** Where it is from, as JSON, or null. */
-  final String origin;
+  public final String origin;
 
   Elem(byte kind, String json, String key, String read, String origin) {
     this.kind = kind;
@@ -51,12 +53,17 @@ public final class Elem {
     this.origin = origin;
   }
 
-  static Elem of(String json, String origin) {
+  public static Elem of(String json, String origin) {
     return new Elem(ELEMENT, json, null, null, origin);
   }
 
+  /** A record of a stream as it came, for `Records` to decode. */
+  public static Elem record(String json) {
+    return new Elem(RECORD, json, null, null, null);
+  }
+
   /** What is said of splits: a kind and its value as JSON. */
-  static Elem control(byte kind, String json) {
+  public static Elem control(byte kind, String json) {
     return new Elem(kind, json, null, null, null);
   }
 
@@ -65,7 +72,7 @@ public final class Elem {
     return kind + " " + key + " " + read + " " + json;
   }
 
-  static final TypeInformation<Elem> TYPE = new Info();
+  public static final TypeInformation<Elem> TYPE = new Info();
 
   /** Finds it where only the class is known. */
   public static final class InfoFactory extends TypeInfoFactory<Elem> {

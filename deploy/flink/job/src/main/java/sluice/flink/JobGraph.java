@@ -23,12 +23,24 @@ import org.apache.flink.streaming.api.transformations.MultipleInputTransformatio
 final class JobGraph {
   /** Where a source's elements come from, and a sink's rows go to. */
   interface Connectors {
-    SingleOutputStreamOperator<Elem> source(StreamExecutionEnvironment env, JsonNode operator);
+    List<Source> source(StreamExecutionEnvironment env, JsonNode operator);
 
     void sink(DataStream<Elem> rows, JsonNode operator);
 
     /** What all operators rejected, as JSON. */
     void rejected(DataStream<Elem> rejections);
+  }
+
+  /** What is read of one place. */
+  static final class Source {
+    final SingleOutputStreamOperator<Elem> stream;
+    /** Whether it gives records as they came, which are decoded first. */
+    final boolean givesRecords;
+
+    Source(SingleOutputStreamOperator<Elem> stream, boolean givesRecords) {
+      this.stream = stream;
+      this.givesRecords = givesRecords;
+    }
   }
 
   /** The form of plans that this job reads. */
@@ -39,6 +51,8 @@ final class JobGraph {
   private final Connectors connectors;
   private final int batchRows;
   private final long tickMs;
+  /** What a source reads. */
+  private final Map<String, DataStream<Elem>> read = new HashMap<>();
   private final Map<String, SingleOutputStreamOperator<Elem>> built = new HashMap<>();
   private final Map<String, String> mainPorts = new HashMap<>();
   private final List<DataStream<Elem>> rejections = new ArrayList<>();
@@ -69,7 +83,7 @@ final class JobGraph {
     String uid = operator.get("uid").asText();
     switch (operator.get("kind").asText()) {
       case "source":
-        done(uid, "out", connectors.source(env, operator));
+        source(uid, operator);
         return;
       case "sink":
         connectors.sink(input(operator, 0), operator);
@@ -97,6 +111,13 @@ final class JobGraph {
     }
   }
 
+  private void source(String uid, JsonNode operator) {
+    DataStream<Elem> all = null;
+    for (Source one : connectors.source(env, operator))
+      all = all == null ? one.stream : all.union(one.stream);
+    read.put(uid, all);
+  }
+
   private static boolean lateToSide(JsonNode operator) {
     return operator.get("late").asText().equals("side");
   }
@@ -112,6 +133,8 @@ final class JobGraph {
     JsonNode input = operator.get("inputs").get(index);
     String from = input.get("operator").asText();
     String port = input.get("port").asText();
+    DataStream<Elem> events = read.get(from);
+    if (events != null) return events;
     SingleOutputStreamOperator<Elem> stream = built.get(from);
     return port.equals(mainPorts.get(from)) ? stream : stream.getSideOutput(Ports.tag(port));
   }

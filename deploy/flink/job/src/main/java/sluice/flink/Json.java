@@ -1,10 +1,10 @@
 package sluice.flink;
 
 /** The little of JSON that the job writes and reads itself; values are written by the functions. */
-final class Json {
+public final class Json {
   private Json() {}
 
-  static String quote(String text) {
+  public static String quote(String text) {
     StringBuilder quoted = new StringBuilder(text.length() + 2).append('"');
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

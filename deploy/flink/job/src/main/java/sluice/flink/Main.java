@@ -29,7 +29,7 @@ public final class Main {
     new JobGraph(
             env,
             program,
-            new LinesConnectors(settings),
+            new Connectors(tree, settings),
             settings.path("batchRows").asInt(DEFAULT_BATCH_ROWS),
             settings.path("watermarkIntervalMs").asLong(DEFAULT_WATERMARK_MS))
         .build(tree);

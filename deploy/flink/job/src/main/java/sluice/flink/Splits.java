@@ -8,11 +8,11 @@ import org.apache.flink.api.connector.source.ReaderOutput;
  * What a source reader says of its splits, in line with its elements, so that event time behind it
  * is made per split: that one exists before its first element, and where each element is from.
  */
-final class Splits {
+public final class Splits {
   private final String source;
   private final List<String> begun = new ArrayList<>();
 
-  Splits(String source) {
+  public Splits(String source) {
     this.source = source;
   }
 
@@ -22,11 +22,11 @@ final class Splits {
   }
 
   /** It was assigned: said with the next poll. */
-  void begin(String path, String split) {
+  public void begin(String path, String split) {
     begun.add(key(path, split));
   }
 
-  void say(ReaderOutput<Elem> output) {
+  public void say(ReaderOutput<Elem> output) {
     for (String split : begun)
       output.collect(Elem.control(Elem.SPLIT, "{\"split\":" + Json.quote(split) + ",\"parents\":[],\"told\":false}"), 0);
     begun.clear();

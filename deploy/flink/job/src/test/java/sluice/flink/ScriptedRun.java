@@ -166,10 +166,11 @@ final class ScriptedRun {
   /** Sources that give nothing, and sinks that are only looked at. */
   private static final class Scripted implements JobGraph.Connectors {
     @Override
-    public SingleOutputStreamOperator<Elem> source(StreamExecutionEnvironment env, JsonNode operator) {
+    public List<JobGraph.Source> source(StreamExecutionEnvironment env, JsonNode operator) {
       String uid = operator.get("uid").asText();
-      return env.fromSource(new LinesSource(uid, "", ""), WatermarkStrategy.noWatermarks(), uid, Elem.TYPE)
-          .setParallelism(1);
+      SingleOutputStreamOperator<Elem> made =
+          env.fromSource(new LinesSource(uid, "", ""), WatermarkStrategy.noWatermarks(), uid, Elem.TYPE);
+      return List.of(new JobGraph.Source(made.setParallelism(1).uid(uid).name(uid), false));
     }
 
     @Override

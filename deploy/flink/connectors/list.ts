@@ -1,0 +1,5 @@
+/** All kinds of places that a Flink job reads or writes. */
+import type { FlinkConnector } from './connector.ts';
+import { lines } from './lines.ts';
+
+export const connectors: readonly FlinkConnector[] = [lines];

@@ -1,0 +1,85 @@
+/** What is wrong with the settings of a connector. Pure. */
+import type {
+  ConnectorField,
+  ConnectorFields,
+  ConnectorRole,
+  FlinkConnector,
+} from './connector.ts';
+import { connectors } from './list.ts';
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** A line each, each beginning with where it is. */
+export function connectorProblems(
+  where: string,
+  role: ConnectorRole,
+  value: unknown,
+): readonly string[] {
+  const able = connectors.filter(({ roles }) => roles[role] !== undefined);
+  if (!isPart(value))
+    return [`${where}: expected ${able.map(exampleOf).join(' or ')}, got ${shown(value)}`];
+  const chosen = able.find(({ name }) => name === value['connector']);
+  if (chosen === undefined)
+    return [
+      `${where}.connector: expected ${able.map(({ name }) => name).join(', ')}, got ${shown(value['connector'])}`,
+    ];
+  return fieldProblems(where, chosen.roles[role] ?? {}, value);
+}
+
+function exampleOf({ example }: FlinkConnector): string {
+  return example;
+}
+
+function fieldProblems(where: string, fields: ConnectorFields, value: Part): readonly string[] {
+  const unknown = Object.keys(value).filter(
+    (name) => name !== 'connector' && !Object.hasOwn(fields, name),
+  );
+  return [
+    ...unknown.map(
+      (name) => `${where}.${name}: unknown; expected ${Object.keys(fields).join(', ')}`,
+    ),
+    ...Object.entries(fields).flatMap(([name, field]) => {
+      const given = value[name];
+      if (given === undefined && field.isRequired !== true) return [];
+      if (fits(field, given)) return [];
+      return [`${where}.${name}: expected ${expectedOf(field)}, got ${shown(given)}`];
+    }),
+  ];
+}
+
+function fits({ type, choices, least = 1 }: ConnectorField, value: unknown): boolean {
+  switch (type) {
+    case 'text':
+      return typeof value === 'string' && value !== '' && (choices?.includes(value) ?? true);
+    case 'texts':
+      return Array.isArray(value) && value.length > 0 && value.every((one) => isText(one));
+    case 'whole':
+      return Number.isSafeInteger(value) && Number(value) >= least;
+    case 'flag':
+      return typeof value === 'boolean';
+    case 'object':
+      return isPart(value);
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function expectedOf({ type, choices, least = 1, meaning }: ConnectorField): string {
+  if (choices !== undefined) return choices.join(' or ');
+  if (type === 'whole') return `a whole number from ${least} (${meaning})`;
+  return type === 'flag' ? `true or false (${meaning})` : meaning;
+}
+
+export function isPart(value: unknown): value is Part {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const shownMaxChars = 60;
+
+/** A value in a message: no secret stands in settings, but a long one would hide the rest. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return JSON.stringify(value).slice(0, shownMaxChars);
+}

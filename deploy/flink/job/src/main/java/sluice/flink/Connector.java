@@ -1,0 +1,38 @@
+package sluice.flink;
+
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/**
+ * A kind of place that sources read or sinks write, as the settings name it. What its settings may
+ * be is in deploy/flink/connectors; they were checked there, and are trusted here no more than that.
+ */
+public interface Connector {
+  /** `connector` in the settings. */
+  String name();
+
+  /**
+   * What a source reads here, without watermarks: events ({@link Elem#of}) or records as they came
+   * ({@link Elem#record}), and what is said of their splits ({@link Splits}). The uid of its operator
+   * is {@link Place#uid}.
+   */
+  default SingleOutputStreamOperator<Elem> source(StreamExecutionEnvironment env, Place place) {
+    throw place.unable("a source");
+  }
+
+  /** Whether a source gives records that have to be decoded. */
+  default boolean givesRecords() {
+    return false;
+  }
+
+  /** Writes the rows of a sink: an element's JSON is the row, its timestamp the row's. */
+  default void sink(DataStream<Elem> rows, Place place) {
+    throw place.unable("a sink");
+  }
+
+  /** Writes what all operators rejected: an element's JSON is one rejection (runtime/wire.ts). */
+  default void rejected(DataStream<Elem> rejections, Place place) {
+    throw place.unable("the place of rejected elements");
+  }
+}

@@ -1,0 +1,75 @@
+package sluice.flink;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import sluice.flink.JobGraph.Source;
+
+/** Binds sources and sinks to the places that the settings name: all kinds of them are listed here. */
+final class Connectors implements JobGraph.Connectors {
+  private static final Map<String, Connector> BY_NAME = new LinkedHashMap<>();
+
+  static {
+    for (Connector one : new Connector[] {new LinesConnector()}) BY_NAME.put(one.name(), one);
+  }
+
+  private final JsonNode plan;
+  private final JsonNode settings;
+
+  Connectors(JsonNode plan, JsonNode settings) {
+    this.plan = plan;
+    this.settings = settings;
+  }
+
+  /** One place, or a list of places that are read as one: each with an operator of its own. */
+  @Override
+  public List<Source> source(StreamExecutionEnvironment env, JsonNode operator) {
+    String uid = operator.get("uid").asText();
+    JsonNode given = settings.path("sources").path(uid);
+    List<Source> sources = new ArrayList<>();
+    if (!given.isArray()) {
+      sources.add(source(env, new Place(uid, "sources." + uid, operator, given), given));
+      return sources;
+    }
+    for (int i = 0; i < given.size(); i++) {
+      JsonNode one = given.get(i);
+      String own = given.size() == 1 ? uid : uid + "/" + one.path("connector").asText();
+      sources.add(source(env, new Place(own, "sources." + uid + "[" + i + "]", operator, one), one));
+    }
+    return sources;
+  }
+
+  private static Source source(StreamExecutionEnvironment env, Place place, JsonNode given) {
+    Connector connector = of(place.where, given);
+    SingleOutputStreamOperator<Elem> made = connector.source(env, place);
+    return new Source(made.uid(place.uid).name(place.uid), connector.givesRecords());
+  }
+
+  @Override
+  public void sink(DataStream<Elem> rows, JsonNode operator) {
+    String uid = operator.get("uid").asText();
+    JsonNode given = settings.path("sinks").path(uid);
+    of("sinks." + uid, given).sink(rows, new Place(uid, "sinks." + uid, operator, given));
+  }
+
+  @Override
+  public void rejected(DataStream<Elem> rejections) {
+    JsonNode given = settings.path("rejected");
+    of("rejected", given).rejected(rejections, new Place("rejected elements", "rejected", plan, given));
+  }
+
+  private static Connector of(String where, JsonNode given) {
+    if (given.isMissingNode())
+      throw new IllegalArgumentException("the topology needs settings." + where + ", as {\"connector\": \"lines\", \"path\": \"...\"}");
+    String name = given.path("connector").asText();
+    Connector found = BY_NAME.get(name);
+    if (found == null)
+      throw new IllegalArgumentException("settings." + where + ": unknown connector '" + name + "'; there is " + String.join(", ", BY_NAME.keySet()));
+    return found;
+  }
+}

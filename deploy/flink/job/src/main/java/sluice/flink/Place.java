@@ -1,0 +1,47 @@
+package sluice.flink;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
+/** A place in the settings, with the operator of the plan that it is for. */
+public final class Place {
+  /** Of the operator that reads or writes it: stable, as its state is kept under it. */
+  public final String uid;
+  /** In the settings, for messages: `sources.clicks`. */
+  public final String where;
+  /** The operator's entry in plan.json; that of the whole plan for rejected elements. */
+  public final JsonNode operator;
+  private final JsonNode settings;
+
+  Place(String uid, String where, JsonNode operator, JsonNode settings) {
+    this.uid = uid;
+    this.where = where;
+    this.operator = operator;
+    this.settings = settings;
+  }
+
+  /** A setting that has to be there. */
+  public String text(String name) {
+    JsonNode value = settings.path(name);
+    if (!value.isTextual()) throw new IllegalArgumentException("settings." + where + "." + name + ": expected a text");
+    return value.asText();
+  }
+
+  public String text(String name, String otherwise) {
+    return settings.has(name) ? text(name) : otherwise;
+  }
+
+  public long number(String name, long otherwise) {
+    JsonNode value = settings.path(name);
+    if (value.isMissingNode()) return otherwise;
+    if (!value.canConvertToLong()) throw new IllegalArgumentException("settings." + where + "." + name + ": expected a whole number");
+    return value.asLong();
+  }
+
+  public JsonNode setting(String name) {
+    return settings.path(name);
+  }
+
+  IllegalArgumentException unable(String role) {
+    return new IllegalArgumentException("settings." + where + ".connector: " + settings.path("connector").asText() + " cannot be " + role);
+  }
+}
