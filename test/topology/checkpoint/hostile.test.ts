@@ -11,7 +11,11 @@ import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import { FileCursor, openFile } from '../../../topology/checkpoint/sorted-runs/file-cursor.ts';
+import {
+  FileCursor,
+  openFile,
+  openFileAside,
+} from '../../../topology/checkpoint/sorted-runs/file-cursor.ts';
 import { fileMaxBytes } from '../../../topology/checkpoint/sorted-runs/file-format.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import type { JobOptions } from '../../../topology/index.ts';
@@ -329,6 +333,41 @@ describe('a state file that somebody made', () => {
         );
       }
     }
+  });
+
+  it('is opened beside the thread to the same end, where it is large', async () => {
+    const texts = Buffer.from(
+      Array.from({ length: 60_000 }, (_, n) => (n * 2_654_435_761) % 4_294_967_296).join(),
+    );
+    const section = Buffer.alloc(14);
+    const body = Buffer.concat([section, texts]);
+    const [plain, deflated] = [fileOf(body, body.length, 1), deflateRawSync(body)];
+    const zeros = deflateRawSync(Buffer.alloc(64 * fileMaxBytes), { level: 1 });
+    const files = [
+      plain,
+      fileOf(deflated, body.length, 1, 1),
+      fileOf(deflated, body.length - 1, 1, 1),
+      fileOf(deflated, body.length + 1, 1, 1),
+      fileOf(deflated.subarray(0, -9), body.length, 1, 1),
+      fileOf(zeros, fileMaxBytes, 1, 1),
+      fileOf(plain, 3, 1),
+      Buffer.from(plain).fill(0, 0, 4),
+    ];
+    const outcomeOf = (thrown: unknown): string => (thrown as Error).message;
+    let opened = 0;
+    for (const file of files)
+      for (const name of [nameOf(file), nameOf(body)]) {
+        expect(file.length).toBeGreaterThan(200_000);
+        let here: unknown;
+        try {
+          here = openFile(name, file);
+          opened++;
+        } catch (thrown) {
+          here = outcomeOf(thrown);
+        }
+        expect(await openFileAside(name, file).catch(outcomeOf)).toEqual(here);
+      }
+    expect(opened).toBe(2);
   });
 
   it('takes no memory for what deflated bytes would become', () => {

@@ -7,8 +7,9 @@
  * 3. Bytes that the format does not allow are refused with the name of the file, whoever made them,
  *    before memory is taken for what they claim; the order of keys in a section is not looked at.
  */
-import { createHash } from 'node:crypto';
-import { inflateRawSync } from 'node:zlib';
+import { createHash, webcrypto } from 'node:crypto';
+import { promisify } from 'node:util';
+import { inflateRaw, inflateRawSync } from 'node:zlib';
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { keyGroups } from '../../state/entries.ts';
@@ -35,6 +36,10 @@ import {
 /** One entry of the largest size, in a section. */
 const bodyMaxBytes = sectionHeadBytes + entryHeadMaxBytes + entryMaxBytes;
 const timeBytes = 8;
+/** Below it, another thread costs more than it saves. */
+const asideMinBytes = 65_536;
+
+const inflateAside = promisify(inflateRaw);
 
 /** A file after its head was read. */
 export interface OpenFile {
@@ -46,8 +51,46 @@ export interface OpenFile {
 /** The body of the file `name`. Throws `SluiceError` `checkpoint-corrupt` naming it. */
 export function openFile(name: string, bytes: Uint8Array): OpenFile {
   const file = bufferOf(bytes);
-  if (createHash('sha256').update(file).digest('hex') !== claimedHash(name))
-    throw damaged(name, 'its SHA-256 is another one');
+  requireHash(name, createHash('sha256').update(file).digest('hex'));
+  const stored = storedBody(name, file);
+  const { kept, bodyBytes, isDeflated } = stored;
+  if (!isDeflated) return opened(name, file, kept);
+  let body: Buffer;
+  try {
+    body = inflateRawSync(kept, { maxOutputLength: bodyBytes });
+  } catch {
+    throw notInflated(name, stored);
+  }
+  return opened(name, file, body);
+}
+
+/** The same; a large file is hashed and inflated beside the thread that asks. */
+export async function openFileAside(name: string, bytes: Uint8Array): Promise<OpenFile> {
+  if (bytes.length < asideMinBytes) return openFile(name, bytes);
+  const file = bufferOf(bytes);
+  const digest = await webcrypto.subtle.digest('SHA-256', file);
+  requireHash(name, Buffer.from(digest).toString('hex'));
+  const stored = storedBody(name, file);
+  const { kept, bodyBytes, isDeflated } = stored;
+  if (!isDeflated) return opened(name, file, kept);
+  const body = await inflateAside(kept, { maxOutputLength: bodyBytes }).catch(() => {
+    throw notInflated(name, stored);
+  });
+  return opened(name, file, body);
+}
+
+function requireHash(name: string, hash: string): void {
+  if (hash !== claimedHash(name)) throw damaged(name, 'its SHA-256 is another one');
+}
+
+/** A body as the file has it. Its memory is bounded by that of the largest entry. */
+interface StoredBody {
+  readonly kept: Buffer;
+  readonly bodyBytes: number;
+  readonly isDeflated: boolean;
+}
+
+function storedBody(name: string, file: Buffer): StoredBody {
   if (!file.subarray(0, magic.length).equals(magic) || file[versionAt] !== formatVersion)
     throw new SluiceError(
       'checkpoint-corrupt',
@@ -57,31 +100,29 @@ export function openFile(name: string, bytes: Uint8Array): OpenFile {
       },
     );
   if (file.length < fileHeadBytes) throw damaged(name, 'it ends within its head');
-  const body = bodyOf(name, file);
+  const kept = file.subarray(fileHeadBytes);
+  const bodyBytes = file.readUInt32BE(bodyBytesAt);
+  const isDeflated = ((file[flagsAt] as number) & deflatedFlag) !== 0;
+  if (
+    bodyBytes > bodyMaxBytes ||
+    bodyBytes < sectionHeadBytes ||
+    (!isDeflated && bodyBytes !== kept.length)
+  )
+    throw damaged(name, `a body of ${bodyBytes} bytes cannot be`);
+  return { kept, bodyBytes, isDeflated };
+}
+
+function opened(name: string, file: Buffer, body: Buffer): OpenFile {
+  const bodyBytes = file.readUInt32BE(bodyBytesAt);
+  if (body.length !== bodyBytes) throw damaged(name, `its body is not of ${bodyBytes} bytes`);
   const sections = file.readUInt32BE(sectionsAt);
   if (body.length > fileMaxBytes && (sections !== 1 || body.readUInt32BE(sectionEntriesAt) !== 1))
     throw damaged(name, `${body.length} bytes are more than several entries may take`);
   return { name, body, sections };
 }
 
-/** Its memory is bounded by that of the largest entry, whatever deflated bytes would become. */
-function bodyOf(name: string, file: Buffer): Buffer {
-  const kept = file.subarray(fileHeadBytes);
-  const bytes = file.readUInt32BE(bodyBytesAt);
-  const isDeflated = ((file[flagsAt] as number) & deflatedFlag) !== 0;
-  if (bytes > bodyMaxBytes || bytes < sectionHeadBytes || (!isDeflated && bytes !== kept.length))
-    throw damaged(name, `a body of ${bytes} bytes cannot be`);
-  const body = isDeflated ? inflated(name, kept, bytes) : kept;
-  if (body.length !== bytes) throw damaged(name, `its body is not of ${bytes} bytes`);
-  return body;
-}
-
-function inflated(name: string, kept: Buffer, bytes: number): Buffer {
-  try {
-    return inflateRawSync(kept, { maxOutputLength: bytes });
-  } catch {
-    throw damaged(name, `its body cannot be inflated to ${bytes} bytes`);
-  }
+function notInflated(name: string, { bodyBytes }: StoredBody): SluiceError {
+  return damaged(name, `its body cannot be inflated to ${bodyBytes} bytes`);
 }
 
 function damaged(name: string, why: string): SluiceError {

@@ -4,8 +4,8 @@
  * Invariant: of entries with one table and key that of the newest run comes first, and is passed
  * together with the others.
  */
-import type { Wants } from './file-cursor.ts';
-import { FileCursor, openFile } from './file-cursor.ts';
+import type { OpenFile, Wants } from './file-cursor.ts';
+import { FileCursor } from './file-cursor.ts';
 import type { EntryPlace } from './file-format.ts';
 import type { StateFile } from './sorted-run.ts';
 
@@ -17,7 +17,7 @@ interface Head {
 }
 
 export class MergeHeads {
-  readonly #get: (name: string) => Promise<Uint8Array>;
+  readonly #openFile: (name: string) => Promise<OpenFile>;
   readonly #isKnown: (table: number) => boolean;
   readonly #wants: Wants;
   readonly #heap: Head[] = [];
@@ -25,11 +25,11 @@ export class MergeHeads {
 
   /** Entries of tables that are not known are passed over, and those of other key groups. */
   constructor(
-    get: (name: string) => Promise<Uint8Array>,
+    openFile: (name: string) => Promise<OpenFile>,
     isKnown: (table: number) => boolean,
     hasGroup: (group: number) => boolean = () => true,
   ) {
-    this.#get = get;
+    this.#openFile = openFile;
     this.#isKnown = isKnown;
     this.#wants = (table, group) => isKnown(table) && hasGroup(group);
   }
@@ -86,7 +86,7 @@ export class MergeHeads {
       const { value: file } = head.files.next();
       if (file === undefined) return false;
       if (!file.tables.some(({ table }) => this.#isKnown(table))) continue;
-      head.cursor = new FileCursor(openFile(file.name, await this.#get(file.name)), this.#wants);
+      head.cursor = new FileCursor(await this.#openFile(file.name), this.#wants);
       if (head.cursor.next()) return true;
     }
   }

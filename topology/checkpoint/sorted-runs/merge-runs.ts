@@ -9,6 +9,7 @@
  *    the result: elements that are read again find what they found.
  */
 import type { FileBuilder, MadeFile } from './file-builder.ts';
+import { openFile } from './file-cursor.ts';
 import { MergeHeads } from './merge-heads.ts';
 import type { SortedRun, StateFile } from './sorted-run.ts';
 
@@ -41,7 +42,10 @@ export async function mergeRuns(
     await files.put(file);
     made.push(file.file);
   };
-  const heads = new MergeHeads(files.get, (table) => deadThrough.has(table));
+  const heads = new MergeHeads(
+    async (name) => openFile(name, await files.get(name)),
+    (table) => deadThrough.has(table),
+  );
   for (const { files: parts } of runs) await heads.add(parts);
   let table = -1;
   let dead = 0;

@@ -1,9 +1,11 @@
 /**
  * Reads runs back: every live entry once, in the order of tables, key groups and keys.
  *
- * Invariant: of each run at most one file is open; at most `readAheadMax` more were fetched.
+ * Invariant: of each run at most one file is read; at most `readAheadMax` more are open.
  */
 import type { Entry } from '../../state/entries.ts';
+import type { OpenFile } from './file-cursor.ts';
+import { openFileAside } from './file-cursor.ts';
 import type { EntryPlace } from './file-format.ts';
 import { MergeHeads } from './merge-heads.ts';
 import type { SortedRun } from './sorted-run.ts';
@@ -68,26 +70,27 @@ function entryAt({
   };
 }
 
-/** As `get`; the file that follows in a run is fetched while one is read. */
-function readAhead(runs: readonly SortedRun[], get: GetFile): GetFile {
+/** Opens files; the one that follows in a run is fetched and opened while one is read. */
+function readAhead(runs: readonly SortedRun[], get: GetFile): (name: string) => Promise<OpenFile> {
+  const open = async (name: string): Promise<OpenFile> => openFileAside(name, await get(name));
   const following = new Map(
     runs.flatMap(({ files }) =>
       files.slice(1).map(({ name }, n): [string, string] => [files[n]?.name ?? '', name]),
     ),
   );
-  const ahead = new Map<string, Promise<Uint8Array>>();
+  const ahead = new Map<string, Promise<OpenFile>>();
   const fetch = (name: string | undefined): void => {
     if (name === undefined || ahead.size >= readAheadMax) return;
-    const bytes = get(name);
+    const file = open(name);
     // It is waited for when its turn comes; until then it is no unhandled rejection.
-    bytes.catch(() => undefined);
-    ahead.set(name, bytes);
+    file.catch(() => undefined);
+    ahead.set(name, file);
   };
   for (const { files } of runs) fetch(files[0]?.name);
   return (name) => {
-    const bytes = ahead.get(name) ?? get(name);
+    const file = ahead.get(name) ?? open(name);
     ahead.delete(name);
     fetch(following.get(name));
-    return bytes;
+    return file;
   };
 }
