@@ -175,8 +175,9 @@ export class Blocks {
   }
 }
 
+/** Into one piece of memory, which takes half of the time of several. */
 function deflated(content: Uint8Array): Uint8Array {
-  const small = deflateRawSync(content, { level: 1 });
+  const small = deflateRawSync(content, { level: 1, chunkSize: content.length + 64 });
   return small.length <= content.length * (1 - savesPart) ? small : content;
 }
 
