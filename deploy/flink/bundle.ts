@@ -192,7 +192,7 @@ const builtinsOfBundle: Plugin = {
 };
 
 const absentNames: Readonly<Record<string, readonly string[]>> = {
-  'node:zlib': ['deflateRawSync', 'inflateRawSync', 'gunzipSync'],
+  'node:zlib': ['deflateRawSync', 'inflateRaw', 'inflateRawSync', 'gunzipSync'],
   'node:buffer': ['isUtf8'],
   'node:path': ['join', 'resolve', 'dirname'],
   'node:fs': ['closeSync', 'constants', 'fstatSync', 'openSync', 'statSync', 'readFileSync'],
@@ -202,7 +202,10 @@ const absentNames: Readonly<Record<string, readonly string[]>> = {
 function absent(path: string): string {
   const names = absentNames[path] ?? [];
   const call = `() => { throw new Error(${JSON.stringify(`${path} is not there when a topology runs on Flink`)}); }`;
-  return names.map((name) => `export const ${name} = ${call};`).join('\n');
+  const all = names.map((name) => `export const ${name} = ${call};`);
+  // Called where modules are evaluated: what it makes says so when it is called.
+  if (path === 'node:util') all.push('export const promisify = (call) => call;');
+  return all.join('\n');
 }
 
 function requireSamePlan(bundle: string, planText: string, path: string): void {
