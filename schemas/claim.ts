@@ -2,9 +2,11 @@
  * Claim checks on the wire: a record that carries a pointer to its data, as extension attributes,
  * instead of the data.
  */
+import type { EventAttributes } from './event.ts';
 import { bufferOf } from './kernel/buffer-of.ts';
 import type { IncomingRecord } from './ports/record.ts';
-import { decodeRecord, encodeBinary } from './wire.ts';
+import type { TextRecord } from './wire.ts';
+import { decodeRecord, decodeText, encodeBinary } from './wire.ts';
 
 /** The scheme of a `dataref` that points into the blob store. */
 export const claimScheme = 'claim:';
@@ -62,16 +64,30 @@ export function claimOf(record: IncomingRecord): Claim | undefined {
 export function resolveClaim(record: IncomingRecord, data: Uint8Array): IncomingRecord {
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return record;
+  return { ...record, headers: resolvedHeaders(decoded.attributes), value: data };
+}
+
+/** The same of a record that is text, as its data is. */
+export function resolveTextClaim(record: TextRecord, data: string): TextRecord {
+  const decoded = decodeText(record);
+  if ('problem' in decoded) return record;
+  return { ...record, headers: resolvedHeaders(decoded.attributes), text: data };
+}
+
+/** Of an event that does not point any more, in binary mode. */
+function resolvedHeaders(pointing: EventAttributes): Readonly<Record<string, string>> {
   const {
     dataref: _ref,
     datasize: _size,
     datasha256: _sha256,
     ...rest
-  } = decoded.attributes.extensions ?? {};
-  const { extensions: _extensions, ...attributes } = decoded.attributes;
+  } = pointing.extensions ?? {};
+  const { extensions: _extensions, ...attributes } = pointing;
   const { headers } = encodeBinary(
     Object.keys(rest).length === 0 ? attributes : { ...attributes, extensions: rest },
-    data,
+    noData,
   );
-  return { ...record, headers, value: data };
+  return headers;
 }
+
+const noData = new Uint8Array();

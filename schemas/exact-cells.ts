@@ -6,8 +6,9 @@
  * is rounded. A number that a double cannot hold as the event wrote it is refused too, if the event
  * is known.
  */
+
+import type { InexactNumber } from './inexact-numbers.ts';
 import { pointerTo } from './json-pointer.ts';
-import type { InexactNumber } from './number-scan.ts';
 
 /** Numbers of the row's event that a double does not hold as they are written. */
 export type Inexact = readonly InexactNumber[] | undefined;

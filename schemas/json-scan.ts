@@ -50,6 +50,12 @@ export function checkJson(bytes: Uint8Array, start = 0, end = bytes.length): Spa
   return utf8Fault(bytes, start, end) ?? checkText(bytes, start, end);
 }
 
+/** Whether a well-formed text is nested deeper than `limits.jsonDepthMax`. */
+export function isTooDeep(bytes: Uint8Array): boolean {
+  const checked = checkJson(bytes);
+  return isFault(checked) && checked.expected.endsWith('levels of nesting');
+}
+
 /**
  * The same check; for an array, the spans of its elements as flat pairs: start of the first, end of
  * the first, start of the second, ...

@@ -15,13 +15,14 @@
  *    survive a Kafka header.
  */
 import type { EventAttributes } from './event.ts';
-import { partitionKeyOf } from './event.ts';
 import { quoteJson } from './json-quote.ts';
 import { isFault, scanObject } from './json-scan.ts';
 import { bufferOf } from './kernel/buffer-of.ts';
 import { kibi } from './kernel/bytes.ts';
 import { limits } from './limits.ts';
 import type { IncomingRecord } from './ports/record.ts';
+import type { Carrier, Members, Undecodable } from './wire-attributes.ts';
+import { attributesOf, extensionName, headerAttributes, readMembers } from './wire-attributes.ts';
 
 /**
  * What records of one stream begin with, parsed once and remembered: starts, and characters of
@@ -38,15 +39,10 @@ export interface DecodedEvent {
   readonly text: string;
 }
 
-export interface Undecodable {
-  readonly problem: string;
-}
-
 const headStart = '{"specversion":"1.0",';
 const tail = Buffer.from('}');
 const nullData = Buffer.from('null');
 const dataMember = ',"data":';
-const jsonType = 'application/json';
 
 /** Structured mode, in pieces: head, data, tail. */
 export function encodeStructured(
@@ -99,21 +95,6 @@ function startOf({ source, type, datacontenttype, team, app }: EventAttributes):
   return lastStartText;
 }
 
-const headerAttributes = [
-  'id',
-  'source',
-  'type',
-  'subject',
-  'time',
-  'dataschema',
-  'team',
-  'app',
-  'partitionkey',
-  'receivedtime',
-  'traceparent',
-] as const;
-const attributeNames = [...headerAttributes, 'datacontenttype'] as const;
-
 /**
  * Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's
  * key.
@@ -141,45 +122,93 @@ export function encodeBinary(
 
 /** The event that a record carries, or why it carries none. */
 export function decodeRecord(record: IncomingRecord): DecodedEvent | Undecodable {
-  const { headers } = record;
-  if (headers?.['ce_specversion'] !== undefined) return decodeBinary(headers, record);
-  return decodeStructured(record);
+  const { headers, value } = record;
+  if (headers?.['ce_specversion'] !== undefined) {
+    // A tombstone, or an event without data.
+    const data = value.length === 0 ? nullData : value;
+    const text = bufferOf(data).toString('utf8');
+    return decoded(attributesInHeaders(headers, record), data, text);
+  }
+  const text = bufferOf(value).toString('utf8');
+  const at = dataAt(text);
+  const attributes = at > 0 ? ownAttributes(text, at, record) : undefined;
+  if (attributes === undefined) return decodeForeign(record);
+  const data = value.subarray(startOfData(value, at), value.length - 1);
+  return decoded(attributes, data, ownData(text, at));
 }
 
-function decodeBinary(
-  headers: Readonly<Record<string, string>>,
-  record: IncomingRecord,
+/** A record whose value is valid UTF-8, as its text. */
+export type TextRecord = Omit<IncomingRecord, 'value'> & { readonly text: string };
+
+/** An event of a record that is text: what it is as bytes is not asked for. */
+export type DecodedText = Omit<DecodedEvent, 'data'>;
+
+/** The same as `decodeRecord` gives for its bytes, without them where nobody else wrote it. */
+export function decodeText(record: TextRecord): DecodedText | Undecodable {
+  const { headers, text } = record;
+  if (headers?.['ce_specversion'] !== undefined)
+    return decodedText(attributesInHeaders(headers, record), text === '' ? 'null' : text);
+  const at = dataAt(text);
+  const attributes = at > 0 ? ownAttributes(text, at, record) : undefined;
+  if (attributes !== undefined) return decodedText(attributes, ownData(text, at));
+  return decodeForeign({ ...record, value: Buffer.from(text, 'utf8') });
+}
+
+function decoded(
+  attributes: EventAttributes | Undecodable,
+  data: Uint8Array,
+  text: string,
 ): DecodedEvent | Undecodable {
+  return 'problem' in attributes ? attributes : { attributes, data, text };
+}
+
+function decodedText(
+  attributes: EventAttributes | Undecodable,
+  text: string,
+): DecodedText | Undecodable {
+  return 'problem' in attributes ? attributes : { attributes, text };
+}
+
+function attributesInHeaders(
+  headers: Readonly<Record<string, string>>,
+  carrier: Carrier,
+): EventAttributes | Undecodable {
   const members: Record<string, unknown> = {
     specversion: headers['ce_specversion'],
     datacontenttype: headers['content-type'],
   };
   for (const [name, value] of Object.entries(headers))
     if (name.startsWith('ce_')) members[name.slice(3)] = value;
-  // A tombstone, or an event without data.
-  const data = record.value.length === 0 ? nullData : record.value;
-  return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
+  return attributesOf(members, members, carrier);
 }
 
-function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
-  const { value } = record;
-  const text = bufferOf(value).toString('utf8');
-  // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of
-  // a record that was written here.
-  const at = text.startsWith(headStart) ? text.indexOf(dataMember) : -1;
-  if (at > 0 && text.endsWith('}')) {
-    const data = value.subarray(startOfData(value, at), value.length - 1);
-    const dataText = text.slice(at + dataMember.length, -1);
-    const end = text.indexOf(idMember);
-    const shared = end > 0 && end < at ? sharedOf(text.slice(0, end)) : undefined;
-    const own = shared && parseFlat(`{${text.slice(end + 1, at)}}`);
-    if (own !== undefined && hasNoneOfShared(own) && typeof own.receivedtime === 'string')
-      return attributesOf(own, shared as Members, record, data, dataText);
-    const members = parseFlat(`${text.slice(0, at)}}`);
-    if (members !== undefined && isOurs(members))
-      return attributesOf(members, members, record, data, dataText);
-  }
-  return decodeForeign(record);
+/**
+ * Where `data` begins in a record that may have been written here; not above 0 in all others.
+ * Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes.
+ */
+function dataAt(text: string): number {
+  return text.startsWith(headStart) && text.endsWith('}') ? text.indexOf(dataMember) : -1;
+}
+
+function ownData(text: string, at: number): string {
+  return text.slice(at + dataMember.length, -1);
+}
+
+/** The attributes of a record that was written here; undefined for one of somebody else. */
+function ownAttributes(
+  text: string,
+  at: number,
+  carrier: Carrier,
+): EventAttributes | Undecodable | undefined {
+  const end = text.indexOf(idMember);
+  const shared = end > 0 && end < at ? sharedOf(text.slice(0, end)) : undefined;
+  const own = shared && parseFlat(`{${text.slice(end + 1, at)}}`);
+  if (own !== undefined && hasNoneOfShared(own) && typeof own.receivedtime === 'string')
+    return attributesOf(own, shared as Members, carrier);
+  const members = parseFlat(`${text.slice(0, at)}}`);
+  return members !== undefined && isOurs(members)
+    ? attributesOf(members, members, carrier)
+    : undefined;
 }
 
 /**
@@ -187,12 +216,10 @@ function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
  * before it.
  */
 function startOfData(value: Uint8Array, at: number): number {
-  const isThere =
-    value[at] === 0x2c &&
-    value[at + 1] === 0x22 &&
-    value[at + 2] === 0x64 &&
-    value[at + 7] === 0x3a;
-  return (isThere ? at : bufferOf(value).indexOf(dataMember)) + dataMember.length;
+  let same = 0;
+  while (same < dataMember.length && value[at + same] === dataMember.charCodeAt(same)) same++;
+  const start = same === dataMember.length ? at : bufferOf(value).indexOf(dataMember);
+  return start + dataMember.length;
 }
 
 const idMember = ',"id":';
@@ -247,12 +274,6 @@ function isOurs(members: Members): boolean {
   );
 }
 
-/** What a JSON object has, under the names that mean something here and others. */
-type Members = Readonly<
-  Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>
-> &
-  Readonly<Record<string, unknown>>;
-
 function parseFlat(text: string): Members | undefined {
   try {
     const members: unknown = JSON.parse(text);
@@ -285,93 +306,6 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
         Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'),
       );
   }
-  return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
-}
-
-/**
- * CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them,
- * and Debezium writes 31.
- */
-export const extensionName = /^[a-z0-9]+$/;
-
-/** Attributes that are none of ours are carried as text, not interpreted. */
-function extensionsOf(
-  members: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, string>> | undefined {
-  let extensions: Record<string, string> | undefined;
-  for (const name in members) {
-    if (readMembers.has(name) || !extensionName.test(name)) continue;
-    const value = members[name];
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-      (extensions ??= {})[name] = String(value);
-  }
-  return extensions;
-}
-
-const readMembers = new Set<string>(['specversion', 'data_base64', 'data', ...attributeNames]);
-
-/** `shared` has the members of `sharedNames`, `m` the others; one object may have all. */
-function attributesOf(
-  m: Members,
-  shared: Members,
-  record: IncomingRecord,
-  data: Uint8Array,
-  text: string,
-): DecodedEvent | Undecodable {
-  if (shared.specversion !== '1.0')
-    return { problem: "the record is not a CloudEvent 1.0: its specversion is not '1.0'" };
-  if (isGiven(m.data_base64))
-    return { problem: 'the record carries data_base64; only JSON data is read' };
-  for (const name of attributeNames) {
-    const value = m[name];
-    if (typeof value !== 'string' && isGiven(value))
-      return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
-  }
-  const id = textOf(m.id);
-  const team = textOf(shared.team);
-  const app = textOf(shared.app);
-  if (id === undefined) return { problem: "the CloudEvent has no 'id'" };
-  if (team === undefined || app === undefined)
-    return { problem: "the CloudEvent has no 'team' and 'app'" };
-  const received = textOf(m.receivedtime) ?? timeOf(record.arrivedAtMs);
-  if (received === undefined)
-    return {
-      problem: `the record's arrival time, ${record.arrivedAtMs} ms, is outside the calendar`,
-    };
-  const subject = textOf(m.subject);
-  const dataschema = textOf(m.dataschema);
-  const traceparent = textOf(m.traceparent);
-  const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
-    id,
-    source: textOf(shared.source) ?? `/${team}/${app}`,
-    type: textOf(shared.type) ?? `${team}.${app}`,
-    time: textOf(m.time) ?? received,
-    datacontenttype: textOf(shared.datacontenttype) ?? jsonType,
-    team,
-    app,
-    partitionkey: textOf(m.partitionkey) ?? textOf(record.key) ?? partitionKeyOf({ id, subject }),
-    receivedtime: received,
-  };
-  if (subject !== undefined) attributes.subject = subject;
-  if (dataschema !== undefined) attributes.dataschema = dataschema;
-  if (traceparent !== undefined) attributes.traceparent = traceparent;
-  const extensions = extensionsOf(m);
-  if (extensions !== undefined) attributes.extensions = extensions;
-  return { attributes, data, text };
-}
-
-/** The JSON format lets a writer say null for an attribute that is not set. */
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-/** CloudEvents has no empty attributes: one that is empty counts as not set. */
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** A Kafka producer may put any 64-bit number into a record's timestamp. */
-function timeOf(epochMs: number): string | undefined {
-  const time = new Date(epochMs);
-  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+  const text = bufferOf(data).toString('utf8');
+  return decoded(attributesOf(members, members, record), data, text);
 }

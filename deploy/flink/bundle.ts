@@ -152,10 +152,17 @@ const languageOfBundle: Plugin = {
 const replaced =
   /\/topology\/(?:operators\/(?:window|process|interval-join|deduplicate|union|lookup)\/(?:operator|whole-state)|state\/(?:digest|cold-digests|memory-records))\.[jt]s$/;
 
+/** What the engine has in WebAssembly, which a bare script engine may not have. */
+const withoutAssembly = /\/schemas\/json-check\.[jt]s$/;
+
 /** They are not a part of the bundle: what they export are names that throw. */
 const operatorsOfBundle: Plugin = {
   name: 'operators-of-bundle',
   setup(plugin) {
+    plugin.onLoad({ filter: withoutAssembly }, () => ({
+      contents: `export * from ${JSON.stringify(ours('flink/runtime/json-check'))};`,
+      resolveDir: '/',
+    }));
     plugin.onLoad({ filter: replaced }, ({ path }) => {
       const names = readFileSync(path, 'utf8').matchAll(/^export (?:class|const|function) (\w+)/gm);
       const thrown = `throw new Error('it runs as an operator of Flink');`;
@@ -170,7 +177,7 @@ const operatorsOfBundle: Plugin = {
 };
 
 /**
- * Node's built-ins that the engine's modules name: a digest is made by our own code, all else is
+ * Node's built-ins that the engine's modules name: digests and UTF-8 are our own code, all else is
  * not used by what runs in the job, and says so when it is.
  */
 const builtinsOfBundle: Plugin = {
@@ -183,17 +190,22 @@ const builtinsOfBundle: Plugin = {
     );
     plugin.onLoad({ filter: /.*/, namespace: 'node-built-in' }, ({ path }) => ({
       contents:
-        path === 'node:crypto'
-          ? `export * from ${JSON.stringify(ours('flink/runtime/digests'))};`
-          : absent(path),
+        ownBuiltins[path] === undefined
+          ? absent(path)
+          : `export * from ${JSON.stringify(ours(ownBuiltins[path]))};`,
       resolveDir: '/',
     }));
   },
 };
 
+/** Our own code of what is used of them. */
+const ownBuiltins: Readonly<Record<string, string>> = {
+  'node:crypto': 'flink/runtime/digests',
+  'node:buffer': 'flink/runtime/text-codec',
+};
+
 const absentNames: Readonly<Record<string, readonly string[]>> = {
   'node:zlib': ['deflateRawSync', 'inflateRaw', 'inflateRawSync', 'gunzipSync'],
-  'node:buffer': ['isUtf8'],
   'node:path': ['join', 'resolve', 'dirname'],
   'node:fs': ['closeSync', 'constants', 'fstatSync', 'openSync', 'statSync', 'readFileSync'],
   'node:util': ['inspect'],

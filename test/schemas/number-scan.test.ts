@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import wabt from 'wabt';
-import { inexactNumbers, isExact, jsonLosses } from '../../schemas/number-scan.ts';
+import { inexactNumbers, isExact } from '../../schemas/inexact-numbers.ts';
+import { jsonLosses } from '../../schemas/number-scan.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const losses = (text: string): ReturnType<typeof jsonLosses> => jsonLosses(Buffer.from(text));

@@ -268,6 +268,19 @@ describe('the wire', () => {
     });
   });
 
+  it('finds the data where bytes and characters are counted apart', () => {
+    // Eleven bytes more than characters, and as many characters from `dabc` to the data.
+    const subject = 'ü'.repeat(11);
+    const own = { ...{ id: '1', source: 's', type: 't', time: '', team: 'a', app: 'b' }, subject };
+    const more = { datacontenttype: 'json', partitionkey: 'k', receivedtime: '' };
+    const extensions = { dabc: '1' };
+    const whole = Buffer.concat(
+      encodeStructured({ ...own, ...more, extensions }, Buffer.from('[2]')),
+    );
+    expect(Buffer.from(whole).toString()).toContain(',"dabc":"1","data":');
+    expect(decodeRecord(record(whole))).toMatchObject({ data: Buffer.from('[2]'), text: '[2]' });
+  });
+
   it('is not led by a member that would be the prototype', () => {
     const inherited = '"specversion":"1.0","id":"1","team":"a","app":"b","receivedtime":"2020"';
     expect(decodeRecord(record(Buffer.from(`{"__proto__":{${inherited}}}`)))).toHaveProperty(

@@ -227,6 +227,6 @@ export function partsOfTurn(
 }
 
 /** A record's position; of an aggregate's part with its number in it. */
-export function placeOf({ position, part }: IncomingRecord): string {
+export function placeOf({ position, part }: Pick<IncomingRecord, 'position' | 'part'>): string {
   return part === undefined ? position : `${position}:${part}`;
 }

@@ -15,7 +15,7 @@
  *    writes to is busy.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
-import type { InexactNumber } from '../../schemas/number-scan.ts';
+import type { InexactNumber } from '../../schemas/inexact-numbers.ts';
 import type { Route } from '../../schemas/ports/record.ts';
 
 /** Where an element came from: the record that carried it into the topology. */

@@ -7,7 +7,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Losses, LossRecord } from '../checkpoint/losses.ts';
 import { addLoss, lossText, noLosses } from '../checkpoint/losses.ts';
 import type { Reject } from '../operators/operator.ts';
-import { originOfPlace } from './enter-records.ts';
+import { originOfPlace } from './enter.ts';
 import type { SourceSchedule } from './source-schedule.ts';
 
 export interface LossNews {

@@ -9,7 +9,7 @@ import type { SkipRecord } from '../checkpoint/manifest.ts';
 import type { Reject } from '../operators/operator.ts';
 import type { Cursor } from './cursor.ts';
 import { hearingOf } from './cursor-heard.ts';
-import { originOfPlace } from './enter-records.ts';
+import { originOfPlace } from './enter.ts';
 import { beforeOldest } from './losses.ts';
 import type { SkipRequest } from './skips.ts';
 import { addSkip, decideSkip, findSplit, skipText, withoutWhole } from './skips.ts';

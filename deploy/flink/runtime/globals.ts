@@ -73,6 +73,15 @@ function bytesOf(text: string, encoding: Encoding): Uint8Array {
 }
 
 class Bytes extends Uint8Array {
+  /** Of a byte, or of the bytes of a text. */
+  override indexOf(wanted: number | string, from = 0): number {
+    if (typeof wanted === 'number') return super.indexOf(wanted, from);
+    const text = toUtf8(wanted);
+    for (let at = from; at + text.length <= this.length; at++)
+      if (text.every((byte, n) => this[at + n] === byte)) return at;
+    return -1;
+  }
+
   override toString(encoding: Encoding = 'utf8'): string {
     switch (encoding) {
       case 'base64':

@@ -13,6 +13,7 @@ import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import type { MergeRule } from '../../../topology/time/merge.ts';
 import type { FlinkPlan, SegmentOperator } from '../plan.ts';
 import { flinkPlan } from '../plan.ts';
+import { Enter } from './enter.ts';
 import { JoinFunctions } from './join.ts';
 import { InputMerge } from './merge.ts';
 import { NodeRuntime } from './node-runtime.ts';
@@ -39,6 +40,11 @@ export class Runtime {
     if (operator?.kind !== 'segment')
       throw new SluiceError('flink-bundle', `the bundle has no segment '${uid}'`);
     return new Segment(operator satisfies SegmentOperator, this.#node);
+  }
+
+  /** Behind a source of records. */
+  enter(uid: string): Enter {
+    return new Enter(uid, this.#node);
   }
 
   window(uid: string): WindowFunctions {

@@ -21,11 +21,13 @@ import { StatelessOperator } from '../../../topology/operators/stateless.ts';
 import type { Plan } from '../../../topology/plan/plan.ts';
 import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import { freezeElements, frozenPorts } from '../../../topology/runtime/frozen-values.ts';
+import type { WatermarkSnapshot } from '../../../topology/time/watermark.ts';
 import { encodeTime } from '../../../topology/time/watermark.ts';
 import type { SegmentOperator, SegmentOutput } from '../plan.ts';
 import type { NodeRuntime } from './node-runtime.ts';
 import type { TakeRow } from './sink.ts';
 import { takerOf } from './sink.ts';
+import { mergedSnapshot, SplitReaders } from './split-readers.ts';
 import { aggregatesOf, readText } from './window.ts';
 import { controlText, elementText, originText, readRows, saidText } from './wire.ts';
 
@@ -48,6 +50,7 @@ export class Segment {
   readonly #node: NodeRuntime;
   /** That of event time, if it has one. */
   readonly #timed: Stage | undefined;
+  #readers: SplitReaders | undefined;
   readonly #entry = new Batch();
   readonly #freezesEntry: boolean;
   readonly #freezes: Freezes;
@@ -101,9 +104,16 @@ export class Segment {
       node.freezes === 'all' || readers.filter((batch) => batch === this.#entry).length > 1;
   }
 
+  /** How many readers of splits are in front of event time. */
+  expect(places: number): void {
+    const watermarks = this.#timed?.operator.watermarks;
+    if (watermarks !== undefined) this.#readers = new SplitReaders(watermarks, places);
+  }
+
   /** Rows in, rows out (wire.ts). */
   run(text: string): string {
     readRows(text, this.#entry);
+    this.#readers?.prepare(this.#entry);
     if (this.#freezesEntry) freezeElements(this.#entry, this.#freezes);
     let sent = '';
     try {
@@ -131,9 +141,12 @@ export class Segment {
     return watermarks === undefined ? '' : saidText(watermarks.watermark, watermarks.idle);
   }
 
+  /** Of what all parts of the operator had, as a list. */
   restore(text: string): void {
-    const head = JSON.parse(text) as unknown;
-    if (head !== null) this.#timed?.operator.restore?.(head as never);
+    const parts = (JSON.parse(text) as (WatermarkSnapshot | null)[]).filter(
+      (part) => part !== null,
+    );
+    if (parts.length > 0) this.#timed?.operator.restore?.(mergedSnapshot(parts) as never);
   }
 
   #send(output: Output): string {

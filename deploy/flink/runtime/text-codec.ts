@@ -20,21 +20,51 @@ export function toUtf8(text: string): Uint8Array {
 
 const tail = (bits: number): number => 0x80 | (bits & 0x3f);
 
+/** What is wrong becomes one U+FFFD for as much of it as could begin a character. */
 export function fromUtf8(bytes: ArrayLike<number>): string {
   let text = '';
   for (let at = 0; at < bytes.length; ) {
-    const first = bytes[at] as number;
-    const length = lengthOf(first);
-    let point = first & (0xff >> (length === 1 ? 0 : length + 1));
-    let read = 1;
-    while (read < length && ((bytes[at + read] ?? 0) & 0xc0) === 0x80)
-      point = (point << 6) | ((bytes[at + read++] as number) & 0x3f);
-    const isWhole = length > 0 && read === length && point >= (leastOf[length] ?? 0);
-    const isChar = isWhole && point <= 0x10_ffff && !(point >= 0xd800 && point <= 0xdfff);
-    text += isChar ? String.fromCodePoint(point) : '\ufffd';
-    at += isChar ? length : 1;
+    const length = readLength(bytes, at);
+    text += length > 0 ? String.fromCodePoint(pointAt(bytes, at, length)) : '\ufffd';
+    at += Math.abs(length);
   }
   return text;
+}
+
+export function isUtf8(bytes: ArrayLike<number>): boolean {
+  for (let at = 0; at < bytes.length; ) {
+    const length = readLength(bytes, at);
+    if (length < 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+function pointAt(bytes: ArrayLike<number>, at: number, length: number): number {
+  let point = (bytes[at] as number) & (0xff >> (length === 1 ? 0 : length + 1));
+  for (let n = 1; n < length; n++) point = (point << 6) | ((bytes[at + n] as number) & 0x3f);
+  return point;
+}
+
+/** Bytes of the character at a place; negative: of what is none. */
+function readLength(bytes: ArrayLike<number>, at: number): number {
+  const first = bytes[at] as number;
+  const length = lengthOf(first);
+  if (length < 2) return length === 1 ? 1 : -1;
+  for (let n = 1; n < length; n++) {
+    const byte = bytes[at + n] ?? 0;
+    const [low, high] = n === 1 ? secondOf(first) : [0x80, 0xbf];
+    if (byte < low || byte > high) return -n;
+  }
+  return length;
+}
+
+/** Longer forms than needed, surrogates and what is beyond U+10FFFF show in the second byte. */
+function secondOf(first: number): readonly [number, number] {
+  if (first === 0xe0) return [0xa0, 0xbf];
+  if (first === 0xed) return [0x80, 0x9f];
+  if (first === 0xf0) return [0x90, 0xbf];
+  return first === 0xf4 ? [0x80, 0x8f] : [0x80, 0xbf];
 }
 
 /** Bytes of a character by its first one; 0: none begins so. */
@@ -44,9 +74,6 @@ function lengthOf(first: number): number {
   if (first >= 0xe0 && first < 0xf0) return 3;
   return first >= 0xf0 && first < 0xf5 ? 4 : 0;
 }
-
-/** The least code point of each length: a longer form of it is wrong. */
-const leastOf = [0, 0, 0x80, 0x800, 0x1_0000];
 
 export function toBase64(bytes: ArrayLike<number>): string {
   let text = '';

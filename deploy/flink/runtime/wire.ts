@@ -14,6 +14,7 @@
  * 2. Numbers are only written here, so that the job never has to write one as JavaScript does.
  */
 
+import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import type { Origin, Provenance } from '../../../topology/nodes/sink.ts';
 import type { RowKind } from '../../../topology/operators/batch.ts';
 import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
@@ -27,18 +28,35 @@ import { decodeTime, encodeTime, minTime } from '../../../topology/time/watermar
 /** Entries of a row that comes in. */
 const rowEntries = 4;
 
-export function readRows(text: string, into: Batch): void {
+/** A row that came in, as it was sent. */
+interface SentRow {
+  readonly kind: number;
+  readonly at: EncodedTime;
+  readonly value: unknown;
+  readonly origin: SentProvenance | null;
+}
+
+export function sentRows(text: string): readonly SentRow[] {
   const entries = JSON.parse(text) as unknown[];
-  for (let at = 0; at < entries.length; at += rowEntries) {
-    const kind = entries[at] as RowKind;
-    const value = entries[at + 2];
+  const rows: SentRow[] = [];
+  for (let at = 0; at < entries.length; at += rowEntries)
+    rows.push({
+      kind: entries[at] as number,
+      at: entries[at + 1] as EncodedTime,
+      value: entries[at + 2],
+      origin: entries[at + 3] as SentProvenance | null,
+    });
+  return rows;
+}
+
+export function readRows(text: string, into: Batch): void {
+  for (const { kind, at, value, origin } of sentRows(text))
     into.push(
-      kind,
-      kind === rowKinds.element ? value : controlValue(kind, value),
-      decodeTime(entries[at + 1] as EncodedTime),
-      readOrigin(entries[at + 3] as EncodedOrigin | null),
+      kind as RowKind,
+      kind === rowKinds.element ? value : controlValue(kind as RowKind, value),
+      decodeTime(at),
+      readOrigin(origin),
     );
-  }
 }
 
 /** A set of splits is a list in JSON. */
@@ -48,10 +66,14 @@ function controlValue(kind: RowKind, value: unknown): unknown {
 }
 
 type EncodedRecord = Exclude<EncodedOrigin, { readonly identity: unknown }>;
+type OriginHead = Omit<EncodedRecord, 'data'>;
+/** Of a record: its data in base64, or, where that is UTF-8, as text. */
+type SentSource = EncodedRecord | (OriginHead & { readonly text: string });
+type SentProvenance = SentSource | Exclude<EncodedOrigin, EncodedRecord>;
 
-/** The origin of a record as it came: its bytes are decoded only where somebody looks at them. */
-class SentOrigin implements Origin {
-  readonly encoded: EncodedRecord;
+/** The origin of a record as it came: its bytes are made only where somebody looks at them. */
+export class SentOrigin implements Origin {
+  readonly encoded: SentSource;
   readonly stream: string;
   readonly path: Origin['path'];
   readonly split: string;
@@ -62,7 +84,7 @@ class SentOrigin implements Origin {
   declare readonly element?: string;
   #data: Uint8Array | undefined;
 
-  constructor(encoded: EncodedRecord) {
+  constructor(encoded: SentSource) {
     this.encoded = encoded;
     this.stream = encoded.stream;
     this.path = encoded.path;
@@ -74,19 +96,39 @@ class SentOrigin implements Origin {
     if (encoded.element !== undefined) this.element = encoded.element;
   }
 
+  /** The data as text, where it was sent as such. */
+  get text(): string | undefined {
+    return 'text' in this.encoded ? this.encoded.text : undefined;
+  }
+
   get data(): Uint8Array {
-    this.#data ??= (decodeOrigin(this.encoded) as Origin).data;
+    this.#data ??= this.#decoded();
     return this.#data;
+  }
+
+  #decoded(): Uint8Array {
+    const { encoded } = this;
+    if ('text' in encoded) return Buffer.from(encoded.text, 'utf8');
+    return (decodeOrigin(encoded) as Origin).data;
   }
 }
 
-export function readOrigin(encoded: EncodedOrigin | null): Provenance | undefined {
+export function readOrigin(encoded: SentProvenance | null): Provenance | undefined {
   if (encoded === null) return undefined;
   return 'identity' in encoded ? decodeOrigin(encoded) : new SentOrigin(encoded);
 }
 
-function encodedOrigin(origin: Provenance): EncodedOrigin {
+function encodedOrigin(origin: Provenance): SentProvenance {
   return origin instanceof SentOrigin ? origin.encoded : encodeOrigin(origin);
+}
+
+/** With its data in base64, as whoever reads rejections takes it. */
+function wholeOrigin(origin: Provenance): EncodedOrigin {
+  if (!(origin instanceof SentOrigin)) return encodeOrigin(origin);
+  const { encoded } = origin;
+  if (!('text' in encoded)) return encoded;
+  const { text: _text, ...head } = encoded;
+  return { ...head, data: bufferOf(origin.data).toString('base64') };
 }
 
 /** JSON text of an origin, empty without one. */
@@ -119,9 +161,10 @@ export function elementText({ output, at, key, read, value, origin }: SentElemen
 }
 
 export function rejectionText({ node, value, origin, ...reason }: Rejection): string {
-  const encoded = origin === undefined ? null : encodedOrigin(origin);
-  // A value that is not JSON is told as text, as in the rejected table.
-  const text = `${JSON.stringify({ operator: node, ...reason }).slice(0, -1)},"value":${jsonTextOf(value)},"origin":${JSON.stringify(encoded)}}`;
+  const encoded = origin === undefined ? null : wholeOrigin(origin);
+  // A value that is not JSON is told as text, as in the rejected table; none is null there.
+  const json = value === undefined ? 'null' : jsonTextOf(value);
+  const text = `${JSON.stringify({ operator: node, ...reason }).slice(0, -1)},"value":${json},"origin":${JSON.stringify(encoded)}}`;
   return `R${text}\n`;
 }
 

@@ -7,7 +7,7 @@
 import type { StreamConfig } from '../../../schemas/config.ts';
 import { checkJson, isFault, scanArray } from '../../../schemas/json-scan.ts';
 import { limits } from '../../../schemas/limits.ts';
-import { extensionName } from '../../../schemas/wire.ts';
+import { extensionName } from '../../../schemas/wire-attributes.ts';
 import { attribute, attributeTexts, textPattern } from '../../documents/attributes.ts';
 import { ref } from '../../documents/parts.ts';
 import { answerEvents } from '../../event/answer.ts';

@@ -20,7 +20,7 @@ import type { StreamConfig } from '../../../schemas/config.ts';
 import type { Span } from '../../../schemas/json-scan.ts';
 import { checkJson, isFault } from '../../../schemas/json-scan.ts';
 import { limits } from '../../../schemas/limits.ts';
-import { extensionName } from '../../../schemas/wire.ts';
+import { extensionName } from '../../../schemas/wire-attributes.ts';
 import { isText, notText, textExpected } from '../../event/attribute-text.ts';
 import { finishEvent, memberPlace } from '../../event/attributes.ts';
 import type { AcceptedEvent, Given, PlaceOf, RequestHead } from '../../event/given.ts';

@@ -14,14 +14,14 @@ public interface Connector {
 
   /**
    * What a source reads here, without watermarks: events ({@link Elem#of}) or records as they came
-   * ({@link Elem#record}), and what is said of their splits ({@link Splits}). The uid of its operator
+   * ({@link RawRecord#elem}), and what is said of their splits ({@link Splits}). The uid of its operator
    * is {@link Place#uid}.
    */
   default SingleOutputStreamOperator<Elem> source(StreamExecutionEnvironment env, Place place) {
     throw place.unable("a source");
   }
 
-  /** Whether a source gives records that have to be decoded. */
+  /** Whether a source gives records ({@link RawRecord}), which are decoded behind it. */
   default boolean givesRecords() {
     return false;
   }

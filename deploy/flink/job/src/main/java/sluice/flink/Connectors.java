@@ -47,7 +47,7 @@ final class Connectors implements JobGraph.Connectors {
   private static Source source(StreamExecutionEnvironment env, Place place, JsonNode given) {
     Connector connector = of(place.where, given);
     SingleOutputStreamOperator<Elem> made = connector.source(env, place);
-    return new Source(made.uid(place.uid).name(place.uid), connector.givesRecords());
+    return new Source(made.uid(place.uid).name(place.uid), connector.givesRecords(), Map.of(connector.name(), given.path("from")));
   }
 
   @Override

@@ -30,10 +30,17 @@ public final class Elem {
   static final byte ACTIVE = 3;
   static final byte TICK = 4;
   public static final byte SPLIT = 5;
+  static final byte SPLIT_END = 6;
   static final byte CLOCK = 7;
   public static final byte SPLITS = 8;
-  /** Of the job alone: a record of a stream that is not decoded yet. */
+  /**
+   * Of the job alone: a record of a stream that is not decoded yet ({@link RawRecord}). Its `key` is
+   * its route and split, its `read` its position.
+   */
   static final byte RECORD = 9;
+  /** Of the job alone: what readers say of their splits (deploy/flink/runtime/split-readers.ts). */
+  static final byte HEARD = 10;
+  static final byte READS = 11;
 
   public final byte kind;
   /** The value as JSON; null where nothing behind reads it. */
@@ -55,11 +62,6 @@ public final class Elem {
 
   public static Elem of(String json, String origin) {
     return new Elem(ELEMENT, json, null, null, origin);
-  }
-
-  /** A record of a stream as it came, for `Records` to decode. */
-  public static Elem record(String json) {
-    return new Elem(RECORD, json, null, null, null);
   }
 
   /** What is said of splits: a kind and its value as JSON. */

@@ -36,10 +36,18 @@ final class JobGraph {
     final SingleOutputStreamOperator<Elem> stream;
     /** Whether it gives records as they came, which are decoded first. */
     final boolean givesRecords;
+    /** Of such: the name of its connector, and where it begins. */
+    final Map<String, JsonNode> from;
 
-    Source(SingleOutputStreamOperator<Elem> stream, boolean givesRecords) {
+    /** Of elements. */
+    Source(SingleOutputStreamOperator<Elem> stream) {
+      this(stream, false, Map.of());
+    }
+
+    Source(SingleOutputStreamOperator<Elem> stream, boolean givesRecords, Map<String, JsonNode> from) {
       this.stream = stream;
       this.givesRecords = givesRecords;
+      this.from = from;
     }
   }
 
@@ -53,6 +61,8 @@ final class JobGraph {
   private final long tickMs;
   /** What a source reads. */
   private final Map<String, DataStream<Elem>> read = new HashMap<>();
+  /** Of an operator before event time: how many readers of splits are in front of it. */
+  private final Map<String, Integer> readers = new HashMap<>();
   private final Map<String, SingleOutputStreamOperator<Elem>> built = new HashMap<>();
   private final Map<String, String> mainPorts = new HashMap<>();
   private final List<DataStream<Elem>> rejections = new ArrayList<>();
@@ -113,9 +123,24 @@ final class JobGraph {
 
   private void source(String uid, JsonNode operator) {
     DataStream<Elem> all = null;
-    for (Source one : connectors.source(env, operator))
-      all = all == null ? one.stream : all.union(one.stream);
+    for (Source one : connectors.source(env, operator)) {
+      DataStream<Elem> elements = one.givesRecords ? entered(uid, one) : one.stream;
+      if (one.givesRecords) readers.merge(uid, 1, Integer::sum);
+      all = all == null ? elements : all.union(elements);
+    }
     read.put(uid, all);
+  }
+
+  /** The records of a place as elements. */
+  private DataStream<Elem> entered(String uid, Source source) {
+    SingleOutputStreamOperator<Elem> records = source.stream;
+    String name = records.getName() + "/enter";
+    SingleOutputStreamOperator<Elem> made =
+        records.transform(name, Elem.TYPE, SegmentOp.enter(program, uid, source.from, batchRows, tickMs));
+    // Beside what reads them, as every segment.
+    made.setParallelism(records.getParallelism());
+    rejects(made);
+    return made.uid(name);
   }
 
   private static boolean lateToSide(JsonNode operator) {
@@ -139,6 +164,13 @@ final class JobGraph {
     return port.equals(mainPorts.get(from)) ? stream : stream.getSideOutput(Ports.tag(port));
   }
 
+  private int readersBefore(JsonNode operator) {
+    int count = 0;
+    for (JsonNode input : operator.get("inputs")) count += readers.getOrDefault(input.get("operator").asText(), 0);
+    readers.put(operator.get("uid").asText(), count);
+    return count;
+  }
+
   private KeyedStream<Elem, String> keyedInput(JsonNode operator, int index) {
     return input(operator, index).keyBy(elem -> elem.key, Types.STRING);
   }
@@ -151,7 +183,8 @@ final class JobGraph {
     List<String> ports = new ArrayList<>();
     for (JsonNode output : operator.get("outputs")) ports.add(output.get("port").asText());
     DataStream<Elem> input = input(operator, 0);
-    SegmentOp segment = new SegmentOp(program, uid, operator.get("timed").asBoolean(), ports, batchRows, tickMs);
+    SegmentOp segment =
+        new SegmentOp(program, uid, operator.get("timed").asBoolean(), ports, batchRows, tickMs).expects(readersBefore(operator));
     SingleOutputStreamOperator<Elem> made = input.transform(uid, Elem.TYPE, segment);
     // It stays beside what feeds it: splits are said to one part only, and order is kept.
     made.setParallelism(input.getParallelism());
@@ -187,6 +220,7 @@ final class JobGraph {
 
   private void union(String uid, JsonNode operator) {
     int count = operator.get("inputs").size();
+    readersBefore(operator);
     int parallelism = 1;
     for (int i = 0; i < count; i++) parallelism = Math.max(parallelism, input(operator, i).getParallelism());
     UnionOp.Factory factory = new UnionOp.Factory(program, count, operator.get("merges").asBoolean());

@@ -5,14 +5,34 @@ public final class Json {
   private Json() {}
 
   public static String quote(String text) {
-    StringBuilder quoted = new StringBuilder(text.length() + 2).append('"');
+    StringBuilder quoted = new StringBuilder(text.length() + 2);
+    quote(text, quoted);
+    return quoted.toString();
+  }
+
+  /** Appends it. */
+  static void quote(String text, StringBuilder to) {
+    to.append('"');
+    int from = 0;
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
-      if (c == '"' || c == '\\') quoted.append('\\').append(c);
-      else if (c < ' ' || Character.isSurrogate(c)) quoted.append(String.format("\\u%04x", (int) c));
-      else quoted.append(c);
+      if (c >= ' ' && c != '"' && c != '\\' && !Character.isSurrogate(c)) continue;
+      if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+        i++;
+        continue;
+      }
+      to.append(text, from, i);
+      from = i + 1;
+      if (c == '"' || c == '\\') to.append('\\').append(c);
+      // Half of a pair is no UTF-8.
+      else escape(c, to);
     }
-    return quoted.append('"').toString();
+    to.append(text, from, text.length()).append('"');
+  }
+
+  private static void escape(char c, StringBuilder to) {
+    to.append("\\u");
+    for (int shift = 12; shift >= 0; shift -= 4) to.append(Character.forDigit((c >> shift) & 15, 16));
   }
 
   static String unquote(String json) {

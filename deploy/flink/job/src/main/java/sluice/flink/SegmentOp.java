@@ -2,11 +2,14 @@ package sluice.flink;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.StringJoiner;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
@@ -23,14 +26,18 @@ import org.graalvm.polyglot.Value;
  * <p>1. The batch is sent when it is full, before a watermark, before a barrier, at the end, and at
  * the latest at the next tick: none of it is ever in a checkpoint. What is said of time or splits
  * ends a batch. 2. A timed segment makes the watermarks itself, per split, and keeps what it knows of
- * splits in operator state; the watermark that it restores is said again, so that what is behind
- * knows it. 3. Every other passes time on as it comes.
+ * splits in operator state, of all parts at a restore, until the reader beside it says which splits it
+ * reads; the watermark that it restores is said again, so that what is behind knows it. 3. Every other passes time on as it comes.
  */
 final class SegmentOp extends AbstractStreamOperator<Elem>
     implements OneInputStreamOperator<Elem, Elem>, ProcessingTimeService.ProcessingTimeCallback {
   private static final long serialVersionUID = 1;
 
+  /** A batch is sent when it has that many characters: one record may be many megabytes. */
+  private static final int BATCH_MAX_CHARS = 262_144;
+
   private final Program program;
+  private final String kind;
   private final String uid;
   private final boolean timed;
   private final int batchRows;
@@ -38,6 +45,11 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   /** By output; the first is the main one. */
   private final List<OutputTag<Elem>> outputs;
 
+  private int places;
+  /** Of what enters; else null. */
+  private Map<String, JsonNode> from;
+
+  private transient Positions positions;
   private transient Functions functions;
   private transient Value run;
   private transient Value segment;
@@ -49,7 +61,12 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   /** {@code tickMs}: between the periodic emissions; 0: none but those that come in. */
   SegmentOp(Program program, String uid, boolean timed, List<String> ports, int batchRows, long tickMs) {
+    this(program, "segment", uid, timed, ports, batchRows, tickMs);
+  }
+
+  private SegmentOp(Program program, String kind, String uid, boolean timed, List<String> ports, int batchRows, long tickMs) {
     this.program = program;
+    this.kind = kind;
     this.uid = uid;
     this.timed = timed;
     this.batchRows = batchRows;
@@ -59,18 +76,42 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
+  /**
+   * What turns the records of a source into elements: no node, but rows in, rows out as well. It
+   * keeps how far each split was read. {@code from}: by route, where the source begins.
+   */
+  static SegmentOp enter(Program program, String source, Map<String, JsonNode> from, int batchRows, long tickMs) {
+    SegmentOp made = new SegmentOp(program, "enter", source, false, List.of("out"), batchRows, tickMs);
+    made.from = from;
+    return made;
+  }
+
+  /** Of a timed one: how many readers of splits are in front of it. */
+  SegmentOp expects(int readers) {
+    places = readers;
+    return this;
+  }
+
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
     functions = Functions.acquire(program);
-    segment = functions.of("segment", uid);
+    segment = functions.of(kind, uid);
     run = segment.getMember("run");
     rows = new StringBuilder();
     record = new StreamRecord<>(null);
     clock = Long.MIN_VALUE;
+    if (from != null) {
+      positions = new Positions();
+      positions.open(uid, from, getRuntimeContext(), context);
+    }
     if (!timed) return;
-    state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("splits", Types.STRING));
-    for (String snapshot : state.get()) segment.invokeMember("restore", snapshot);
+    segment.invokeMember("expect", places);
+    // A split may be read beside another part now: each is told what all parts knew.
+    state = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>("splits", Types.STRING));
+    StringJoiner known = new StringJoiner(",", "[", "]");
+    for (String snapshot : state.get()) known.add(snapshot);
+    if (known.length() > 2) segment.invokeMember("restore", known.toString());
   }
 
   @Override
@@ -95,13 +136,20 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   @Override
   public void processElement(StreamRecord<Elem> element) {
     Elem elem = element.getValue();
-    if (elem.kind != Elem.ELEMENT) {
+    if (elem.kind != Elem.ELEMENT && elem.kind != Elem.RECORD) {
       add(elem.kind, element.getTimestamp(), elem.json, null);
       send();
       return;
     }
-    add(Elem.ELEMENT, element.hasTimestamp() ? element.getTimestamp() : 0, elem.json, elem.origin);
-    if (count >= batchRows) send();
+    if (positions != null && elem.kind == Elem.RECORD) read(elem);
+    add(elem.kind, element.hasTimestamp() ? element.getTimestamp() : 0, elem.json, elem.origin);
+    if (count >= batchRows || rows.length() >= BATCH_MAX_CHARS) send();
+  }
+
+  /** What is in the batch has left it before a snapshot. */
+  private void read(Elem record) {
+    int end = record.key.indexOf(' ');
+    positions.read(record.key.substring(0, end), record.key.substring(end + 1), record.read);
   }
 
   private void add(byte kind, long at, String json, String origin) {
@@ -196,6 +244,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
+    if (positions != null) positions.snapshot();
     if (timed) state.update(List.of(segment.invokeMember("snapshot").asString()));
   }
 

@@ -170,7 +170,7 @@ final class ScriptedRun {
       String uid = operator.get("uid").asText();
       SingleOutputStreamOperator<Elem> made =
           env.fromSource(new LinesSource(uid, "", ""), WatermarkStrategy.noWatermarks(), uid, Elem.TYPE);
-      return List.of(new JobGraph.Source(made.setParallelism(1).uid(uid).name(uid), false));
+      return List.of(new JobGraph.Source(made.setParallelism(1).uid(uid).name(uid)));
     }
 
     @Override

@@ -1,0 +1,123 @@
+package sluice.flink;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.flink.api.common.accumulators.Accumulator;
+import org.apache.flink.api.common.functions.RuntimeContext;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
+/**
+ * How far a source is read, by split, as of the last snapshot: so that the topology can go on
+ * elsewhere from there. The REST API shows it as an accumulator of the job, also once the job has
+ * stopped with a savepoint. The names of splits and positions are those of checkpoints of the engine
+ * here: `kafka partition-0`, and the position of the last record that was read.
+ *
+ * <p>Every part of an operator keeps what it knows of all splits, so that one that nobody reads any
+ * more is not forgotten; where two know of one split, the later position is right.
+ */
+public final class Positions {
+  private static final String STATE = "sluice.positions";
+  private final Map<String, String> read = new HashMap<>();
+  private final Published published = new Published();
+  private ListState<String> state;
+
+  /** The accumulator of a source: `sluice.positions.` and its uid. */
+  public static String accumulator(String uid) {
+    return STATE + "." + uid;
+  }
+
+  /** `from`: where its places begin by their settings, `{"positions": {split: position}}` each, by route. */
+  public void open(String uid, Map<String, JsonNode> from, RuntimeContext runtime, StateInitializationContext context)
+      throws Exception {
+    from.forEach((route, one) ->
+        one.path("positions").fields().forEachRemaining((each) -> read(route, each.getKey(), each.getValue().asText())));
+    state = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>(STATE, Types.STRING));
+    List<String> lines = new ArrayList<>();
+    for (String line : state.get()) lines.add(line);
+    for (String line : lines) {
+      int end = line.lastIndexOf(' ');
+      later(read, line.substring(0, end), line.substring(end + 1));
+    }
+    publish();
+    runtime.addAccumulator(accumulator(uid), published);
+  }
+
+  /** A record of a split went by; positions of a split come in their order. */
+  public void read(String route, String split, String position) {
+    later(read, route + " " + split, position);
+  }
+
+  /** At a snapshot of the operator. */
+  public void snapshot() throws Exception {
+    List<String> lines = new ArrayList<>();
+    read.forEach((split, position) -> lines.add(split + " " + position));
+    state.update(lines);
+    publish();
+  }
+
+  private void publish() {
+    published.positions = new TreeMap<>(read);
+  }
+
+  /** Positions are decimal digits of any length. */
+  private static void later(Map<String, String> positions, String split, String position) {
+    positions.merge(split, position, (was, is) -> isAfter(is, was) ? is : was);
+  }
+
+  private static boolean isAfter(String one, String other) {
+    return one.length() == other.length() ? one.compareTo(other) > 0 : one.length() > other.length();
+  }
+
+  /** As the job's manager has it: its text is JSON. Replaced as a whole, as another thread reads it. */
+  public static final class Published implements Accumulator<String, TreeMap<String, String>>, Serializable {
+    private static final long serialVersionUID = 1;
+    private volatile TreeMap<String, String> positions = new TreeMap<>();
+
+    @Override
+    public void add(String none) {
+      throw new UnsupportedOperationException("positions are published as a whole");
+    }
+
+    @Override
+    public TreeMap<String, String> getLocalValue() {
+      return positions;
+    }
+
+    @Override
+    public void resetLocal() {
+      positions = new TreeMap<>();
+    }
+
+    @Override
+    public void merge(Accumulator<String, TreeMap<String, String>> other) {
+      TreeMap<String, String> all = new TreeMap<>(positions);
+      other.getLocalValue().forEach((split, position) -> later(all, split, position));
+      positions = all;
+    }
+
+    @Override
+    public Accumulator<String, TreeMap<String, String>> clone() {
+      Published copy = new Published();
+      copy.positions = new TreeMap<>(positions);
+      return copy;
+    }
+
+    @Override
+    public String toString() {
+      StringBuilder json = new StringBuilder("{");
+      positions.forEach((split, position) -> {
+        if (json.length() > 1) json.append(',');
+        json.append(Json.quote(split)).append(':').append(Json.quote(position));
+      });
+      return json.append('}').toString();
+    }
+  }
+}
