@@ -9,6 +9,7 @@ import type { PriceList } from './price-list.ts';
 import {
   edgeLines,
   firehoseLines,
+  flinkLines,
   kafkaLines,
   lakeLines,
   machineLines,
@@ -37,6 +38,7 @@ export function billOf(design: Design, load: Load, prices: PriceList): Bill {
     ...firehose.lines,
     ...lakeLines(design, month, prices),
     ...machineLines(design, load, month, prices),
+    ...flinkLines(design, load, month, prices),
     ...networkLines(design, month, kinesisGib + firehose.gib, prices),
   ];
   return { lines, shards: kinesis.shards, dollars: sumOf(lines) };

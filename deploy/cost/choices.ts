@@ -136,6 +136,22 @@ const choices: readonly Choice[] = [
     over: 'rate',
   },
   {
+    name: 'engine of the topologies',
+    alternatives: [
+      {
+        label: 'Managed Flink',
+        note: 'AWS runs the machines; what a KPU takes is `flink_events_per_kpu`',
+        of: (design) => ({ ...design, engine: 'managed-flink' }),
+      },
+      {
+        label: 'sluice enrich on EKS',
+        note: 'one process a topology',
+        of: (design) => ({ ...design, engine: 'sluice' }),
+      },
+    ],
+    over: 'rate',
+  },
+  {
     name: 'edge',
     alternatives: [
       {

@@ -38,6 +38,7 @@ export interface Design {
   readonly firehoseFormat: 'parquet' | 'iceberg';
   readonly parquetFilesPerHour: number;
   readonly edge: 'nlb' | 'api-gateway';
+  /** What runs the topologies. */
   readonly engine: 'sluice' | 'managed-flink';
 }
 
@@ -66,9 +67,13 @@ export interface Places {
   readonly kafka: Design['kafka'];
   /** Undefined: all rows, where the configuration sends a table by Firehose. */
   readonly firehoseShare: number | undefined;
+  readonly engine: Design['engine'];
 }
 
-export function designOf(config: SluiceConfig, { edge, kafka, firehoseShare }: Places): Design {
+export function designOf(
+  config: SluiceConfig,
+  { edge, kafka, firehoseShare, engine }: Places,
+): Design {
   const streams = [...config.streams, ledgerStream];
   const share = firehoseShare ?? (Object.keys(config.sinks.firehose.tables).length > 0 ? 1 : 0);
   const kept = config.streams.map(({ kafka }) => (kafka.retentionMs ?? 0) / hourMs);
@@ -93,7 +98,7 @@ export function designOf(config: SluiceConfig, { edge, kafka, firehoseShare }: P
     parquetFilesPerHour:
       hourMs / Math.max(config.enrich.parquetFileMaxAgeMs, config.enrich.checkpointIntervalMs),
     edge,
-    engine: 'sluice',
+    engine,
   };
 }
 

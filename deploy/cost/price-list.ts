@@ -52,6 +52,7 @@ const priceNames = [
   'api_more_million_requests',
   'flink_kpu_hour',
   'flink_kept_gb_month',
+  'flink_backup_gb_month',
 ] as const;
 const assumptionNames = [
   'month_hours',
@@ -78,6 +79,8 @@ const assumptionNames = [
   'alarms',
   'flink_events_per_kpu',
   'flink_gb_per_kpu',
+  'flink_snapshots_gb',
+  'node_times_without_topologies',
 ] as const;
 /** What is divided by, and so cannot be 0. */
 const divisors: ReadonlySet<string> = new Set([
@@ -88,6 +91,7 @@ const divisors: ReadonlySet<string> = new Set([
   'node_mib_per_second',
   'parquet_compression',
   'flink_events_per_kpu',
+  'node_times_without_topologies',
   'msk_broker_mib_per_second',
 ]);
 

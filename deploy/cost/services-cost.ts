@@ -137,34 +137,48 @@ export function lakeLines(
   ]);
 }
 
-/** EKS with its nodes, and Managed Flink where it runs the topologies. */
+/** EKS with its nodes. Where the topologies run elsewhere a node takes more. */
 export function machineLines(
   { engine }: Design,
   { peakFactor }: Load,
   { hours, seconds, events, gib }: Month,
   { price, assumed }: PriceList,
 ): readonly CostLine[] {
-  const eventsPerSecond = (events / seconds) * peakFactor;
-  const mibPerSecond = ((gib * 1_024) / seconds) * peakFactor;
+  const times = engine === 'sluice' ? 1 : assumed.node_times_without_topologies;
+  const eventsPerSecond = ((events / seconds) * peakFactor) / times;
+  const mibPerSecond = (((gib * 1_024) / seconds) * peakFactor) / times;
   const nodes = Math.max(
     assumed.nodes_least,
     Math.ceil(eventsPerSecond / assumed.node_events_per_second),
     Math.ceil(mibPerSecond / assumed.node_mib_per_second),
   );
-  const kpus = Math.max(1, Math.ceil(eventsPerSecond / assumed.flink_events_per_kpu));
-  return [
-    ...linesOf('EKS', [
-      ['cluster', hours, 'hours', price.eks_cluster_hour],
-      [`${count(nodes)} nodes`, nodes * hours, 'node-hours', price.node_hour],
-      ['Auto Mode', nodes * hours, 'node-hours', price.node_hour * price.eks_auto_mode_share],
-    ]),
-    ...(engine === 'sluice'
-      ? []
-      : linesOf('Managed Flink', [
-          [`${kpus} + 1 KPU`, (kpus + 1) * hours, 'KPU-hours', price.flink_kpu_hour],
-          ['state', kpus * assumed.flink_gb_per_kpu, 'GB', price.flink_kept_gb_month],
-        ])),
-  ];
+  return linesOf('EKS', [
+    ['cluster', hours, 'hours', price.eks_cluster_hour],
+    [`${count(nodes)} nodes`, nodes * hours, 'node-hours', price.node_hour],
+    ['Auto Mode', nodes * hours, 'node-hours', price.node_hour * price.eks_auto_mode_share],
+  ]);
+}
+
+/**
+ * Managed Flink, where it runs the topologies: each is an application that gets every event, and
+ * has one KPU more than it works with.
+ */
+export function flinkLines(
+  { engine, readers }: Design,
+  { peakFactor }: Load,
+  { hours, seconds, events }: Month,
+  { price, assumed }: PriceList,
+): readonly CostLine[] {
+  if (engine === 'sluice') return [];
+  const eventsPerSecond = (events / seconds) * peakFactor;
+  const each = Math.max(1, Math.ceil(eventsPerSecond / assumed.flink_events_per_kpu));
+  const kpus = each * readers;
+  return linesOf('Managed Flink', [
+    [`${count(kpus)} KPU`, kpus * hours, 'KPU-hours', price.flink_kpu_hour],
+    [`${count(readers)} KPU that orchestrate`, readers * hours, 'KPU-hours', price.flink_kpu_hour],
+    ['running storage', kpus * assumed.flink_gb_per_kpu, 'GB', price.flink_kept_gb_month],
+    ['snapshots', readers * assumed.flink_snapshots_gb, 'GB', price.flink_backup_gb_month],
+  ]);
 }
 
 /** `interfaceGib`: bytes that pass interface endpoints. */

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import type { BuildFailure, Plugin } from 'esbuild';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Plan } from '../../topology/index.ts';
 import { validateTopology } from '../../topology/index.ts';
 import { loadTopologyFile } from '../host/topology-file.ts';
 import type { FlinkPlan } from './plan.ts';
@@ -22,6 +23,8 @@ import { flinkPlan } from './plan.ts';
 
 export interface FlinkBundle {
   readonly plan: FlinkPlan;
+  /** The topology's own plan. */
+  readonly source: Plan;
   /** `plan.json`, byte for byte. */
   readonly planText: string;
   /** `bundle.js`. */
@@ -58,7 +61,7 @@ export async function bundleForFlink(file: string): Promise<FlinkBundle> {
   );
   requireSamePlan(bundle, planText, path);
   const digest = createHash('sha256').update(`${planText}\n${bundle}`).digest('hex');
-  return { plan, planText, bundle, digest };
+  return { plan, source: topology.plan, planText, bundle, digest };
 }
 
 /**

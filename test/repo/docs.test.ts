@@ -72,6 +72,22 @@ const runBy: Readonly<Record<string, string>> = {
       'build topology.ts --settings settings.json --into clicks.jar',
     ].map((command) => [`npx --no sluice flink ${command}`, 'test/deploy/flink/submit.test.ts']),
   ),
+  ...Object.fromEntries(
+    [
+      'drain clicks',
+      'start --from savepoint:clicks/back',
+      'flink submit topology.ts --settings moved.json',
+      'flink positions topology.ts --settings settings.json --out moved.json',
+      'flink hand-back topology.ts --name back',
+      'flink hand-back topology.ts --log job.log --name back',
+    ].map((command) => [`npx --no sluice ${command}`, 'test/deploy/flink/positions.test.ts']),
+  ),
+  ...Object.fromEntries(
+    ['start', 'describe', 'stop'].map((verb) => [
+      `aws kinesisanalyticsv2 ${verb}-application --application-name sluice-prod-clicks`,
+      'deploy/aws/test/flink.test.ts',
+    ]),
+  ),
   'npm run fuzz:http': 'test/fuzz/http-parity.test.ts',
 };
 

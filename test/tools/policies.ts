@@ -2,16 +2,18 @@
  * The IAM policies of docs/operating/policies/, one a role, made of the calls that the role's code
  * makes: `node dist/test/tools/policies.js` writes them anew.
  *
- * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights
- * are no calls of AWS' SDK: they are listed here.
+ * A role's code is what its composition root imports, at once, later or as a thread; that of the job
+ * on Flink is its sources in Java. Kafka's rights are no calls of AWS' SDK, and tables of the job are
+ * written by Flink's own file system: these are listed here.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AwsCall, AwsRight } from '../../schemas/aws-rights.ts';
 import { awsRights } from '../../schemas/aws-rights.ts';
 
-export const roles = ['ingest', 'enrich', 'topics'] as const;
+/** Services in TypeScript, and the job that runs topologies on Flink. */
+export const roles = ['ingest', 'enrich', 'topics', 'flink'] as const;
 export type Role = (typeof roles)[number];
 
 /** What a policy is made for; the documented ones have names to be replaced. */
@@ -60,6 +62,7 @@ const commandPattern = /new (\w+)Command\(/g;
 
 /** The calls to AWS that a role's code makes, sorted, such as `s3:PutObject`. */
 export function callsOf(role: Role): readonly string[] {
+  if (role === 'flink') return [...new Set([...callsInJava(), ...listedForFlink])].sort();
   const calls = new Set<string>();
   for (const text of sourcesOf(join(root, `deploy/services/${role}.ts`)).values()) {
     const service = clientPattern.exec(text)?.[1];
@@ -67,6 +70,33 @@ export function callsOf(role: Role): readonly string[] {
     for (const [, call] of text.matchAll(commandPattern)) calls.add(`${service}:${call}`);
   }
   return [...calls].sort();
+}
+
+/** Requests and answers that a source in Java imports by name. */
+const requestPattern =
+  /^import software\.amazon\.awssdk\.services\.(\w+)\.model\.(\w+?)(?:Request|Response);$/gm;
+/** How shards are read; and how Flink's file system for S3 writes tables: in parts, or not at all. */
+const listedForFlink: readonly AwsCall[] = [
+  'kinesis:GetRecords',
+  'kinesis:GetShardIterator',
+  'kinesis:ListShards',
+  's3:AbortMultipartUpload',
+  's3:CompleteMultipartUpload',
+  's3:CreateMultipartUpload',
+  's3:DeleteObject',
+  's3:GetObject',
+  's3:HeadObject',
+  's3:ListObjectsV2',
+  's3:PutObject',
+  's3:UploadPart',
+];
+
+function callsInJava(): readonly string[] {
+  const folder = join(root, 'deploy/flink/job/src/main/java');
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.java'))
+    .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(requestPattern)])
+    .map(([, service, call]) => `${service}:${call}`);
 }
 
 function sourcesOf(entry: string): ReadonlyMap<string, string> {
@@ -96,13 +126,14 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
   const { bucket, prefix, region, account, stream, deliveryStream, key, cluster, topic } = places;
   const arn = (service: string, resource: string): string =>
     `arn:aws:${service}:${region}:${account}:${resource}`;
-  const below = role === 'ingest' ? `${prefix}claims/*` : `${prefix}*`;
+  const below = `${prefix}${belowOf[role]}*`;
   const streams = [arn('kinesis', `stream/${stream}`), arn('kinesis', 'stream/sluice-ledger')];
   const statements: readonly (readonly [string, readonly string[], readonly string[]])[] = [
     ['Streams', actions('stream'), streams],
     ['ConsumersOfFanOut', actions('consumer'), streams.map((resource) => `${resource}/consumer/*`)],
     ['Bucket', actions('bucket'), [`arn:aws:s3:::${bucket}`]],
     ['Objects', actions('objects'), [`arn:aws:s3:::${bucket}/${below}`]],
+    ['Claims', claims[role], [`arn:aws:s3:::${bucket}/${prefix}claims/*`]],
     [
       'DeliveryStreams',
       actions('delivery-stream'),
@@ -122,6 +153,21 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
   return { Version: '2012-10-17', Statement };
 }
 
+/** Below the prefix. Flink keeps the state of its jobs elsewhere. */
+const belowOf: Readonly<Record<Role, string>> = {
+  ingest: 'claims/',
+  enrich: '',
+  topics: '',
+  flink: 'lake/',
+};
+/** Where claims are not below that. */
+const claims: Readonly<Record<Role, readonly string[]>> = {
+  ingest: [],
+  enrich: [],
+  topics: [],
+  flink: ['s3:GetObject'],
+};
+
 /** https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html#kafka-actions */
 const kafka: Readonly<
   Record<Role, { readonly cluster: readonly string[]; readonly topic: readonly string[] }>
@@ -135,6 +181,10 @@ const kafka: Readonly<
     ],
   },
   enrich: {
+    cluster: ['kafka-cluster:Connect'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+  },
+  flink: {
     cluster: ['kafka-cluster:Connect'],
     topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
   },

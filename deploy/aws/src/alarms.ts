@@ -5,8 +5,9 @@
 import type { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Deployment } from './deployment.ts';
-import { archivedStreams, archiveOf } from './deployment.ts';
+import { applicationOf, archivedStreams, archiveOf, flinkOf } from './deployment.ts';
 import type { StreamConfig } from './sluice.ts';
+import type { FlinkApplication } from './stage-table.ts';
 
 export interface AlarmSpec {
   readonly id: string;
@@ -14,6 +15,8 @@ export interface AlarmSpec {
   readonly description: string;
   readonly metric: (period: Duration) => cloudwatch.IMetric;
   readonly above: number;
+  /** Where no data is as bad as a high value. */
+  readonly isBadWhenMissing?: true;
   readonly minutes: number;
 }
 
@@ -41,6 +44,9 @@ export function alarmsOf(deployment: Deployment): readonly AlarmSpec[] {
         : [late(name, 'S3'), ...ofTable(name)],
     ),
     ...archivedStreams(deployment).map((stream) => late(archiveOf(deployment, stream), 'S3')),
+    ...flinkOf(deployment).flatMap(([topology, settings]) =>
+      ofFlink(applicationOf(deployment, topology), settings),
+    ),
   ];
 }
 
@@ -134,3 +140,68 @@ const ofTable = (name: string): readonly AlarmSpec[] => [
     minutes: 5,
   },
 ];
+
+/** Bytes of running storage that a KPU has, and the part of it that state should not pass. */
+const [kpuStorageBytes, stateShare] = [50 * 2 ** 30, 0.5];
+
+/**
+ * Of an application. Its counters only rise, so that an alarm looks at how much in its time. How far
+ * it is behind its streams is told by `ReadersBehind`, whoever reads them.
+ *
+ * https://docs.aws.amazon.com/managed-flink/latest/java/metrics-dimensions.html
+ */
+function ofFlink(
+  name: string,
+  { parallelism, parallelismPerKpu, checkpointIntervalMs }: FlinkApplication,
+): readonly AlarmSpec[] {
+  const metric = metricOf('AWS/KinesisAnalytics', { Application: name });
+  const rise = (of: string) => (period: Duration) =>
+    new cloudwatch.MathExpression({
+      label: `${of}, more`,
+      expression: 'most - least',
+      usingMetrics: {
+        most: metric(of, 'Maximum', period),
+        least: metric(of, 'Minimum', period),
+      },
+      period,
+    });
+  const kpus = Math.ceil(parallelism / parallelismPerKpu);
+  return [
+    {
+      id: `FlinkDown-${name}`,
+      description: `The job ${name} does not run: it failed, or nobody started it. Look at its log, and at the status of the application.`,
+      metric: (period) => metric('downtime', 'Average', period),
+      above: 0,
+      minutes: 5,
+      isBadWhenMissing: true,
+    },
+    {
+      id: `FlinkRestarts-${name}`,
+      description: `The job ${name} restarts again and again, and repeats what came since its last checkpoint. Its log has the cause.`,
+      metric: rise('fullRestarts'),
+      above: 0,
+      minutes: 15,
+    },
+    {
+      id: `FlinkCheckpointFailing-${name}`,
+      description: `Checkpoints of ${name} fail: tables stand still, and a restart would repeat more and more. Its log has the cause.`,
+      metric: rise('numberOfFailedCheckpoints'),
+      above: 0,
+      minutes: 15,
+    },
+    {
+      id: `FlinkCheckpointSlow-${name}`,
+      description: `A checkpoint of ${name} takes longer than the time between two. Add KPUs, or look for an operator that is behind.`,
+      metric: (period) => metric('lastCheckpointDuration', 'Maximum', period),
+      above: checkpointIntervalMs,
+      minutes: 5,
+    },
+    {
+      id: `FlinkStateLarge-${name}`,
+      description: `The state of ${name} is larger than ${100 * stateShare} % of the storage of ${kpus} KPU. Add KPUs, or look for state that never ends.`,
+      metric: (period) => metric('lastCheckpointSize', 'Maximum', period),
+      above: kpus * kpuStorageBytes * stateShare,
+      minutes: 5,
+    },
+  ];
+}

@@ -7,9 +7,10 @@ import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { acknowledge } from './acknowledged.ts';
 import type { Deployment } from './deployment.ts';
-import { nameOf } from './deployment.ts';
+import { hasFlink, nameOf } from './deployment.ts';
 import { ClusterStack } from './stacks/cluster.ts';
 import { EdgeStack } from './stacks/edge.ts';
+import { FlinkStack } from './stacks/flink.ts';
 import { LakeStack } from './stacks/lake.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { ObservabilityStack } from './stacks/observability.ts';
@@ -38,6 +39,8 @@ export interface Stacks {
   readonly observability: ObservabilityStack;
   /** Where the stage wants API Gateway. */
   readonly edge?: EdgeStack;
+  /** Where the stage has topologies on Managed Flink. */
+  readonly flink?: FlinkStack;
 }
 
 /** Adds the stacks; a template that a check refuses then fails the synthesis. */
@@ -58,6 +61,10 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
     deployment.stage.edge.apiGateway && listener !== undefined
       ? new EdgeStack(app, name('edge'), deployment, { env, vpc, listener })
       : undefined;
+  const flink = hasFlink(deployment)
+    ? new FlinkStack(app, name('flink'), deployment, { env, vpc, streams })
+    : undefined;
+  flink?.addStackDependency(lake);
   const watched = { env, streams, cluster };
   const observability = new ObservabilityStack(app, name('observability'), deployment, watched);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
@@ -66,6 +73,7 @@ export function addStacks(app: App, deployment: Deployment): Stacks {
   const stacks = {
     ...{ network, streams, lake, cluster, observability },
     ...(edge === undefined ? {} : { edge }),
+    ...(flink === undefined ? {} : { flink }),
   };
   acknowledge(stacks);
   return stacks;

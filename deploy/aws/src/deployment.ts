@@ -3,7 +3,7 @@
  * parts are called. The stacks read nothing else. Pure.
  */
 import type { PriceList, SluiceConfig, StreamConfig } from './sluice.ts';
-import type { Stage } from './stage-table.ts';
+import type { FlinkApplication, Stage } from './stage-table.ts';
 import type { LakeTable } from './tables.ts';
 
 export interface Deployment {
@@ -13,6 +13,8 @@ export interface Deployment {
   readonly streams: readonly StreamConfig[];
   /** Those of its topologies, and the rejected table. */
   readonly tables: readonly LakeTable[];
+  /** The names of its topologies. */
+  readonly topologies: readonly string[];
   /** Those of `sluice cost`. */
   readonly prices: PriceList;
 }
@@ -24,6 +26,16 @@ export const nameOf = ({ stage }: Deployment, part: string): string =>
 /** The delivery stream that archives a stream. */
 export const archiveOf = (deployment: Deployment, { kinesisStream }: StreamConfig): string =>
   nameOf(deployment, `archive-${kinesisStream}`);
+
+/** What a topology is called at Managed Flink. */
+export const applicationOf = (deployment: Deployment, topology: string): string =>
+  nameOf(deployment, topology);
+
+/** By the name of a topology. */
+export const flinkOf = ({ stage }: Deployment): readonly (readonly [string, FlinkApplication])[] =>
+  Object.entries(stage.flink.applications);
+
+export const hasFlink = (deployment: Deployment): boolean => flinkOf(deployment).length > 0;
 
 export const archivedStreams = ({ streams, stage }: Deployment): readonly StreamConfig[] =>
   streams.filter(({ name }) => stage.lake.archive.includes(name));

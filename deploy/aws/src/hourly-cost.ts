@@ -6,8 +6,10 @@
  * (requests of S3, logs). The bill has them.
  */
 import type { Deployment } from './deployment.ts';
+import { applicationOf, flinkOf } from './deployment.ts';
 import type { StreamConfig } from './sluice.ts';
 import { endpointsOf } from './stacks/network.ts';
+import type { FlinkApplication } from './stage-table.ts';
 
 /** A metric of one hour. */
 export interface HourMetric {
@@ -36,6 +38,9 @@ export function hourCosts(deployment: Deployment, kafkaName: string): readonly H
     ...streams.map((stream) => ofKinesis(stream, deployment)),
     ...streams.map((stream) => ofKafka(stream, deployment, kafkaName)),
     ...Object.values(config.sinks.firehose.tables).map((name) => ofFirehose(name, deployment)),
+    ...flinkOf(deployment).map(([topology, settings]) =>
+      ofFlink(applicationOf(deployment, topology), settings, deployment),
+    ),
     fixed(deployment),
   ];
 }
@@ -96,6 +101,32 @@ function ofFirehose(name: string, { prices: { price }, config }: Deployment): Ho
         namespace: 'AWS/Firehose',
         metric: 'IncomingBytes',
         dimensions: { DeliveryStreamName: name },
+      },
+    },
+  };
+}
+
+/**
+ * As the stage sizes it: autoscaling is not seen. While the job reports nothing it does not run, and
+ * costs nothing.
+ */
+function ofFlink(
+  name: string,
+  { parallelism, parallelismPerKpu }: FlinkApplication,
+  { prices: { price, assumed } }: Deployment,
+): HourCost {
+  const kpus = Math.ceil(parallelism / parallelismPerKpu);
+  const kept = kpus * assumed.flink_gb_per_kpu * price.flink_kept_gb_month;
+  const dollars = (kpus + 1) * price.flink_kpu_hour + kept / assumed.month_hours;
+  return {
+    label: `Managed Flink ${name}`,
+    expression: `${dollars} + 0 * u`,
+    metrics: {
+      u: {
+        namespace: 'AWS/KinesisAnalytics',
+        metric: 'uptime',
+        dimensions: { Application: name },
+        statistic: 'Average',
       },
     },
   };

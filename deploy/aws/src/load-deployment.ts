@@ -51,6 +51,7 @@ export async function loadDeployment(stageFile: string): Promise<Deployment> {
     config,
     streams: [...config.streams, ledgerStream],
     tables,
+    topologies: plans.map(({ name }) => name),
     prices: priceListOf([{ file: prices, text: readFileSync(prices, 'utf8') }]),
   };
   const problems = problemsOf(deployment);

@@ -5,12 +5,20 @@
 import type { Stack } from 'aws-cdk-lib';
 import { Fn } from 'aws-cdk-lib';
 import type { Deployment } from './deployment.ts';
-import type { Places, Service } from './rights.ts';
+import type { Places, Policyholder } from './rights.ts';
 import type { StreamsStack } from './stacks/streams.ts';
+
+/** Below the prefix of the configuration; the state of jobs of Flink is kept by their service. */
+const objectsOf: Readonly<Record<Policyholder, string>> = {
+  ingest: 'claims/',
+  enrich: '',
+  topics: '',
+  flink: 'lake/',
+};
 
 export function placesOf(
   stack: Stack,
-  service: Service,
+  service: Policyholder,
   deployment: Deployment,
   streams: StreamsStack,
 ): Places {
@@ -26,7 +34,8 @@ export function placesOf(
     Streams: named,
     ConsumersOfFanOut: config.kinesis.fanOut ? named.map((arn) => `${arn}/consumer/*`) : [],
     Bucket: [bucketArn],
-    Objects: [`${bucketArn}/${prefix}${service === 'ingest' ? 'claims/' : ''}*`],
+    Objects: [`${bucketArn}/${prefix}${objectsOf[service]}*`],
+    Claims: [`${bucketArn}/${prefix}claims/*`],
     DeliveryStreams: Object.values(config.sinks.firehose.tables).map((name) =>
       stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: name }),
     ),

@@ -1,8 +1,10 @@
 /**
- * What cannot work although each of the two files is right by itself. Pure.
+ * What cannot work although each of the two files is right by itself. Pure, but for a look whether
+ * a jar is there.
  */
+import { existsSync } from 'node:fs';
 import type { Deployment } from './deployment.ts';
-import { archivedStreams, archiveOf } from './deployment.ts';
+import { applicationOf, archivedStreams, archiveOf, flinkOf } from './deployment.ts';
 
 /** One line a problem: where, what, and what was expected. */
 export function problemsOf(deployment: Deployment): readonly string[] {
@@ -14,6 +16,7 @@ export function problemsOf(deployment: Deployment): readonly string[] {
     ...edgeProblems(deployment),
     ...keptLong(deployment),
     ...budgetProblems(deployment),
+    ...flinkProblems(deployment),
   ];
 }
 
@@ -79,6 +82,24 @@ function* budgetProblems({ stage }: Deployment): Iterable<string> {
   const { alarmEmail, budgetUsd } = stage.observability;
   if (budgetUsd !== undefined && alarmEmail === undefined)
     yield 'observability.alarm_email: is missing; expected who is warned of the budget';
+}
+
+/** Of IAM: the role of an application has a name longer by `-flink`. */
+const roleNameMaxChars = 64;
+
+function* flinkProblems(deployment: Deployment): Iterable<string> {
+  for (const [topology, { jar, jarS3 }] of flinkOf(deployment)) {
+    const at = `flink.applications.${topology}`;
+    if (!deployment.topologies.includes(topology))
+      yield `${at}: the configuration has no such topology; expected one of ${deployment.topologies.join(', ')}`;
+    const role = `${applicationOf(deployment, topology)}-flink`;
+    if (role.length > roleNameMaxChars)
+      yield `${at}: its role would be called '${role}'; expected at most ${roleNameMaxChars} characters: use a shorter stage or name`;
+    if ((jar === undefined) === (jarS3 === undefined))
+      yield `${at}: has ${jar === undefined ? 'neither jar nor jar_s3' : 'both jar and jar_s3'}; expected one of them`;
+    if (jar !== undefined && !existsSync(jar))
+      yield `${at}.jar: there is no file ${jar}; expected what \`sluice flink build --into\` wrote`;
+  }
 }
 
 const namesOf = (all: readonly { readonly name: string }[]): string =>

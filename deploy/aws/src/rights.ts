@@ -11,6 +11,8 @@ import type { Right } from './roles.ts';
 
 export const services = ['ingest', 'enrich', 'topics'] as const;
 export type Service = (typeof services)[number];
+/** Whose policy it is: that of a service's pods, or of the jobs of Flink. */
+export type Policyholder = Service | 'flink';
 
 /** Statements by their `Sid`. */
 type Statements = ReadonlyMap<string, readonly string[]>;
@@ -19,7 +21,7 @@ interface Policy {
   readonly Statement: readonly { readonly Sid: string; readonly Action: readonly string[] }[];
 }
 
-function statementsOf(service: Service): Statements {
+function statementsOf(service: Policyholder): Statements {
   const file = new URL(`../../../docs/operating/policies/${service}.json`, import.meta.url);
   const { Statement } = JSON.parse(readFileSync(file, 'utf8')) as Policy;
   return new Map(Statement.map(({ Sid, Action }) => [Sid, Action]));
@@ -31,6 +33,8 @@ export interface Places {
   readonly ConsumersOfFanOut: readonly string[];
   readonly Bucket: readonly string[];
   readonly Objects: readonly string[];
+  /** Of the bucket, too: what jobs of Flink only read. */
+  readonly Claims?: readonly string[];
   readonly DeliveryStreams: readonly string[];
   readonly KeyWhereYoursEncrypts: readonly string[];
   /** These two are of the role for Kafka. */
@@ -44,15 +48,15 @@ const ofKafka: ReadonlySet<string> = new Set(['Cluster', 'Topics']);
  * Streams are made and altered by their stack alone, so `sluice topics` may only look at them; and a
  * consumer is registered only where there are consumers.
  */
-function isUsed(action: string, service: Service, places: Places): boolean {
+function isUsed(action: string, service: Policyholder, places: Places): boolean {
   if (service === 'topics' && action.startsWith('kinesis:'))
     return /:(?:Describe|List)/.test(action);
   return action !== 'kinesis:RegisterStreamConsumer' || places.ConsumersOfFanOut.length > 0;
 }
 
-/** The rights of a service's pods, and those of the role that they assume for Kafka. */
+/** The rights of a service's pods, or of a job, and those on Kafka, for which pods have a role. */
 export function rightsOf(
-  service: Service,
+  service: Policyholder,
   places: Places,
 ): { readonly pod: readonly Right[]; readonly kafka: readonly Right[] } {
   const rights = [...statementsOf(service)].flatMap(([sid, actions]): Right[] => {

@@ -17,6 +17,7 @@ export interface Right {
 
 export interface RoleOf {
   readonly roleName?: string;
+  readonly managedPolicies?: iam.IManagedPolicy[];
   readonly assumedBy: iam.IPrincipal;
   readonly rights: readonly Right[];
   readonly description?: string;
@@ -35,10 +36,11 @@ export function roleOf(scope: Construct, id: string, { rights, ...props }: RoleO
   return role;
 }
 
-function acceptBelow(role: iam.Role, arn: string): void {
-  const text = textOf(Stack.of(role).resolve(arn));
+/** Accepts a resource of a role or policy that is below a name. */
+export function acceptBelow(holder: Construct, arn: string): void {
+  const text = textOf(Stack.of(holder).resolve(arn));
   if (!text.includes('*') || text === '*') return;
-  Validations.of(role).acknowledge({
+  Validations.of(holder).acknowledge({
     id: `AwsSolutions::AwsSolutions-IAM5[Resource::${text}]`,
     reason: 'Names below this one are made at run time: objects, consumers, topics and groups.',
   });

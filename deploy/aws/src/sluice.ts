@@ -24,6 +24,7 @@ export { effectiveValues } from '../../../dist/schemas/config/values.js';
 export type { SluiceConfig, StreamConfig } from '../../../dist/schemas/config.js';
 export { ledgerStream } from '../../../dist/schemas/config.js';
 export { loadConfig, problemLine, readConfigText } from '../../../dist/schemas/config-file.js';
+export { present } from '../../../dist/schemas/kernel/assert.js';
 export { messageOf, SluiceError } from '../../../dist/schemas/kernel/errors.js';
 export type { PartitionColumn, PartitionOwner } from '../../../dist/schemas/partition.js';
 export type { JsonSchema } from '../../../dist/schemas/registry.js';

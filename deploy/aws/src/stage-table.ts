@@ -146,6 +146,64 @@ const observability = group({
   },
 });
 
+/** Up to what Kinesis Analytics takes: a quota of the account, which can be raised, is lower. */
+const [parallelismMost, perKpuMost] = [256, 8];
+
+const flink = group({
+  description: 'Topologies that run on Amazon Managed Service for Apache Flink. Unset: none.',
+  properties: {
+    applications: named({
+      description: 'By the name of a topology: its application.',
+      propertyNames: {
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        expected: 'the name of a topology of the configuration',
+      },
+      additionalProperties: group({
+        description: 'An application. It needs `jar` or `jar_s3`.',
+        properties: {
+          jar: text({
+            description:
+              'The jar that `sluice flink build --into` wrote, relative to this file: it is uploaded by the deployment.',
+            format: 'file',
+            examples: ['clicks.jar'],
+          }),
+          jar_s3: text({
+            description:
+              'The same in a bucket. Another jar needs another key, or the application keeps the old one.',
+            pattern: '^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\\S+$',
+            expected: 'a place such as s3://builds-prod/clicks-2026-11-30.jar',
+            examples: ['s3://builds-prod/clicks-2026-11-30.jar'],
+          }),
+          parallelism: whole({
+            description: 'Parallel subtasks of each operator.',
+            default: 1,
+            minimum: 1,
+            maximum: parallelismMost,
+          }),
+          parallelism_per_kpu: whole({
+            description: 'Subtasks that share a KPU (one CPU and 4 GB).',
+            default: 1,
+            minimum: 1,
+            maximum: perKpuMost,
+          }),
+          autoscaling: flag({
+            description: 'Whether AWS changes the parallelism by the use of CPU.',
+            default: false,
+          }),
+          checkpoint_s: whole({
+            description: 'Between two checkpoints.',
+            unit: 's',
+            as: 'checkpointIntervalMs',
+            default: 60,
+            minimum: 5,
+            maximum: 3_600,
+          }),
+        },
+      }),
+    }),
+  },
+});
+
 export const stageTable = group({
   description: 'One deployment of Sluice on AWS.',
   required: ['stage', 'region', 'cluster'],
@@ -183,8 +241,11 @@ export const stageTable = group({
     lake,
     cluster,
     edge,
+    flink,
     observability,
   },
 });
 
 export type Stage = ValueOf<typeof stageTable>;
+/** One topology on Managed Flink. */
+export type FlinkApplication = Stage['flink']['applications'][string];

@@ -34,6 +34,7 @@ const everything = `${minimalStage}account: '123456789012'
 edge: {certificate_arn: '${certificate}', client_cidrs: [0.0.0.0/0], api_gateway: true}
 lake: {archive: [nyc/weather, nyc/departures]}
 observability: {alarm_email: a@shop.example, budget_usd: 100}
+flink: {applications: {flights: {jar_s3: 's3://builds-test/flights/1.jar', parallelism: 4}}}
 `;
 const allRows: readonly Row[] = [
   { name: 'everything on', stage: everything, config: `${flightsConfig}${key}`, streamCount: 4 },

@@ -2,6 +2,8 @@
  * How a job is: its state and why it failed, its tasks, its checkpoints.
  */
 
+import type { Positions } from '../positions.ts';
+import { positionsOfAccumulators } from '../positions.ts';
 import { flinkCause } from './flink-cause.ts';
 import type { FlinkJob, FlinkJobState } from './flink-jobs.ts';
 import { failureOf } from './flink-jobs.ts';
@@ -15,6 +17,8 @@ export interface FlinkStatus {
   readonly startedAtMs: number;
   readonly vertices: readonly FlinkVertex[];
   readonly checkpoints: FlinkCheckpoints;
+  /** How far its sources were read at its last snapshot. */
+  readonly positions: Positions;
   /** Of its last failure, also where it went on after it; null without one. */
   readonly failure: string | null;
 }
@@ -71,10 +75,11 @@ interface Completed {
 }
 
 export async function readFlinkStatus(rest: FlinkRest, job: FlinkJob): Promise<FlinkStatus> {
-  const [details, statistics, failure] = await Promise.all([
+  const [details, statistics, failure, positions] = await Promise.all([
     rest.get(`/jobs/${job.id}`) as Promise<Details>,
     rest.get(`/jobs/${job.id}/checkpoints`) as Promise<Statistics>,
     failureOf(rest, job.id),
+    readPositions(rest, job),
   ]);
   const { state, 'start-time': startedAtMs, vertices = [] } = details;
   return {
@@ -85,8 +90,21 @@ export async function readFlinkStatus(rest: FlinkRest, job: FlinkJob): Promise<F
       recordsOut: metrics['write-records'] ?? 0,
     })),
     checkpoints: checkpointsOf(statistics),
+    positions,
     failure: failure ?? null,
   };
+}
+
+/** How far the sources of a job were read at its last snapshot, or at its end. */
+export async function readPositions(rest: FlinkRest, { id }: FlinkJob): Promise<Positions> {
+  const answer = (await rest.get(`/jobs/${id}/accumulators`)) as {
+    readonly 'user-task-accumulators'?: readonly {
+      readonly name: string;
+      readonly value: string;
+    }[];
+  };
+  const all = answer['user-task-accumulators'] ?? [];
+  return positionsOfAccumulators(all.map(({ name, value }) => [name, value]));
 }
 
 function checkpointsOf({ counts = {}, latest = {} }: Statistics): FlinkCheckpoints {

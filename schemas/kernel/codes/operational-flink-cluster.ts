@@ -27,6 +27,11 @@ export const flinkClusterCodes = {
     means: 'No job of the topology runs on the cluster.',
     fix: 'Start it with `sluice flink submit`, or pass the right cluster with `--url`.',
   },
+  'flink-positions': {
+    retryable: false,
+    means: 'The positions of a topology cannot be taken over, to Flink or from there.',
+    fix: 'Do what the message says, such as to drain the topology first.',
+  },
   'flink-refused': {
     retryable: 'sometimes',
     means: 'The Flink cluster refused a request; the message has the cause that it gives.',

@@ -153,6 +153,7 @@ describe('the pages for operators', () => {
       /^docker exec CONTAINER sluice status$/,
       /^helm test$/,
       /^aws cloudformation detect-stack-drift$/,
+      /^aws kinesisanalyticsv2 describe-application --application-name NAME$/,
       /^aws kinesis start-stream-encryption --stream-name NAME --encryption-type KMS --key-id KEY$/,
       /^openssl s_client -connect HOST:443 < \/dev\/null$/,
       /^npm run (?:drill|drill:streams|bench:(?:ingress|smoke|sinks|operators|state|threads))$/,

@@ -92,8 +92,8 @@ describe('a bill', () => {
         ((100 * 12 * 730) / 1e3) * 0.005 +
         730 * 0.07,
       S3: ((dataGb / 4) * 720 * 0.023) / 730,
-      // 4 KPU for 4,500/s and one more; 50 GB each.
-      'Managed Flink': 5 * 730 * 0.11 + 4 * 50 * 0.1,
+      // 4 KPU for 4,500/s and one that orchestrates; 50 GB each of the four, and 10 GB of snapshots.
+      'Managed Flink': 5 * 730 * 0.11 + 4 * 50 * 0.1 + 10 * 0.023,
       'Load balancer (NLB)': 730 * 0.0225 + dataGb * 0.006,
       'VPC endpoints': 10 * 3 * 730 * 0.01 + ((2 * month * 5_420) / gb + rowGb) * 0.01,
       ...idle,
@@ -102,6 +102,30 @@ describe('a bill', () => {
     expectDollars(told(drawn, load(4_500, 5_120)), expected);
     const { dollars } = billOf(drawn, load(4_500, 5_120), prices);
     expect(Math.abs(dollars - 28_700) / 28_700).toBeLessThan(0.01);
+  });
+
+  it('of two topologies on Managed Flink: an application each, and nodes for the ingress alone', () => {
+    const text = `${clicks('')}topologies: [a.ts, b.ts]\n`;
+    const under = load(40_000, 1_000, { peakFactor: 2 });
+    const found = told(design(text, { engine: 'managed-flink' }), under);
+    // 80,000/s at the peak: / 1,125 = 71.1 KPU for each of the two, and one each that orchestrates.
+    expect(found['Managed Flink']).toBeCloseTo(
+      (144 + 2) * 730 * 0.11 + 144 * 50 * 0.1 + 2 * 10 * 0.023,
+      6,
+    );
+    // 80,000 / 10,000 are eight nodes; where topologies run elsewhere a node takes twice as many.
+    expect(found['EKS']).toBeCloseTo(730 * 0.1 + 4 * 730 * 0.145 * 1.12, 6);
+    const own = told(design(text), under);
+    expect(own['EKS']).toBeCloseTo(730 * 0.1 + 8 * 730 * 0.145 * 1.12, 6);
+    expect(own).not.toHaveProperty('Managed Flink');
+    const { lines } = billOf(design(text, { engine: 'managed-flink' }), under, prices);
+    const flink = lines.filter(({ service }) => service === 'Managed Flink');
+    expect(flink.map(({ what }) => what)).toEqual([
+      '144 KPU',
+      '2 KPU that orchestrate',
+      'running storage',
+      'snapshots',
+    ]);
   });
 
   it('of little: 50/s of 800 bytes, one to a record', () => {

@@ -2,12 +2,17 @@
  * What would cost less, and where a choice turns: against bills on both sides of the turn, and
  * against turns that can be computed by hand.
  */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { billOf } from '../../../deploy/cost/bill.ts';
 import { changesOf, turnsOf } from '../../../deploy/cost/choices.ts';
+import type { Design } from '../../../deploy/cost/design.ts';
+import { priceListOf } from '../../../deploy/cost/price-list.ts';
 import { costReport } from '../../../deploy/cost/report.ts';
 import { design, load, prices } from './support.ts';
 
+const shippedPrices = fileURLToPath(new URL('../../../deploy/cost/prices.yaml', import.meta.url));
 const clicks = (settings: string): string => `streams: [{team: shop, app: clicks, ${settings}}]\n`;
 
 describe('changes', () => {
@@ -78,6 +83,36 @@ describe('a turn', () => {
     const found = of('')('claims in S3');
     expect(found).toMatchObject({ kind: 'above', than: 'Kafka', unit: 'bytes' });
     expect(found?.value).toBeCloseTo(bytes, 0);
+  });
+
+  it('of Managed Flink is what a KPU takes: at none, or from where nodes cost more than KPUs', () => {
+    expect(of('')('Managed Flink')).toMatchObject({
+      kind: 'never',
+      than: 'sluice enrich on EKS',
+    });
+    const quick = priceListOf([
+      { file: 'prices.yaml', text: readFileSync(shippedPrices, 'utf8') },
+      { file: 'own.yaml', text: 'assumptions: {flink_events_per_kpu: {value: 20000}}\n' },
+    ]);
+    const bill = (engine: Design['engine'], rate: number): number =>
+      billOf(design(clicks(''), { engine }), load(rate, 1_000), quick).dollars;
+    // Of 20,000/s a KPU with its storage costs 85.30, and saves one of two nodes, 118.55; a second
+    // KPU orchestrates. Ten nodes are the first of which half cost less.
+    const [node, kpu] = [730 * 0.145 * 1.12, 730 * 0.11 + 50 * 0.1];
+    const more = (rate: number, kpus: number, nodes: number, all: number): void =>
+      expect(bill('managed-flink', rate) - bill('sluice', rate)).toBeCloseTo(
+        kpus * kpu + 730 * 0.11 + 10 * 0.023 + (nodes - all) * node,
+        6,
+      );
+    more(100_000, 5, 5, 10);
+    more(30_000, 2, 3, 3);
+    const turn = turnsOf(design(clicks('')), load(100, 1_000), quick).find(
+      ({ label }) => label === 'Managed Flink',
+    );
+    expect(turn?.kind).toBe('above');
+    const { value = 0 } = turn ?? {};
+    expect(bill('managed-flink', value * 0.9999)).toBeGreaterThan(bill('sluice', value * 0.9999));
+    expect(bill('managed-flink', value * 1.0001)).toBeLessThan(bill('sluice', value * 1.0001));
   });
 
   it('of a choice that is one at all loads says so', () => {

@@ -8,7 +8,12 @@ import { parseConfig } from '../../../schemas/config-file.ts';
 
 export const prices = readPrices(undefined);
 
-const places: Places = { edge: 'nlb', kafka: 'serverless', firehoseShare: undefined };
+const places: Places = {
+  edge: 'nlb',
+  kafka: 'serverless',
+  firehoseShare: undefined,
+  engine: 'sluice',
+};
 
 export function design(text: string, of: Partial<Places> = {}): Design {
   const read = parseConfig(text, { file: 'sluice.yaml', env: {}, baseDir: '.' });

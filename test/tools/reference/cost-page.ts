@@ -22,7 +22,12 @@ const example = 'docs/operating/production.yaml';
 export function costPage(): string {
   const prices = readPrices(undefined);
   const config = loadConfig(join(root, example), {});
-  const design = designOf(config, { edge: 'nlb', kafka: 'serverless', firehoseShare: undefined });
+  const design = designOf(config, {
+    edge: 'nlb',
+    kafka: 'serverless',
+    firehoseShare: undefined,
+    engine: 'sluice',
+  });
   const load: Load = {
     streams: config.streams.map(({ name }) => ({
       stream: name,

@@ -29,7 +29,7 @@ import { podSubnets } from './network.ts';
 import type { StreamsStack } from './streams.ts';
 
 /** The port of brokers where clients sign in with IAM. */
-const kafkaPort = 9_098;
+export const kafkaPort = 9_098;
 
 export interface ClusterProps extends StackProps {
   readonly vpc: ec2.IVpc;

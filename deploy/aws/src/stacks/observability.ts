@@ -29,6 +29,7 @@ const certificateDays = 14;
 const billed = [
   'AmazonKinesis',
   'AmazonKinesisFirehose',
+  'AmazonKinesisAnalytics',
   'AmazonMSK',
   'AmazonEC2',
   'AmazonEKS',
@@ -63,7 +64,8 @@ export class ObservabilityStack extends Stack {
 
   #alarms(topic: sns.Topic, { loadBalancer }: ClusterStack): void {
     const action = new SnsAction(topic);
-    for (const { id, description, metric, above, minutes } of alarmsOf(this.#deployment)) {
+    for (const alarm of alarmsOf(this.#deployment)) {
+      const { id, description, metric, above, minutes, isBadWhenMissing } = alarm;
       const period = Duration.minutes(minutes);
       new cloudwatch.Alarm(this, id, {
         alarmName: nameOf(this.#deployment, id),
@@ -73,7 +75,10 @@ export class ObservabilityStack extends Stack {
         comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         evaluationPeriods: 3,
         datapointsToAlarm: 2,
-        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+        treatMissingData:
+          isBadWhenMissing === true
+            ? cloudwatch.TreatMissingData.BREACHING
+            : cloudwatch.TreatMissingData.NOT_BREACHING,
       }).addAlarmAction(action);
     }
     for (const [name, targets] of loadBalancer.targets)

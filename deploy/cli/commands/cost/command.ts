@@ -31,6 +31,11 @@ export default command({
       '<share>',
       'part of the rows that go by Firehose (default: 100% where `firehose.tables` has any)',
     ),
+    engine: textOr(
+      '<kind>',
+      'sluice',
+      'what runs the topologies: sluice (sluice enrich on EKS) or managed-flink',
+    ),
     measure: namesOrNone(
       '[urls]',
       'measure the load: metrics of each ingress, such as http://10.0.0.7:9464/metrics (default: the running instance)',

@@ -28,6 +28,7 @@ export interface CostOptions {
   readonly edge: string;
   readonly kafka: string;
   readonly firehose: string | undefined;
+  readonly engine: string;
   /** Empty: the running instance. */
   readonly measure: readonly string[] | undefined;
   readonly for: string;
@@ -71,10 +72,11 @@ function readText(file: string): string {
   }
 }
 
-function placesOf({ edge, kafka, firehose }: CostOptions): Places {
+function placesOf({ edge, kafka, firehose, engine }: CostOptions): Places {
   return {
     edge: oneOf('edge', edge, ['nlb', 'api-gateway']),
     kafka: oneOf('kafka', kafka, ['serverless', 'brokers', 'own']),
+    engine: oneOf('engine', engine, ['sluice', 'managed-flink']),
     firehoseShare: firehose === undefined ? undefined : shareOf(firehose, 'firehose'),
   };
 }

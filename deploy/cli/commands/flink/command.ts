@@ -1,5 +1,5 @@
 /**
- * `sluice flink build|run|submit|status|savepoint|drain|cancel`: how they are called.
+ * `sluice flink build|run|submit|status|savepoint|drain|cancel|positions|hand-back`: how they are called.
  */
 import type { Context } from '../../command.ts';
 import { argument, command, flag, group, text, textOr } from '../../command.ts';
@@ -140,6 +140,45 @@ const flinkCancel = command({
     jobCommand('cancel')(context, { ...given, ...options }),
 });
 
+const flinkPositions = command({
+  name: 'flink positions',
+  summary: 'Write settings of a job that begins where a topology stopped here',
+  arguments: { file },
+  options: {
+    settings,
+    out: text('<file>', 'where to write them (default: they are printed)'),
+    notDrained: flag(
+      'also from a checkpoint that is not the end of a drain: open windows are lost',
+    ),
+  },
+  examples: ['flink positions topology.ts --settings settings.json --out moved.json'],
+  run: async (context, { arguments: given, options }) => {
+    const { flinkPositionsCommand } = await import('./flink-positions.ts');
+    return flinkPositionsCommand(context, { ...given, ...options });
+  },
+});
+
+const flinkHandBack = command({
+  name: 'flink hand-back',
+  summary: 'Keep where a job on Flink stopped as a savepoint that the topology starts from here',
+  arguments: { file },
+  options: {
+    ...cluster,
+    job,
+    log: text('<file>', 'log of the end of the job, where there is no cluster to ask'),
+    name: textOr('<name>', 'from-flink', 'name of the savepoint'),
+  },
+  examples: [
+    'flink hand-back topology.ts',
+    'flink hand-back topology.ts --log job.log --name back',
+  ],
+  writes: true,
+  run: async (context, { arguments: given, options }) => {
+    const { handBackCommand } = await import('./flink-hand-back.ts');
+    return handBackCommand(context, { ...given, ...options });
+  },
+});
+
 export default group({
   name: 'flink',
   summary: 'Run topologies on Apache Flink',
@@ -152,5 +191,7 @@ export default group({
     flinkSavepoint,
     flinkDrain,
     flinkCancel,
+    flinkPositions,
+    flinkHandBack,
   ],
 });

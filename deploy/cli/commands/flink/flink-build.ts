@@ -3,9 +3,10 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { FlinkBundle } from '../../../flink/bundle.ts';
-import { bundleForFlink } from '../../../flink/bundle.ts';
+import { boundedBundle } from '../../../flink/check/evaluate.ts';
 import { jobJar } from '../../../flink/jar.ts';
 import { withEntries } from '../../../flink/jar-entries.ts';
 import { readSettings } from '../../../flink/read-settings.ts';
@@ -31,11 +32,11 @@ export interface FlinkParts {
 
 /** Resolves with the exit code. Throws what `flinkParts` throws, `flink-jar-invalid`. */
 export async function buildFlinkCommand(
-  { output }: Pick<Context, 'output'>,
+  { output, clock }: Pick<Context, 'output' | 'clock'>,
   options: BuildOptions,
 ): Promise<number> {
   const { file, out, into, jar } = options;
-  const { bundle, settings } = await flinkParts(options);
+  const { bundle, settings } = await flinkParts(options, clock);
   const { name } = bundle.plan;
   const texts = {
     'plan.json': bundle.planText,
@@ -70,9 +71,10 @@ export async function buildFlinkCommand(
  */
 export async function flinkParts(
   { file, settings }: SourceOptions,
+  clock: Clock,
   more: Partial<FlinkSettings> = {},
 ): Promise<FlinkParts> {
-  const bundle = await bundleForFlink(file);
+  const bundle = await boundedBundle(file, clock);
   return { bundle, settings: JSON.stringify({ ...readSettings(settings, bundle.plan), ...more }) };
 }
 

@@ -35,10 +35,10 @@ const saidMaxChars = 65_536;
  * `flink-tools-missing`.
  */
 export async function runFlinkCommand(
-  { output }: Pick<Context, 'output'>,
+  { output, clock }: Pick<Context, 'output' | 'clock'>,
   options: RunOptions,
 ): Promise<number> {
-  const { bundle, settings } = await flinkParts(options);
+  const { bundle, settings } = await flinkParts(options, clock);
   const jar = options.jar ?? (await jobJar());
   const flink = options.flink === undefined ? await flinkClassPath() : join(options.flink, '*');
   const classPath = [jar, flink].join(delimiter);

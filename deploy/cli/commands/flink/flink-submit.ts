@@ -35,10 +35,11 @@ export async function submitFlinkCommand(
   context: Context,
   options: SubmitOptions,
 ): Promise<number> {
-  const { output } = context;
+  const { output, clock } = context;
   const parallelism = parallelismOf(options.parallelism);
   const { rest, waiting } = openCluster(options, context);
-  const parts = await flinkParts(options, parallelism === undefined ? {} : { parallelism });
+  const more = parallelism === undefined ? {} : { parallelism };
+  const parts = await flinkParts(options, clock, more);
   const { name } = parts.bundle.plan;
   await requireNone(rest, name);
   const jar = readJar(options.jar ?? (await jobJar()));

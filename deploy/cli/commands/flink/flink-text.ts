@@ -8,7 +8,7 @@ const mebi = 1_048_576;
 const nameMaxChars = 100;
 
 export function* flinkStatusText(status: FlinkStatus, nowMs: number): Iterable<string> {
-  const { topology, job, state, startedAtMs, vertices, checkpoints, failure } = status;
+  const { topology, job, state, startedAtMs, vertices, checkpoints, positions, failure } = status;
   const since = new Date(startedAtMs).toISOString();
   yield `topology ${topology}: ${state}, job ${job}, started ${since}`;
   const { last, completed, failed, savepoint, restoredFrom } = checkpoints;
@@ -23,6 +23,9 @@ export function* flinkStatusText(status: FlinkStatus, nowMs: number): Iterable<s
     const shown = name.length > nameMaxChars ? `${name.slice(0, nameMaxChars)}...` : name;
     yield `  ${task} ${shown} x${parallelism}: ${recordsIn} in, ${recordsOut} out`;
   }
+  for (const [source, splits] of Object.entries(positions))
+    for (const [split, position] of Object.entries(splits))
+      yield `  ${source} read up to ${split} ${position}`;
   if (failure !== null) yield `  last failure: ${failure}`;
 }
 
