@@ -44,6 +44,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run conformance -- test/conformance/cases/*.yaml': 'test/conformance/conformance.test.ts',
   'npm run conformance:http': 'test/conformance/http.test.ts',
   'npm run example:late': 'test/examples/flights.test.ts',
+  'npm run upgrade:test': 'test/examples/upgrade.test.ts',
   'npm run bench:smoke': 'test/examples/flights.test.ts',
   'npm run bench:operators': 'test/bench/operators.test.ts',
   'npm run bench:ingress': 'test/bench/ingress.test.ts',

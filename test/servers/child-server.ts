@@ -29,14 +29,15 @@ export interface ChildServerOptions {
   /** Whether it answers. */
   readonly isReady: () => Promise<boolean>;
   readonly readyMaxMs?: number;
+  /** From SIGTERM to SIGKILL; default 15 s. */
+  readonly stopMaxMs?: number;
 }
 
-const stopMaxMs = 15_000;
 const logMaxChars = 20_000;
 
 /** Resolves when it is ready; rejects with what it said when it ends before, or takes too long. */
 export async function childServer(options: ChildServerOptions): Promise<ChildServer> {
-  const { name, command, args, isReady, readyMaxMs = 180_000 } = options;
+  const { name, command, args, isReady, readyMaxMs = 180_000, stopMaxMs = 15_000 } = options;
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

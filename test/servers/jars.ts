@@ -34,7 +34,7 @@ export async function classPath(profile: keyof typeof ownClasses): Promise<strin
     folder === undefined
       ? []
       : readdirSync(join(sources, folder)).map((name) => join(sources, folder, name));
-  const version = createHash('sha256');
+  const version = createHash('sha256').update('own.jar');
   for (const path of [pom, ...own]) version.update(readFileSync(path));
   const dir = await cached(`${profile}-${version.digest('hex').slice(0, 12)}`, async (made) => {
     const [jars, classes] = [join(made, 'jars'), join(made, 'classes')];
@@ -45,8 +45,15 @@ export async function classPath(profile: keyof typeof ownClasses): Promise<strin
       `-DoutputDirectory=${jars}`,
     ];
     await run('mvn', ['-q', '-B', '-f', pom, '-P', profile, ...copy], { maxBuffer: 1 << 26 });
-    if (own.length > 0)
+    if (own.length > 0) {
       await run('javac', ['--release', '17', '-cp', join(jars, '*'), '-d', classes, ...own]);
+      // Classes of a folder are in no archive of classes (class-archive.ts).
+      await run('jar', ['--create', '--file', join(jars, 'own.jar'), '-C', classes, '.']);
+    }
   });
-  return `${join(dir, 'classes')}:${join(dir, 'jars', '*')}`;
+  const jars = join(dir, 'jars');
+  return readdirSync(jars)
+    .sort()
+    .map((jar) => join(jars, jar))
+    .join(':');
 }

@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChildServer } from './child-server.ts';
 import { childServer } from './child-server.ts';
+import type { JavaStart } from './class-archive.ts';
+import { classArchive } from './class-archive.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
 
@@ -168,17 +170,21 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
       await admin.disconnect();
     }
   };
-  const start = (nth: number): Promise<ChildServer> =>
+  const startWith = (nth: number, { options, ...more }: JavaStart): Promise<ChildServer> =>
     childServer({
       name: 'Kafka',
       command: 'java',
       args: [
+        ...options,
         ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classes],
         ...['sluice.KafkaServer', cluster, join(dir, `server-${nth}.properties`)],
       ],
       env: { KAFKAJS_NO_PARTITIONER_WARNING: '1' },
       isReady: () => answers(nth),
+      ...more,
     });
+  const archive = await classArchive('kafka', classes, (first) => startWith(0, first));
+  const start = (nth: number): Promise<ChildServer> => startWith(nth, archive);
   const servers = [await start(0)];
   servers.push(...(await Promise.all(ports.slice(1).map((_, nth) => start(nth + 1)))));
   const withAdmin = async (

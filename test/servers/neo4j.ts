@@ -8,6 +8,8 @@ import type { Driver } from 'neo4j-driver';
 import { auth, driver as createDriver } from 'neo4j-driver';
 import type { ChildServer } from './child-server.ts';
 import { childServer } from './child-server.ts';
+import type { JavaStart } from './class-archive.ts';
+import { classArchive } from './class-archive.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
 
@@ -58,6 +60,15 @@ const password = 'only-for-tests';
 const passwordFile =
   'neo4j:SHA-256,eb04b23135cc40f5168721c3351972a4ad44d0741c8a0742fa16311f6c5a9be6,d3cc11ccdbee7493ebc59215047f8e41b9812e678da2de9df08e7804f7e08757,1024:';
 const locksMax = 100;
+/** The kinds of statements that sinks and tests have. */
+const asked = [
+  'CREATE CONSTRAINT first FOR (n:First) REQUIRE n.key IS UNIQUE',
+  'UNWIND [1, 2] AS key MERGE (n:First {key: key}) SET n += {name: "a"} MERGE (n)-[:IS]->(n)',
+  'MATCH (n:First)-[r]->() RETURN n.key, r, count(*) ORDER BY n.key',
+  'MATCH (n) DETACH DELETE n',
+  'SHOW CONSTRAINTS YIELD name RETURN name',
+  'DROP CONSTRAINT first',
+];
 
 export async function startNeo4j({
   isMeasured = false,
@@ -96,11 +107,12 @@ export async function startNeo4j({
     disableLosslessIntegers: true,
     connectionTimeout: 2_000,
   });
-  const start = (): Promise<ChildServer> =>
+  const startWith = ({ options, ...more }: JavaStart): Promise<ChildServer> =>
     childServer({
       name: 'Neo4j',
       command: 'java',
       args: [
+        ...options,
         '-Xms256m',
         '-Xmx512m',
         '-XX:+UseSerialGC',
@@ -119,13 +131,20 @@ export async function startNeo4j({
           () => true,
           () => false,
         ),
+      ...more,
     });
-  let server = await start();
   const ask: Neo4jServer['ask'] = async (statement) => {
     // Without bookmarks, which another database would not know.
     const { records } = await driver.executeQuery(statement, {}, { bookmarkManager: null });
     return records.map((record) => [...record.values()]);
   };
+  const archive = await classArchive('neo4j', classes, async (first) => {
+    const started = await startWith(first);
+    for (const statement of asked) await ask(statement);
+    return started;
+  });
+  const start = (): Promise<ChildServer> => startWith(archive);
+  let server = await start();
   const lock: Neo4jServer['lock'] = async (statement) => {
     const session = driver.session();
     const transaction = await session.beginTransaction();

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { InstanceStatus } from '../../deploy/host/status.ts';
 import { freePort } from '../servers/free-port.ts';
+import type { Version } from './service-process.ts';
 import { runSluice, serviceProcess } from './service-process.ts';
 
 export interface FlightsOptions {
@@ -37,7 +38,14 @@ export interface FlightsSubject {
   remove(keep: boolean): Promise<void>;
 }
 
-export async function localFlights({ example, twice }: FlightsOptions): Promise<FlightsSubject> {
+export interface LocalFlights extends FlightsSubject {
+  /** Another version on the same folder and port. */
+  startAs(version: Version): Promise<void>;
+  /** What the instance said lately. */
+  log(): string;
+}
+
+export async function localFlights({ example, twice }: FlightsOptions): Promise<LocalFlights> {
   const env: Record<string, string> = twice ? { REPEAT_WINDOW_S: '0' } : {};
   const instance = serviceProcess('start', join(example, 'sluice.yaml'), await freePort(), env);
   const { dir } = instance;
@@ -51,6 +59,8 @@ export async function localFlights({ example, twice }: FlightsOptions): Promise<
     url: instance.url,
     dir,
     start: () => instance.start(),
+    startAs: (version) => instance.start(version),
+    log: () => instance.log,
     async killOne() {
       await instance.end('SIGKILL');
       await instance.start();
@@ -71,4 +81,17 @@ export async function localFlights({ example, twice }: FlightsOptions): Promise<
       else rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Sends a file of events to its stream, `batch` events a request. */
+export async function sendFlights(
+  { dir, url }: FlightsSubject,
+  data: string,
+  file: string,
+  batch: string,
+): Promise<void> {
+  const path = join(data, `${file}.ndjson.gz`);
+  const to = ['--stream', `nyc/${file}`, '--url', url, '--batch', batch, '--no-resume'];
+  const { code, said } = await runSluice(['--dir', dir, 'send', path, ...to]);
+  if (code !== 0) throw new Error(`send ${file} ended with ${code}: ${said}`);
 }

@@ -18,6 +18,12 @@ const main = fileURLToPath(new URL('../../deploy/cli/main.js', import.meta.url))
 const readyMaxMs = 180_000;
 const logMaxChars = 40_000;
 
+/** What is started: the compiled command line of a version, and a configuration for it. */
+export interface Version {
+  readonly main: string;
+  readonly config: string;
+}
+
 export interface ServiceProcess {
   readonly name: 'start' | 'ingest' | 'enrich';
   readonly dir: string;
@@ -26,8 +32,8 @@ export interface ServiceProcess {
   readonly pid: number;
   /** What it said lately. */
   readonly log: string;
-  /** Resolves when it answers `/readyz` with 200. */
-  start(): Promise<void>;
+  /** Resolves when it answers `/readyz` with 200. `version`: another one, on the same folder. */
+  start(version?: Version): Promise<void>;
   /** The exit code of the last start; null after a signal that it could not answer. */
   readonly ended: Promise<number | null>;
   /** As `ended`. */
@@ -62,18 +68,18 @@ export function serviceProcess(
     get log() {
       return log;
     },
-    async start() {
+    async start(version = { main, config }) {
       if (name === 'enrich' && child === undefined) {
         await buildOnce(config, env);
       }
       // As the command's first line says.
       const args = [
         ...heapFlags,
-        main,
+        version.main,
         '--dir',
         dir,
         '--config',
-        config,
+        version.config,
         name,
         '--port',
         String(port),

@@ -22,7 +22,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  onTestFinished,
+} from 'vitest';
 import type { TopologyHost } from '../../../deploy/host/hosted-topology.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import { TopologyNames } from '../../../deploy/host/topology-names.ts';
@@ -82,7 +91,7 @@ let host: TopologyHost;
 let told: string[];
 let sent: number;
 
-beforeEach(async () => {
+async function setUp(): Promise<void> {
   dir = mkdtempSync(join(tmpdir(), 'sluice-reload-'));
   mkdirSync(join(dir, 'lake'));
   file = join(dir, 'topology.ts');
@@ -115,13 +124,19 @@ beforeEach(async () => {
     random: systemRandom,
     tell: (line) => told.push(line),
   });
-});
+}
 
-afterEach(async () => {
+async function tearDown(): Promise<void> {
   await host.stop();
   await streams.close();
   rmSync(dir, { recursive: true, force: true });
-});
+}
+
+/** Each test has a folder, streams and a host of its own. */
+function each(): void {
+  beforeEach(setUp);
+  afterEach(tearDown);
+}
 
 async function send(): Promise<void> {
   const n = sent++;
@@ -153,6 +168,33 @@ function save(content: string, path = file): void {
 }
 
 describe('a change that could not run is refused beside what runs', () => {
+  // One topology goes on beside all of them; what each adds is looked at alone.
+  beforeAll(async () => {
+    await setUp();
+    await startWithOneRow();
+  }, 60_000);
+  afterAll(tearDown);
+
+  /** The change is refused once; the build before goes on and takes the next event. */
+  async function expectRefused(changed: string, why: RegExp): Promise<void> {
+    const [{ build }, before, saidBefore] = [await host.status(), refusals(), said().length];
+    save(changed);
+    await until(() => refusals() === before + 1, said);
+    const news = said().slice(saidBefore);
+    expect(news).toMatch(why);
+    expect(news).toContain(`The one before goes on: build ${build}.`);
+    await send();
+    await landed(sent);
+    expect(await host.status()).toMatchObject({
+      state: 'running',
+      build,
+      restarts: 0,
+      refused: { why: expect.stringMatching(why) as string },
+    });
+    expect(await rows()).toEqual(Array.from({ length: sent }, (_, n) => [n, 'one']));
+    expect(refusals()).toBe(before + 1);
+  }
+
   it.each([
     ['does not compile', text({ before: 'const = ;' }), /topology\.ts:4:7: Expected identifier/],
     ['has wrong types', text({ tag: "'two', extra: 1 + true" }), /topology\.ts:\d+:\d+: TS2365/],
@@ -210,71 +252,48 @@ describe('a change that could not run is refused beside what runs', () => {
       /none\.json: there is no such file/,
     ],
   ])('when it %s', { timeout: 60_000 }, async (_what, changed, why) => {
-    await startWithOneRow();
-    const { build } = await host.status();
-    if (why.source.includes('not loaded')) hurry = 5;
-    save(changed);
-    await until(() => refusals() === 1, said);
-    expect(said()).toMatch(why);
-    expect(said()).toContain(`The one before goes on: build ${build}.`);
-    await send();
-    await landed(2);
-    expect(await host.status()).toMatchObject({
-      state: 'running',
-      build,
-      restarts: 0,
-      refused: { why: expect.stringMatching(why) as string },
-    });
-    expect(await rows()).toEqual([
-      [0, 'one'],
-      [1, 'one'],
-    ]);
-    expect(refusals()).toBe(1);
-  });
-
-  it('once a change, and the next one that is right is used', { timeout: 60_000 }, async () => {
-    await startWithOneRow();
-    for (const refused of [1, 2]) {
-      save(text({ before: `import './missing-${refused}.ts';` }));
-      await until(() => refusals() === refused, said);
-    }
-    await sleep(1_500);
-    expect(refusals()).toBe(2);
-    save(text({ tag: "'two'" }));
-    await until(() => said().includes('was loaded again'), said);
-    await send();
-    await landed(2);
-    expect(await rows()).toEqual([
-      [0, 'one'],
-      [1, 'two'],
-    ]);
-    expect((await host.status()).refused).toBeNull();
+    hurry = why.source.includes('not loaded') ? 5 : 1;
+    await expectRefused(changed, why);
   });
 
   it('when it fills the memory', { timeout: 60_000 }, async () => {
-    await startWithOneRow();
+    hurry = 1;
     process.env['NODE_OPTIONS'] = '--max-old-space-size=128';
     try {
-      save(
+      await expectRefused(
         text({
           before: 'const all: unknown[] = []; while (true) all.push(new Array(1_000).fill(7));',
         }),
+        /used up its memory/,
       );
-      await until(() => refusals() === 1, said);
     } finally {
       delete process.env['NODE_OPTIONS'];
     }
-    expect(said()).toMatch(/used up its memory/);
+  });
+
+  it('once a change, and the next one that is right is used', { timeout: 60_000 }, async () => {
+    hurry = 1;
+    const before = refusals();
+    for (const refused of [1, 2]) {
+      save(text({ before: `import './missing-${refused}.ts';` }));
+      await until(() => refusals() === before + refused, said);
+    }
+    await sleep(1_500);
+    expect(refusals()).toBe(before + 2);
+    save(text({ tag: "'two'" }));
+    await until(() => said().includes('was loaded again'), said);
     await send();
-    await landed(2);
-    expect(await rows()).toEqual([
-      [0, 'one'],
-      [1, 'one'],
-    ]);
+    await landed(sent);
+    expect(await rows()).toEqual(
+      Array.from({ length: sent }, (_, n) => [n, n === sent - 1 ? 'two' : 'one']),
+    );
+    expect((await host.status()).refused).toBeNull();
   });
 });
 
 it('a trial in a loop ends when Sluice is killed', { timeout: 60_000 }, async () => {
+  await setUp();
+  onTestFinished(tearDown);
   const script = join(dir, 'loop.mjs');
   writeFileSync(
     script,
@@ -318,6 +337,7 @@ it('a trial in a loop ends when Sluice is killed', { timeout: 60_000 }, async ()
 });
 
 describe('a change that fails at its first events', () => {
+  each();
   const windows = `events.eventTime('time', (e) => e.time, { outOfOrderness: 0 }).keyBy((e) => e.id).window('added', tumbling('1h'))
     .aggregate({ n: count() }).out.map((w) => ({ n: w.n, tag: 'window' })).sinkTo('added-table', table('added', row));`;
 
@@ -413,6 +433,7 @@ describe('a change that fails at its first events', () => {
 });
 
 describe('what a topology is made of is watched', () => {
+  each();
   const tagFrom = (path: string, more = ''): string =>
     text({ before: `import { tag } from '${path}';${more}`, tag: 'tag' });
   const saysTag = async (tag: string): Promise<void> => {
@@ -522,6 +543,8 @@ describe('what a topology is made of is watched', () => {
 it('one that does not compile at the start is said once, and runs when it is right', {
   timeout: 60_000,
 }, async () => {
+  await setUp();
+  onTestFinished(tearDown);
   writeFileSync(
     file,
     text({ before: "import { a } from './parts.ts';\nexport const b: number = a;" }),

@@ -59,22 +59,29 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     );
     return Contents.map(({ Key = '' }) => Key.slice(prefix.length + 1));
   };
-  const rowsIn = async (
-    place: S3Place,
-    table: string,
-  ): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+  type Rows = readonly Readonly<Record<string, unknown>>[];
+  const rowsOfFile = async (Bucket: string, Key: string): Promise<Rows> => {
+    const { Body } = await rig().client.send(new GetObjectCommand({ Bucket, Key }));
+    const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+    const file = bytes.buffer.slice(
+      bytes.byteOffset,
+      bytes.byteOffset + bytes.byteLength,
+    ) as ArrayBuffer;
+    return parquetReadObjects({ file });
+  };
+  /** By key and tag: what is in the bucket is listed each time, and a content is read once. */
+  const contents = new Map<string, Rows>();
+  const rowsIn = async ({ bucket, prefix }: S3Place, table: string): Promise<Rows> => {
     const rows: Readonly<Record<string, unknown>>[] = [];
-    for (const key of await keysOf(place, `${table}/`)) {
-      if (!key.endsWith('.parquet')) continue;
-      const { Body } = await rig().client.send(
-        new GetObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }),
-      );
-      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
-      const file = bytes.buffer.slice(
-        bytes.byteOffset,
-        bytes.byteOffset + bytes.byteLength,
-      ) as ArrayBuffer;
-      rows.push(...(await parquetReadObjects({ file })));
+    const { Contents = [] } = await rig().client.send(
+      new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}/${table}/` }),
+    );
+    for (const { Key = '', ETag = '' } of Contents) {
+      if (!Key.endsWith('.parquet')) continue;
+      const name = `${Key} ${ETag}`;
+      const found = contents.get(name) ?? (await rowsOfFile(bucket, Key));
+      contents.set(name, found);
+      rows.push(...found);
     }
     return rows;
   };
