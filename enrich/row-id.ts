@@ -23,16 +23,27 @@ const idChars = 32;
  * order.
  */
 export function rowIds(sink: string): (batch: ElementBatch) => (index: number) => string {
+  const textsOf = rowIdTexts(sink);
+  return (batch) => {
+    const textOf = textsOf(batch);
+    return (index) => digestOf(textOf(index));
+  };
+}
+
+/** What the ids are digests of: where something else digests. */
+export function rowIdTexts(
+  sink: string,
+): (batch: Pick<ElementBatch, 'values' | 'timestamps' | 'origins'>) => (index: number) => string {
   const name = JSON.stringify(sink);
   return (batch) => {
     const equal = new Map<string, number>();
     return (index) => {
       const identity = identityOf(batch.origins[index]);
-      if (identity !== undefined) return digestOf(`[${name},${JSON.stringify(identity)}]`);
+      if (identity !== undefined) return `[${name},${JSON.stringify(identity)}]`;
       const row = JSON.stringify([sink, batch.timestamps[index], batch.values[index]]);
       const nth = equal.get(row) ?? 0;
       equal.set(row, nth + 1);
-      return digestOf(`${nth} ${row}`);
+      return `${nth} ${row}`;
     };
   };
 }

@@ -5,7 +5,7 @@
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import { withRowId } from '../row-id.ts';
 import { rowOrderColumn, withRowOrder } from '../row-order.ts';
-import type { TableFile } from './table-file.ts';
+import type { TableFile } from './table-description.ts';
 
 type TableDefinition = Extract<SinkDefinitionData, { readonly kind: 'table' }>;
 type Defined = Pick<TableDefinition, 'table' | 'schema' | 'partitionBy'> & {

@@ -28,7 +28,7 @@ import type { Answer, AnswerBounds } from '../answer.ts';
 import { collectRows } from '../answer.ts';
 import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
 import { explainedSql, readSql } from './read-sql.ts';
-import type { TableFile } from './table-file.ts';
+import type { TableFile } from './table-description.ts';
 import { columnsFile, publishedFiles, readTableFile } from './table-file.ts';
 
 const sqlTypes: Readonly<Record<ColumnType, string>> = {

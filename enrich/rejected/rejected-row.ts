@@ -1,18 +1,15 @@
 /**
  * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
  */
-import { createHash } from 'node:crypto';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import type { Cell } from '../../schemas/columns.ts';
 import { columnsOf, storedColumns } from '../../schemas/columns.ts';
-import { parseTime } from '../../schemas/kernel/time.ts';
-import { wellFormed } from '../../schemas/kernel/well-formed.ts';
-import type { PartitionColumn } from '../../schemas/partition.ts';
-import { folderValue, namesFolder } from '../../schemas/partition.ts';
+import { folderValue } from '../../schemas/partition.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import { encodeParquet } from '../parquet/encode.ts';
 import { rejectedSchema } from './rejected-schema.ts';
+import { rejectedPartitionBy } from './storable.ts';
 
 /** Times are RFC 3339 text in UTC with milliseconds while in memory. */
 export interface RejectedRow extends RejectedEvent {
@@ -29,34 +26,12 @@ export interface PendingRejection {
   readonly lastSeen: string;
 }
 
-export const rejectedPartitionBy: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
 const columns = columnsOf(rejectedSchema);
 /** Team and app are in the path alone, as in every table. */
 const stored = storedColumns(rejectedSchema, rejectedPartitionBy);
 const identityColumns = ['team', 'app', 'source', 'id', 'element', 'topology', 'operator', 'code'];
 /** What a row takes beside its text. */
 const rowHeadBytes = 64;
-
-/**
- * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold
- * gets U+FFFD, a team or an app that cannot name a folder becomes its SHA-256, and a receivedtime
- * that is not a time becomes `nowMs`. Identities are taken after it, so that they are the same once
- * read back.
- */
-export function storable(event: RejectedEvent, nowMs: number): RejectedEvent {
-  const entries = Object.entries(event).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? wellFormed(value) : (value as unknown),
-  ]);
-  const whole = Object.fromEntries(entries) as RejectedEvent;
-  const receivedMs = parseTime(event.receivedtime);
-  const receivedtime = new Date(typeof receivedMs === 'number' ? receivedMs : nowMs).toISOString();
-  return { ...whole, receivedtime, team: folderText(whole.team), app: folderText(whole.app) };
-}
-
-function folderText(value: string): string {
-  return namesFolder(value) ? value : createHash('sha256').update(value).digest('hex');
-}
 
 export function addRejection(
   before: PendingRejection | undefined,

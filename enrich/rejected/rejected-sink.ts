@@ -31,10 +31,11 @@ import { describeTable } from '../lake/table-file.ts';
 import { IndexSegments } from './index-segments.ts';
 import { RejectedFiles } from './rejected-files.ts';
 import { RejectedIndex } from './rejected-index.ts';
-import { addRejection, rejectedPartitionBy, rejectionBytes, storable } from './rejected-row.ts';
+import { addRejection, rejectionBytes } from './rejected-row.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 import type { Rejections } from './staged-rejections.ts';
 import { StagedRejections } from './staged-rejections.ts';
+import { rejectedPartitionBy, storable } from './storable.ts';
 
 /** Rejections whose `seen` is kept up to date; the oldest are dropped first. */
 const rejectedIndexMax = 1_000_000;

@@ -18,7 +18,8 @@ import type { RejectedFiles } from './rejected-files.ts';
 import type { RejectedIndex } from './rejected-index.ts';
 import { indexKey } from './rejected-index.ts';
 import type { PendingRejection, RejectedRow } from './rejected-row.ts';
-import { mergedRow, rejectedPartitionBy, rejectionBytes } from './rejected-row.ts';
+import { mergedRow, rejectionBytes } from './rejected-row.ts';
+import { rejectedPartitionBy } from './storable.ts';
 
 /** How long rejections are kept. */
 export const rejectedRetentionMs = 7 * 24 * 3_600_000;

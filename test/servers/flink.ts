@@ -63,9 +63,24 @@ export async function flinkJars(): Promise<FlinkJars> {
   };
 }
 
-/** `settings`: more of Flink's configuration. */
+/**
+ * Flink's file system of S3, as a plugin: the folder of plugins. Of the releases of 1.20 that Maven
+ * Central has it is the last.
+ */
+export async function flinkS3Plugin(): Promise<string> {
+  const version = '1.20.1';
+  return cached(`flink-s3-fs-hadoop-${version}`, async (made) => {
+    const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy';
+    const artifact = `-Dartifact=org.apache.flink:flink-s3-fs-hadoop:${version}`;
+    const into = `-DoutputDirectory=${join(made, 's3-fs-hadoop')}`;
+    await run('mvn', ['-q', '-B', copy, artifact, into], { cwd: made });
+  });
+}
+
+/** `settings`: more of Flink's configuration. `env`: variables of its processes. */
 export async function startFlink(
   settings: Readonly<Record<string, string | number>> = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<FlinkServer> {
   const { classPath } = await flinkJars();
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
@@ -80,6 +95,7 @@ export async function startFlink(
       ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath],
       ...['cluster.Cluster', join(dir, 'conf')],
     ],
+    env,
     isReady: async () => (await fetch(`${url}/overview`)).ok,
     readyMaxMs: 120_000,
   });

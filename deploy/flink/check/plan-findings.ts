@@ -51,14 +51,13 @@ function edgeFindings(node: PlanNode): readonly PlanFinding[] {
   }
   if (node.kind !== 'sink') return [];
   switch (node.sink.kind) {
-    case 'table':
-      return [sinkFinding(id, `the Parquet files of the table '${node.sink.table}'`)];
     case 'graph':
       return [sinkFinding(id, 'a graph database')];
     case 'collect': {
       const message = 'collect() is for the test driver: no job runs with it';
       return [{ severity: 'problem', node: id, message, fix: 'use a table() as the sink' }];
     }
+    case 'table':
     case 'rejected':
       return [];
   }

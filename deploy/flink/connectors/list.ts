@@ -1,5 +1,6 @@
 /** All kinds of places that a Flink job reads or writes. */
 import type { FlinkConnector } from './connector.ts';
 import { lines } from './lines.ts';
+import { parquet } from './parquet.ts';
 
-export const connectors: readonly FlinkConnector[] = [lines];
+export const connectors: readonly FlinkConnector[] = [lines, parquet];

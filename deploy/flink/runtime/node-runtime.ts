@@ -13,6 +13,7 @@ import type { Plan, Topology } from '../../../topology/plan/plan.ts';
 import { indexTable } from '../../../topology/runtime/connections.ts';
 import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import { partsFor } from '../../../topology/runtime/parts-of-nodes.ts';
+import type { SinkForm } from './sink.ts';
 import { rejectionText } from './wire.ts';
 
 export class NodeRuntime {
@@ -21,6 +22,7 @@ export class NodeRuntime {
   readonly reject: Reject;
   readonly #partsOf: ReturnType<typeof partsFor>;
   readonly #tables = new Map<string, ReadonlyMap<string, unknown>>();
+  readonly #forms = new Map<string, SinkForm>();
   #rejections = '';
 
   constructor(topology: Topology, freezes: Freezes) {
@@ -51,6 +53,15 @@ export class NodeRuntime {
     const taken = this.#rejections;
     this.#rejections = '';
     return taken;
+  }
+
+  /** How the rows of a sink are sent; before the segment that sends them. */
+  setForm(sink: string, form: SinkForm): void {
+    this.#forms.set(sink, form);
+  }
+
+  formOf(sink: string): SinkForm {
+    return this.#forms.get(sink) ?? 'rows';
   }
 
   /** The rows of a file's table, as a JSON array; before the segment that looks up in it. */

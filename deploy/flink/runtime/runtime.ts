@@ -18,7 +18,11 @@ import { JoinFunctions } from './join.ts';
 import { InputMerge } from './merge.ts';
 import { NodeRuntime } from './node-runtime.ts';
 import { ProcessFunctions } from './process.ts';
+import { RejectedTable } from './rejected.ts';
 import { Segment } from './segment.ts';
+import type { SinkForm } from './sink.ts';
+import type { Table } from './table.ts';
+import { tableOf } from './table.ts';
 import { WindowFunctions } from './window.ts';
 
 /** What a thread of the job has. */
@@ -33,6 +37,21 @@ export class Runtime {
 
   setTable(node: string, rows: string): void {
     this.#node.setTable(node, rows);
+  }
+
+  setSinkForm(sink: string, form: SinkForm): void {
+    this.#node.setForm(sink, form);
+  }
+
+  table(uid: string): Table {
+    const sink = this.#node.plan.nodes.find((one) => one.id === uid);
+    if (sink?.kind !== 'sink' || sink.sink.kind !== 'table')
+      throw new SluiceError('flink-bundle', `the bundle has no table '${uid}'`);
+    return tableOf(sink.sink, this.#node.plan.name);
+  }
+
+  rejectedTable(): RejectedTable {
+    return new RejectedTable(this.#node.plan);
   }
 
   segment(uid: string): Segment {

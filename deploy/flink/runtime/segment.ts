@@ -165,10 +165,8 @@ export class Segment {
   #element(output: Output, value: unknown, at: number, origin: Provenance | undefined): string {
     const { number, key, keyOf, readOf, take } = output;
     if (take !== undefined) {
-      const [row] = take(value, at, origin);
-      if (row === undefined) return '';
-      const text = JSON.stringify(row);
-      return elementText({ output: number, at, value: text, origin: originText(origin) });
+      const row = take(value, at, origin);
+      return row === undefined ? '' : elementText({ ...row, output: number, at });
     }
     let keyText: string | undefined;
     let read: string | undefined;

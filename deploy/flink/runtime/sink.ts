@@ -11,18 +11,28 @@ import { sinkKindOf } from '../../../topology/operators/sink/sinks.ts';
 import { isLateOutput } from '../../../topology/plan/plan.ts';
 import { writesFrom } from '../../../topology/runtime/job-sinks.ts';
 import type { NodeRuntime } from './node-runtime.ts';
+import { columnsTaker } from './table.ts';
+import type { SentElement } from './wire.ts';
+import { originText } from './wire.ts';
 
-/** Gives the row in a list, or an empty one where it is rejected. */
+/** Gives what is sent of a row; nothing where it is rejected. */
 export type TakeRow = (
   value: unknown,
   timestamp: number,
   origin: Provenance | undefined,
-) => readonly unknown[];
+) => Pick<SentElement, 'key' | 'read' | 'value' | 'origin'> | undefined;
+
+/**
+ * How the rows of a sink are sent, as its connector wants them. `rows`: a row as JSON. `columns`:
+ * as table.ts has them.
+ */
+export type SinkForm = 'rows' | 'columns';
 
 export function takerOf(id: string, node: NodeRuntime): TakeRow {
   const sink = node.plan.nodes.find((one) => one.id === id) as SinkNode;
   const kind = sinkKindOf(sink.sink);
   if (kind.isRejected === true) return rejecterOf(sink, node);
+  if (node.formOf(id) === 'columns') return columnsTaker(sink, node);
   const writes =
     kind.slots?.includes('writes') === true ? node.parts(id).call('writes') : undefined;
   const check = kind.check?.(sink.sink, node.plan.owner);
@@ -30,14 +40,14 @@ export function takerOf(id: string, node: NodeRuntime): TakeRow {
     try {
       const row = writes === undefined ? value : writesFrom(writes, value);
       const problem = check?.(row, timestamp);
-      if (problem === undefined) return [row];
+      if (problem === undefined) return { value: JSON.stringify(row), origin: originText(origin) };
       const { message, pointer } = problem;
       const code = 'row-mismatch';
       node.reject({ node: id, code, message, pointer, schema: null, value: row, origin });
     } catch (thrown) {
       rejectThrown(node.reject, id, thrown, value, origin);
     }
-    return [];
+    return undefined;
   };
 }
 
@@ -46,6 +56,6 @@ function rejecterOf({ id, inputs }: SinkNode, node: NodeRuntime): TakeRow {
   const reason = rejectedReason(from.port, isLateOutput(node.plan, from));
   return (value, _timestamp, origin) => {
     node.reject({ node: id, ...reason, value, origin });
-    return [];
+    return undefined;
   };
 }

@@ -119,7 +119,6 @@ export const pid = (text: string): number => Buffer.from(text).length;
     for (const expected of [
       /^topology\.ts:8 events: the job cannot read the Kinesis stream/,
       /^topology\.ts:11 once: the first of equal elements to arrive is kept, and the order of arrival differs/,
-      /^topology\.ts:14 rows: the job cannot write the Parquet files of the table 'rows'/,
       /^topology\.ts:20 asked: the job cannot write a graph database/,
       /^topology\.ts:22 nth: its function sees the elements of a key as they arrive/,
       /^topology\.ts:12 once\/map: the last digit of Math\.sin/,

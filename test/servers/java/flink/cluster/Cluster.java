@@ -2,6 +2,8 @@ package cluster;
 
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
+import org.apache.flink.core.fs.FileSystem;
+import org.apache.flink.core.plugin.PluginUtils;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
 
@@ -9,6 +11,8 @@ import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
 public final class Cluster {
   public static void main(String[] args) throws Exception {
     Configuration configuration = GlobalConfiguration.loadConfiguration(args[0]);
+    // As the processes of a cluster do: with the plugins in FLINK_PLUGINS_DIR.
+    FileSystem.initialize(configuration, PluginUtils.createPluginManagerFromRootFolder(configuration));
     MiniCluster cluster =
         new MiniCluster(
             new MiniClusterConfiguration.Builder()

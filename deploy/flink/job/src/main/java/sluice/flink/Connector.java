@@ -26,12 +26,28 @@ public interface Connector {
     return false;
   }
 
+  /**
+   * How the rows of a sink are sent (deploy/flink/runtime/sink.ts): `rows`, or `columns` with a folder as
+   * key, the cells as JSON and, of tables that have it, what a row's id is a digest of.
+   */
+  default String rowForm() {
+    return "rows";
+  }
+
   /** Writes the rows of a sink: an element's JSON is the row, its timestamp the row's. */
   default void sink(DataStream<Elem> rows, Place place) {
     throw place.unable("a sink");
   }
 
-  /** Writes what all operators rejected: an element's JSON is one rejection (runtime/wire.ts). */
+  /**
+   * What is passed on to {@link #rejected} of what one operator rejects: made beside it, so in its
+   * order. {@code from}: its uid. An element's JSON is one rejection (runtime/wire.ts).
+   */
+  default DataStream<Elem> rejecting(DataStream<Elem> rejections, Place place, String from) {
+    return rejections;
+  }
+
+  /** Writes what all operators rejected, as {@link #rejecting} passed it on. */
   default void rejected(DataStream<Elem> rejections, Place place) {
     throw place.unable("the place of rejected elements");
   }

@@ -1,6 +1,7 @@
 package sluice.flink;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,21 +10,35 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import sluice.flink.JobGraph.Source;
+import sluice.flink.parquet.ParquetConnector;
 
 /** Binds sources and sinks to the places that the settings name: all kinds of them are listed here. */
 final class Connectors implements JobGraph.Connectors {
   private static final Map<String, Connector> BY_NAME = new LinkedHashMap<>();
 
   static {
-    for (Connector one : new Connector[] {new LinesConnector()}) BY_NAME.put(one.name(), one);
+    for (Connector one : new Connector[] {new LinesConnector(), new ParquetConnector()}) BY_NAME.put(one.name(), one);
   }
 
   private final JsonNode plan;
   private final JsonNode settings;
+  private final Program program;
 
-  Connectors(JsonNode plan, JsonNode settings) {
+  Connectors(JsonNode plan, JsonNode settings, Program program) {
     this.plan = plan;
     this.settings = settings;
+    this.program = program;
+  }
+
+  /** By sink: how its connector wants its rows. */
+  static Map<String, String> sinkForms(JsonNode plan, JsonNode settings) {
+    Map<String, String> forms = new HashMap<>();
+    for (JsonNode operator : plan.get("operators")) {
+      if (!operator.get("kind").asText().equals("sink")) continue;
+      String uid = operator.get("uid").asText();
+      forms.put(uid, of("sinks." + uid, settings.path("sinks").path(uid)).rowForm());
+    }
+    return forms;
   }
 
   /** One place, or a list of places that are read as one: each with an operator of its own. */
@@ -33,13 +48,13 @@ final class Connectors implements JobGraph.Connectors {
     JsonNode given = settings.path("sources").path(uid);
     List<Source> sources = new ArrayList<>();
     if (!given.isArray()) {
-      sources.add(source(env, new Place(uid, "sources." + uid, operator, given), given));
+      sources.add(source(env, new Place(uid, "sources." + uid, operator, program, given), given));
       return sources;
     }
     for (int i = 0; i < given.size(); i++) {
       JsonNode one = given.get(i);
       String own = given.size() == 1 ? uid : uid + "/" + one.path("connector").asText();
-      sources.add(source(env, new Place(own, "sources." + uid + "[" + i + "]", operator, one), one));
+      sources.add(source(env, new Place(own, "sources." + uid + "[" + i + "]", operator, program, one), one));
     }
     return sources;
   }
@@ -54,13 +69,22 @@ final class Connectors implements JobGraph.Connectors {
   public void sink(DataStream<Elem> rows, JsonNode operator) {
     String uid = operator.get("uid").asText();
     JsonNode given = settings.path("sinks").path(uid);
-    of("sinks." + uid, given).sink(rows, new Place(uid, "sinks." + uid, operator, given));
+    of("sinks." + uid, given).sink(rows, new Place(uid, "sinks." + uid, operator, program, given));
+  }
+
+  @Override
+  public DataStream<Elem> rejecting(DataStream<Elem> rejections, String from) {
+    Place place = placeOfRejected();
+    return of("rejected", settings.path("rejected")).rejecting(rejections, place, from);
   }
 
   @Override
   public void rejected(DataStream<Elem> rejections) {
-    JsonNode given = settings.path("rejected");
-    of("rejected", given).rejected(rejections, new Place("rejected elements", "rejected", plan, given));
+    of("rejected", settings.path("rejected")).rejected(rejections, placeOfRejected());
+  }
+
+  private Place placeOfRejected() {
+    return new Place("rejected elements", "rejected", plan, program, settings.path("rejected"));
   }
 
   private static Connector of(String where, JsonNode given) {

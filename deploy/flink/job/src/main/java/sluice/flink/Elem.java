@@ -46,9 +46,9 @@ public final class Elem {
   /** The value as JSON; null where nothing behind reads it. */
   public final String json;
   /** The canonical text of the key of the node that it goes to, or null. */
-  final String key;
+  public final String key;
   /** What that node's aggregates read of the value, as a JSON array; or why it has no key. */
-  final String read;
+  public final String read;
   /** Where it is from, as JSON, or null. */
   public final String origin;
 
@@ -62,6 +62,11 @@ public final class Elem {
 
   public static Elem of(String json, String origin) {
     return new Elem(ELEMENT, json, null, null, origin);
+  }
+
+  /** What an operator of a connector sends on, by a key. */
+  public static Elem keyed(String key, String read, String json) {
+    return new Elem(ELEMENT, json, key, read, null);
   }
 
   /** What is said of splits: a kind and its value as JSON. */

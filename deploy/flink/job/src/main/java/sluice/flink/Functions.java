@@ -16,7 +16,7 @@ import org.graalvm.polyglot.Value;
  * <p>Contexts are single-threaded. Operators, timers and sources of a task all run on its thread, so
  * nothing is locked. Scripts see nothing of the host: no classes, no files, no threads.
  */
-final class Functions implements AutoCloseable {
+public final class Functions implements AutoCloseable {
   private static final ThreadLocal<Map<Program, Functions>> HERE =
       ThreadLocal.withInitial(HashMap::new);
   private static Engine engine;
@@ -50,6 +50,8 @@ final class Functions implements AutoCloseable {
               : bundle.getMember("openWith").execute(json(program.given), program.freezes);
       for (Map.Entry<String, String> table : program.tables.entrySet())
         runtime.invokeMember("setTable", table.getKey(), table.getValue());
+      for (Map.Entry<String, String> sink : program.sinkForms.entrySet())
+        runtime.invokeMember("setSinkForm", sink.getKey(), sink.getValue());
     } finally {
       thread.setContextClassLoader(before);
     }
@@ -86,14 +88,14 @@ final class Functions implements AutoCloseable {
   }
 
   /** Those of this thread; given back with {@link #close}. */
-  static Functions acquire(Program program) {
+  public static Functions acquire(Program program) {
     Functions here = HERE.get().computeIfAbsent(program, Functions::new);
     here.users++;
     return here;
   }
 
-  /** What the runtime has for an operator: `segment`, `window`, `join`, `process`. */
-  Value of(String kind, Object... arguments) {
+  /** What the runtime has for an operator: `segment`, `window`, `join`, `process`, `table`. */
+  public Value of(String kind, Object... arguments) {
     return runtime.invokeMember(kind, arguments);
   }
 

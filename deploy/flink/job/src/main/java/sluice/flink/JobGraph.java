@@ -27,7 +27,12 @@ final class JobGraph {
 
     void sink(DataStream<Elem> rows, JsonNode operator);
 
-    /** What all operators rejected, as JSON. */
+    /** What is passed on of what one operator rejects; `from` is its uid. */
+    default DataStream<Elem> rejecting(DataStream<Elem> rejections, String from) {
+      return rejections;
+    }
+
+    /** What all operators rejected, as `rejecting` passed it on. */
     void rejected(DataStream<Elem> rejections);
   }
 
@@ -176,7 +181,7 @@ final class JobGraph {
   }
 
   private void rejects(SingleOutputStreamOperator<Elem> stream) {
-    rejections.add(stream.getSideOutput(Ports.REJECTED));
+    rejections.add(connectors.rejecting(stream.getSideOutput(Ports.REJECTED), stream.getTransformation().getUid()));
   }
 
   private void segment(String uid, JsonNode operator) {

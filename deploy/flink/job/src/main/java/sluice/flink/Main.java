@@ -25,11 +25,17 @@ public final class Main {
     JsonNode tree = MAPPER.readTree(plan);
     StreamExecutionEnvironment env = environment(settings);
     Program program =
-        new Program(bundle, plan, settings.path("freezes").asText("shared"), null, tables(tree, settings));
+        new Program(
+            bundle,
+            plan,
+            settings.path("freezes").asText("shared"),
+            null,
+            tables(tree, settings),
+            Connectors.sinkForms(tree, settings));
     new JobGraph(
             env,
             program,
-            new Connectors(tree, settings),
+            new Connectors(tree, settings, program),
             settings.path("batchRows").asInt(DEFAULT_BATCH_ROWS),
             settings.path("watermarkIntervalMs").asLong(DEFAULT_WATERMARK_MS))
         .build(tree);

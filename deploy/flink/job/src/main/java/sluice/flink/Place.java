@@ -10,10 +10,13 @@ public final class Place {
   public final String where;
   /** The operator's entry in plan.json; that of the whole plan for rejected elements. */
   public final JsonNode operator;
+  /** Whose functions a connector may ask. */
+  public final Program program;
   private final JsonNode settings;
 
-  Place(String uid, String where, JsonNode operator, JsonNode settings) {
+  Place(String uid, String where, JsonNode operator, Program program, JsonNode settings) {
     this.uid = uid;
+    this.program = program;
     this.where = where;
     this.operator = operator;
     this.settings = settings;

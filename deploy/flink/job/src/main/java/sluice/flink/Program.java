@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /** What a job runs, as it travels to its tasks: the bundle, and how its functions are opened. */
-final class Program implements Serializable {
+public final class Program implements Serializable {
   private static final long serialVersionUID = 1;
 
   /** The script that leaves the global `__sluice`. */
@@ -18,14 +18,23 @@ final class Program implements Serializable {
   final String given;
   /** By node: the rows of the table that it looks up in, as a JSON array. */
   final Map<String, String> tables;
+  /** By sink: how its rows are sent, where that is not as JSON. */
+  final Map<String, String> sinkForms;
   private transient int hash;
 
-  Program(String bundle, String plan, String freezes, String given, Map<String, String> tables) {
+  Program(
+      String bundle,
+      String plan,
+      String freezes,
+      String given,
+      Map<String, String> tables,
+      Map<String, String> sinkForms) {
     this.bundle = bundle;
     this.plan = plan;
     this.freezes = freezes;
     this.given = given;
     this.tables = tables;
+    this.sinkForms = sinkForms;
   }
 
   /** Operators of one task have copies of it, and share what is made of it. */
@@ -38,7 +47,8 @@ final class Program implements Serializable {
         && freezes.equals(that.freezes)
         && Objects.equals(given, that.given)
         && bundle.equals(that.bundle)
-        && tables.equals(that.tables);
+        && tables.equals(that.tables)
+        && sinkForms.equals(that.sinkForms);
   }
 
   @Override

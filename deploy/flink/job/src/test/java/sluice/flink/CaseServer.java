@@ -101,7 +101,7 @@ public final class CaseServer {
         programs.computeIfAbsent(
             plan + "\n" + given,
             key -> {
-              Program made = new Program(bundle, plan, "all", given, Map.of());
+              Program made = new Program(bundle, plan, "all", given, Map.of(), Map.of());
               // Its context is kept for the runs that follow.
               Functions.acquire(made);
               return made;
