@@ -4,7 +4,7 @@
  */
 import { rejectedSchema } from '../../../enrich/rejected/rejected-schema.ts';
 import { rejectedPartitionBy, storable } from '../../../enrich/rejected/storable.ts';
-import { present } from '../../../schemas/kernel/assert.ts';
+import { assert, present } from '../../../schemas/kernel/assert.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { PartitionColumn } from '../../../schemas/partition.ts';
 import { partitioner } from '../../../schemas/partition.ts';
@@ -51,10 +51,11 @@ export class RejectedTable extends Table {
     const event = storable(made, nowMs);
     const receivedMs = Date.parse(event.receivedtime);
     const folder = this.#folderOf(receivedMs, event.team, event.app);
+    assert(typeof folder === 'string', 'a storable event has a folder');
     const cells = this.#cells.map((name) =>
       name === 'receivedtime' ? receivedMs : event[name as keyof RejectedEvent],
     );
     const identity = rejectionIdentityOf(event);
-    return `${identity}\n${String(folder)}\n${receivedMs}\n${JSON.stringify(cells)}\n`;
+    return `${identity}\n${folder}\n${receivedMs}\n${JSON.stringify(cells)}\n`;
   }
 }

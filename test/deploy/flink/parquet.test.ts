@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -18,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectorProblems } from '../../../deploy/flink/connectors/problems.ts';
 import { builtJob } from '../../../deploy/flink/jar.ts';
 import { queryLake } from '../../../enrich/lake/query.ts';
 import { tableSink } from '../../../enrich/parquet/table-sink.ts';
@@ -279,6 +281,11 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
         expect(await answers(lake)).toEqual(expected);
         const { typed, rejected } = expected as { typed: { rows: [] }; rejected: { rows: [] } };
         expect([typed.rows.length, rejected.rows.length]).toEqual([200, 6]);
+        const { rows: seen } = await queryLake(
+          lake,
+          'SELECT id, seen FROM rejected WHERE seen > 1',
+        );
+        expect(seen).toEqual([['r13', 3]]);
         for (const table of ['typed', 'per_team', 'rejected'])
           expect(foldersOf(lake, table), table).toEqual(foldersOf(here, table));
         expect(
@@ -303,7 +310,10 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
         await runHere(here, readings);
         const { client } = moto();
         const listed = await client.send(new ListObjectsV2Command({ Bucket: 'lake' }));
-        for (const { Key: key = '' } of listed.Contents ?? []) {
+        const keys = (listed.Contents ?? []).map(({ Key: key = '' }) => key);
+        // Where files were staged S3A leaves the mark of a folder.
+        expect(keys.filter((key) => key.endsWith('/') && !key.includes('/.staging/'))).toEqual([]);
+        for (const key of keys.filter((each) => !each.endsWith('/'))) {
           const got = await client.send(new GetObjectCommand({ Bucket: 'lake', Key: key }));
           mkdirSync(dirname(join(there, key)), { recursive: true });
           writeFileSync(join(there, key), await got.Body!.transformToByteArray());
@@ -316,6 +326,20 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
     );
   },
 );
+
+it('has an example in the docs that fits', () => {
+  const page = readFileSync(join(root, 'docs/operating/flink.md'), 'utf8');
+  const examples = [...page.matchAll(/^```json\n(.*?)^```$/gms)]
+    .map(([, json = '']) => json)
+    .filter((json) => json.includes('parquet'));
+  expect(examples.length).toBe(1);
+  for (const json of examples) {
+    const { sinks, rejected } = JSON.parse(json) as Record<string, Record<string, unknown>>;
+    expect(connectorProblems('sink', 'table', sinks?.['per-minute'])).toEqual([]);
+    expect(connectorProblems('rejected', 'rejected', rejected)).toEqual([]);
+    expect(connectorProblems('graph', 'graph', rejected)).not.toEqual([]);
+  }
+});
 
 const python = `
 import json, sys, pyarrow.dataset
