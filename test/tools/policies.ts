@@ -128,7 +128,7 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
     `arn:aws:${service}:${region}:${account}:${resource}`;
   const below = `${prefix}${belowOf[role]}*`;
   const streams = [arn('kinesis', `stream/${stream}`), arn('kinesis', 'stream/sluice-ledger')];
-  const statements: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+  const statements: (readonly [string, readonly string[], readonly string[]])[] = [
     ['Streams', actions('stream'), streams],
     ['ConsumersOfFanOut', actions('consumer'), streams.map((resource) => `${resource}/consumer/*`)],
     ['Bucket', actions('bucket'), [`arn:aws:s3:::${bucket}`]],
@@ -147,6 +147,12 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
       [arn('kafka', `topic/${topic}`), arn('kafka', `topic/${dirname(topic)}/sluice-ledger`)],
     ],
   ];
+  if (role === 'flink')
+    statements.push([
+      'Groups',
+      ['kafka-cluster:AlterGroup', 'kafka-cluster:DescribeGroup'],
+      [arn('kafka', `group/${dirname(topic)}/sluice-TOPOLOGY`)],
+    ]);
   const Statement = statements
     .filter(([, action]) => action.length > 0)
     .map(([Sid, Action, Resource]): Statement => ({ Sid, Effect: 'Allow', Action, Resource }));

@@ -27,7 +27,7 @@ export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>
  */
 export function helmValues(
   outputs: Outputs,
-  { stage, region, edge, environment }: Stage,
+  { stage, region, edge, environment, flink }: Stage,
   secrets: ReadonlySet<string>,
 ): string {
   const output = (name: string, part = 'cluster'): string => {
@@ -50,6 +50,9 @@ export function helmValues(
     '# environment.KAFKA_BROKERS is missing here: it is what this prints.',
     `# aws kafka get-bootstrap-brokers --region ${region} --cluster-arn ${output('KafkaArn', 'streams')} --query BootstrapBrokerStringSaslIam --output text`,
     ...[...secrets].map((name) => `# ${name} is a secret: name its Secret in extraEnv.`),
+    ...Object.keys(flink.applications).map(
+      (topology) => `# ${topology} runs on Managed Flink: leave it out of topologies.`,
+    ),
     ...(variables.length === 0 ? [] : ['environment:', ...variables]),
     'aws:',
     `  region: ${region}`,

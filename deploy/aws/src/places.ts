@@ -5,6 +5,7 @@
 import type { Stack } from 'aws-cdk-lib';
 import { Fn } from 'aws-cdk-lib';
 import type { Deployment } from './deployment.ts';
+import { flinkOf } from './deployment.ts';
 import type { Places, Policyholder } from './rights.ts';
 import type { StreamsStack } from './stacks/streams.ts';
 
@@ -29,7 +30,8 @@ export function placesOf(
     stack.formatArn({ service: 'kinesis', resource: 'stream', resourceName: kinesisStream }),
   );
   // arn:..:cluster/NAME/ID is arn:..:topic/NAME/ID/TOPIC, and only CloudFormation knows the ID.
-  const topics = Fn.join(':topic/', Fn.split(':cluster/', streams.kafka.attrArn, 2));
+  const of = (what: 'topic' | 'group'): string =>
+    Fn.join(`:${what}/`, Fn.split(':cluster/', streams.kafka.attrArn, 2));
   return {
     Streams: named,
     ConsumersOfFanOut: config.kinesis.fanOut ? named.map((arn) => `${arn}/consumer/*`) : [],
@@ -41,6 +43,7 @@ export function placesOf(
     ),
     KeyWhereYoursEncrypts: [streams.key.keyArn],
     Cluster: [streams.kafka.attrArn],
-    Topics: deployment.streams.map(({ kafkaTopic }) => `${topics}/${kafkaTopic}`),
+    Topics: deployment.streams.map(({ kafkaTopic }) => `${of('topic')}/${kafkaTopic}`),
+    Groups: flinkOf(deployment).map(([topology]) => `${of('group')}/sluice-${topology}`),
   };
 }

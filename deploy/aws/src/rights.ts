@@ -37,12 +37,14 @@ export interface Places {
   readonly Claims?: readonly string[];
   readonly DeliveryStreams: readonly string[];
   readonly KeyWhereYoursEncrypts: readonly string[];
-  /** These two are of the role for Kafka. */
+  /** From here on: of the role for Kafka. */
   readonly Cluster: readonly string[];
   readonly Topics: readonly string[];
+  /** In which jobs of Flink say how far they are. */
+  readonly Groups?: readonly string[];
 }
 
-const ofKafka: ReadonlySet<string> = new Set(['Cluster', 'Topics']);
+const ofKafka: ReadonlySet<string> = new Set(['Cluster', 'Topics', 'Groups']);
 
 /**
  * Streams are made and altered by their stack alone, so `sluice topics` may only look at them; and a

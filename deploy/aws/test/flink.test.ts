@@ -135,6 +135,7 @@ it('gives the job what its policy says, on what this deployment has', () => {
   expect(on('Jar')).toMatch(/cdk-hnb659fds-assets-.*\/[0-9a-f]{64}\.jar/);
   expect(on('Streams').match(/:stream\/(?:nyc|sluice)-\w+"/g)).toHaveLength(4);
   expect(on('Topics').match(/\/(?:nyc|sluice)-\w+"/g)).toHaveLength(4);
+  expect(on('Groups')).toMatch(/:group\/.*\/sluice-flights"/);
   expect(on('Log')).toContain(`:log-group:/aws/kinesis-analytics/${name}:log-stream:job`);
   expect(JSON.stringify(statementsOf())).not.toContain('"Resource":"*"');
 });

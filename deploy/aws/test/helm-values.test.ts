@@ -70,6 +70,13 @@ it.each([
   );
 });
 
+it('say which topologies pods must not run, too', () => {
+  const moved = `${minimalStage}flink: {applications: {flights: {jar_s3: 's3://builds-test/1.jar'}}}\n`;
+  expect(helmValues(outputs, parseStage(moved, 'stage.yaml'), secrets)).toContain(
+    '\n# flights runs on Managed Flink: leave it out of topologies.\naws:\n',
+  );
+});
+
 it('say which output is missing', () => {
   expect(() => helmValues({}, parseStage(minimalStage, 'stage.yaml'), secrets)).toThrow(
     "no output 'InsideTargetsArn' of the stack sluice-test-cluster found",

@@ -13,6 +13,8 @@ import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * How far a source is read, by split, as of the last snapshot: so that the topology can go on
@@ -24,10 +26,12 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
  * more is not forgotten; where two know of one split, the later position is right.
  */
 public final class Positions {
+  private static final Logger LOG = LoggerFactory.getLogger(Positions.class);
   private static final String STATE = "sluice.positions";
   private final Map<String, String> read = new HashMap<>();
   private final Published published = new Published();
   private ListState<String> state;
+  private String name;
 
   /** The accumulator of a source: `sluice.positions.` and its uid. */
   public static String accumulator(String uid) {
@@ -47,7 +51,8 @@ public final class Positions {
       later(read, line.substring(0, end), line.substring(end + 1));
     }
     publish();
-    runtime.addAccumulator(accumulator(uid), published);
+    name = accumulator(uid);
+    runtime.addAccumulator(name, published);
   }
 
   /** A record of a split went by; positions of a split come in their order. */
@@ -61,6 +66,11 @@ public final class Positions {
     read.forEach((split, position) -> lines.add(split + " " + position));
     state.update(lines);
     publish();
+  }
+
+  /** When the operator closes: for those who cannot ask the job's manager once the job has stopped. */
+  public void close() {
+    if (name != null) LOG.info("{} {}", name, published);
   }
 
   private void publish() {

@@ -256,6 +256,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   @Override
   public void close() throws Exception {
+    if (positions != null) positions.close();
     if (functions != null) functions.close();
     functions = null;
     super.close();
