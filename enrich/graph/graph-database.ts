@@ -31,16 +31,20 @@ export interface Progress {
   readonly chunk: number;
 }
 
-export interface SinkClaim {
-  /** `<topology>/<node>` */
-  readonly sink: string;
+/** Who opens a sink, and what it resumes from. */
+export interface SinkRun {
   readonly run: RunOrder;
-  readonly model: GraphModel;
   /**
    * How far the state that the sink resumes from was applied at least, and how far it can be: 0 and
    * 0 without one.
    */
   readonly restored: { readonly from: Progress; readonly to: Progress };
+}
+
+export interface SinkClaim extends SinkRun {
+  /** `<topology>/<node>` */
+  readonly sink: string;
+  readonly model: GraphModel;
 }
 
 export interface ChunkId extends Progress {
@@ -61,6 +65,17 @@ export interface GraphDatabase {
    * `fenced`, `graph-behind`.
    */
   applyChunk(chunk: ChunkId, writes: readonly GraphWrite[]): Promise<'applied' | 'skipped'>;
+}
+
+/** A sink whose runs are numbered by what the database knows of the one before. */
+export interface FollowingClaim extends Pick<SinkClaim, 'sink' | 'model'> {
+  /** Asked in the transaction of the claim, which may run more than once. */
+  readonly follow: (found: RunTrace | undefined) => SinkRun;
+}
+
+export interface CypherGraph extends GraphDatabase {
+  /** As `openSink`. */
+  followSink(claim: FollowingClaim): Promise<Progress>;
 }
 
 /** Runs a statement on rows; gives the rows that it returns. */
@@ -137,11 +152,11 @@ export function decideChunk(
   return chunk === 1 ? 'apply' : 'behind';
 }
 
-export function cypherDatabase(session: CypherSession): GraphDatabase {
+export function cypherDatabase(session: CypherSession): CypherGraph {
   return new CypherDatabase(session);
 }
 
-class CypherDatabase implements GraphDatabase {
+class CypherDatabase implements CypherGraph {
   readonly #session: CypherSession;
   readonly #books: GraphBooks;
   #known: GraphModel | undefined;
@@ -152,7 +167,11 @@ class CypherDatabase implements GraphDatabase {
     this.#books = new GraphBooks(session.dialect);
   }
 
-  async openSink({ sink, run: by, model, restored }: SinkClaim): Promise<Progress> {
+  openSink({ sink, model, ...claimed }: SinkClaim): Promise<Progress> {
+    return this.followSink({ sink, model, follow: () => claimed });
+  }
+
+  async followSink({ sink, model, follow }: FollowingClaim): Promise<Progress> {
     const books = this.#books;
     await this.#prepare();
     const before = grown(await this.#session.transaction((run) => books.readModel(run)), model);
@@ -163,6 +182,7 @@ class CypherDatabase implements GraphDatabase {
       await books.runAll(run, books.modelSteps(now.model));
       this.#known = now.model;
       const found = await books.readProgress(run, sink);
+      const { run: by, restored } = follow(found?.run);
       if (found !== undefined && isLater(found.run, by)) throw fenced(sink, by, found.run);
       const progress = progressFor(found, { run: by, restored });
       await books.runAll(run, books.progressSteps({ sink, run: by, ...progress }));
@@ -309,7 +329,8 @@ function progressFor(
   return (found.run.lineage ?? run.lineage) === run.lineage ? to : from;
 }
 
-function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
+/** Another run has taken the sink over. */
+export function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
   const fix = 'stop this run; the newer one continues';
   if (by.lineage !== run.lineage) {
     return new SluiceError(

@@ -51,20 +51,13 @@ function edgeFindings(node: PlanNode): readonly PlanFinding[] {
   }
   if (node.kind !== 'sink') return [];
   switch (node.sink.kind) {
-    case 'graph':
-      return [sinkFinding(id, 'a graph database')];
     case 'collect': {
       const message = 'collect() is for the test driver: no job runs with it';
       return [{ severity: 'problem', node: id, message, fix: 'use a table() as the sink' }];
     }
+    case 'graph':
     case 'table':
     case 'rejected':
       return [];
   }
-}
-
-function sinkFinding(id: string, what: string): PlanFinding {
-  const message = `the job cannot write ${what}: it writes files with a row a line`;
-  const fix = `run it on \`sluice enrich\` until the job can; to try it, set sinks.${id} to a folder in its settings`;
-  return { severity: 'warning', node: id, message, fix };
 }

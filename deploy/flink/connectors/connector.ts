@@ -28,4 +28,25 @@ export interface FlinkConnector {
   readonly example: string;
   /** By role: the settings there. A role that is missing cannot be played. */
   readonly roles: Readonly<Partial<Record<ConnectorRole, ConnectorFields>>>;
+  /** What the fields together must be: a line for each problem, without where it is. */
+  readonly check?: (settings: Readonly<Record<string, unknown>>) => readonly string[];
+}
+
+/** A secret is named, never written: a variable or a file where the job's tasks run. */
+export function secretFields(name: string, meaning: string): ConnectorFields {
+  return {
+    [`${name}Env`]: { type: 'text', meaning: `an environment variable with ${meaning}` },
+    [`${name}File`]: { type: 'text', meaning: `a file with ${meaning}` },
+  };
+}
+
+/** One of the two, for `check`. */
+export function secretProblems(
+  name: string,
+  settings: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const [variable, file] = [`${name}Env`, `${name}File`];
+  return (settings[variable] === undefined) === (settings[file] === undefined)
+    ? [`expected either ${variable}, a variable's name, or ${file}, a file's path`]
+    : [];
 }

@@ -23,7 +23,10 @@ export function connectorProblems(
     return [
       `${where}.connector: expected ${able.map(({ name }) => name).join(', ')}, got ${shown(value['connector'])}`,
     ];
-  return fieldProblems(where, chosen.roles[role] ?? {}, value);
+  return [
+    ...fieldProblems(where, chosen.roles[role] ?? {}, value),
+    ...(chosen.check?.(value) ?? []).map((problem) => `${where}: ${problem}`),
+  ];
 }
 
 function exampleOf({ example }: FlinkConnector): string {

@@ -8,12 +8,15 @@
  * 2. One per thread of the job: nothing in it is shared.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { GraphModel } from '../../../topology/graph/graph-model.ts';
 import type { Topology } from '../../../topology/plan/plan.ts';
 import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import type { MergeRule } from '../../../topology/time/merge.ts';
 import type { FlinkPlan, SegmentOperator } from '../plan.ts';
 import { flinkPlan } from '../plan.ts';
 import { Enter } from './enter.ts';
+import { GraphCommits } from './graph-commits.ts';
+import { GraphWrites } from './graph-writes.ts';
 import { JoinFunctions } from './join.ts';
 import { InputMerge } from './merge.ts';
 import { NodeRuntime } from './node-runtime.ts';
@@ -78,8 +81,23 @@ export class Runtime {
     return new ProcessFunctions(uid, this.#node);
   }
 
+  graphWrites(uid: string): GraphWrites {
+    return new GraphWrites(this.#graphModel(uid));
+  }
+
+  graphCommits(uid: string, url: string): GraphCommits {
+    return new GraphCommits(this.#graphModel(uid), `${this.#plan.name}/${uid}`, url);
+  }
+
   merge(inputs: number, rule: MergeRule): InputMerge {
     return new InputMerge(inputs, rule);
+  }
+
+  #graphModel(uid: string): GraphModel {
+    const operator = this.#plan.operators.find((one) => one.uid === uid);
+    if (operator?.kind !== 'sink' || operator.sink.kind !== 'graph')
+      throw new SluiceError('flink-bundle', `the bundle has no graph '${uid}'`);
+    return operator.sink.model;
   }
 }
 

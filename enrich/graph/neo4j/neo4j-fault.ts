@@ -2,8 +2,6 @@
  * What Neo4j and its driver throw, as faults of Sluice: what may pass by itself, and what somebody
  * has to do. Pure. https://neo4j.com/docs/status-codes/current/errors/all-errors/
  */
-
-import { isRetryableError } from 'neo4j-driver';
 import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 
@@ -36,9 +34,13 @@ export const isOfBookmark = (thrown: unknown): boolean => bookmarkPattern.test(c
 
 /**
  * `graph-denied`, `graph-missing`, `graph-unreachable`, `graph-busy`, `graph-write-failed`: all may
- * pass. A `SluiceError` stays what it is.
+ * pass. A `SluiceError` stays what it is. `mayPass`: what the driver says of an error.
  */
-export function faultOf(thrown: unknown, url: string): SluiceError {
+export function faultOf(
+  thrown: unknown,
+  url: string,
+  mayPass: (thrown: Error) => boolean,
+): SluiceError {
   if (thrown instanceof SluiceError) return thrown;
   const code = codeOf(thrown);
   const fault = (as: OperationalCode, message: string, fix?: string): SluiceError =>
@@ -71,7 +73,7 @@ export function faultOf(thrown: unknown, url: string): SluiceError {
       'SHOW TRANSACTIONS lists who holds locks for long',
     );
   }
-  if (unreachableCodes.has(code) || (thrown instanceof Error && isRetryableError(thrown))) {
+  if (unreachableCodes.has(code) || (thrown instanceof Error && mayPass(thrown))) {
     return fault('graph-unreachable', `does not answer as it should: ${said}`);
   }
   return fault('graph-write-failed', `fails: ${said}`);

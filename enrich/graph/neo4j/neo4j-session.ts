@@ -14,20 +14,16 @@
  * 4. No error tells the password.
  */
 import type { BookmarkManager, Driver, ManagedTransaction, Session } from 'neo4j-driver';
-import { auth, bookmarkManager, driver as createDriver } from 'neo4j-driver';
+import { auth, bookmarkManager, driver as createDriver, isRetryableError } from 'neo4j-driver';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { GraphModel } from '../../../topology/index.ts';
 import type { CypherSession, RunStatement } from '../graph-database.ts';
 import { serial } from '../serial.ts';
+import { defineOnce, makeConstraints } from './make-constraints.ts';
 import type { SchemaRule } from './neo4j-constraints.ts';
-import {
-  decideConstraints,
-  repeatsStatement,
-  showConstraints,
-  showIndexes,
-} from './neo4j-constraints.ts';
-import { constraintStatement, neo4jDialect } from './neo4j-dialect.ts';
-import { codeOf, faultOf, isOfBookmark } from './neo4j-fault.ts';
+import { showConstraints, showIndexes } from './neo4j-constraints.ts';
+import { neo4jDialect } from './neo4j-dialect.ts';
+import { faultOf, isOfBookmark } from './neo4j-fault.ts';
 
 /**
  * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and
@@ -95,14 +91,15 @@ class BoltSession implements Neo4jSession {
   }
 
   async define(statement: string): Promise<void> {
-    await this.#managed((transaction) => transaction.run(statement)).catch((thrown: unknown) => {
-      // Another writer was first.
-      if (schemaCodeOf(thrown) !== 'EquivalentSchemaRuleAlreadyExists') throw thrown;
-    });
+    await defineOnce(() => this.#managed((transaction) => transaction.run(statement)));
   }
 
-  async constrain(model: GraphModel): Promise<void> {
-    if (!(await this.#make(model))) await this.#make(model);
+  constrain(model: GraphModel): Promise<void> {
+    return makeConstraints(model, {
+      url: this.#url,
+      rules: () => this.#rules(),
+      define: (statement) => this.define(statement),
+    });
   }
 
   transaction<T>(work: (run: RunStatement) => Promise<T>): Promise<T> {
@@ -118,7 +115,7 @@ class BoltSession implements Neo4jSession {
       const { summary } = await this.#driver.executeQuery('RETURN 1', {}, this.#inDatabase);
       return summary.server.agent ?? 'Neo4j';
     } catch (thrown) {
-      throw faultOf(thrown, this.#url);
+      throw faultOf(thrown, this.#url, isRetryableError);
     }
   }
 
@@ -144,7 +141,7 @@ class BoltSession implements Neo4jSession {
         return await session.executeWrite(work, { timeout: neo4jTransactionMaxMs });
       } catch (thrown) {
         if (isOfBookmark(thrown)) this.#bookmarks = bookmarkManager();
-        throw faultOf(thrown, this.#url);
+        throw faultOf(thrown, this.#url, isRetryableError);
       } finally {
         this.#running = undefined;
         await session.close().catch(() => undefined);
@@ -161,47 +158,4 @@ class BoltSession implements Neo4jSession {
       return found;
     });
   }
-
-  /**
-   * Makes the constraints that are missing; says whether one could not be made as something has its
-   * place by now.
-   */
-  async #make(model: GraphModel): Promise<boolean> {
-    const decision = decideConstraints(model, await this.#rules());
-    if (decision.kind === 'blocked')
-      throw this.#blocked(
-        `${decision.problems.join('; ')}`,
-        `run ${decision.statements.join('; ')}`,
-        { blocked: decision.blocked, statements: decision.statements },
-      );
-    for (const { label, key } of decision.missing) {
-      try {
-        await this.define(constraintStatement(label, key));
-      } catch (thrown) {
-        const code = schemaCodeOf(thrown);
-        if (code.endsWith('AlreadyExists')) return false;
-        if (code !== 'ConstraintCreationFailed') throw thrown;
-        const problem = `'${label}' needs a unique constraint on '${key}', which nodes that are there do not fit: ${(thrown as Error).message}`;
-        const question = repeatsStatement({ label, key });
-        const fix = `correct or delete these nodes; ${question} finds those that have the same key`;
-        throw this.#blocked(problem, fix, { label, key, question }, thrown);
-      }
-    }
-    return true;
-  }
-
-  #blocked(
-    problem: string,
-    fix: string,
-    details: Readonly<Record<string, unknown>>,
-    cause?: unknown,
-  ): SluiceError {
-    const message = `Neo4j at ${this.#url}: ${problem}`;
-    return new SluiceError('graph-constraint-blocked', message, { fix, details, cause });
-  }
-}
-
-/** The name of a code about the schema; empty for any other. */
-function schemaCodeOf(thrown: unknown): string {
-  return /^Neo\.\w+\.Schema\.(\w+)$/.exec(codeOf((thrown as SluiceError).cause))?.[1] ?? '';
 }

@@ -10,6 +10,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import sluice.flink.JobGraph.Source;
+import sluice.flink.neo4j.Neo4jConnector;
 import sluice.flink.parquet.ParquetConnector;
 
 /** Binds sources and sinks to the places that the settings name: all kinds of them are listed here. */
@@ -17,7 +18,7 @@ final class Connectors implements JobGraph.Connectors {
   private static final Map<String, Connector> BY_NAME = new LinkedHashMap<>();
 
   static {
-    for (Connector one : new Connector[] {new LinesConnector(), new ParquetConnector()}) BY_NAME.put(one.name(), one);
+    for (Connector one : new Connector[] {new LinesConnector(), new ParquetConnector(), new Neo4jConnector()}) BY_NAME.put(one.name(), one);
   }
 
   private final JsonNode plan;

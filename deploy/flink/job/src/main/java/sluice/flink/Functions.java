@@ -94,7 +94,7 @@ public final class Functions implements AutoCloseable {
     return here;
   }
 
-  /** What the runtime has for an operator: `segment`, `window`, `join`, `process`, `table`. */
+  /** What the runtime has for an operator: `segment`, `window`, `join`, `process`, `table`, `graphWrites`, ... */
   public Value of(String kind, Object... arguments) {
     return runtime.invokeMember(kind, arguments);
   }

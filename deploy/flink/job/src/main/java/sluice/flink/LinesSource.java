@@ -99,6 +99,7 @@ final class LinesSource implements Source<Elem, LinesSource.Split, Boolean> {
 
     @Override
     public void addSplitsBack(List<Split> splits, int subtask) {
+      if (splits.isEmpty()) return;
       back = splits.get(0);
       given = false;
     }
