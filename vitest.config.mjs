@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './test/tools/longest-first.mjs';
+import { isTimed, LongestFirst } from './test/tools/longest-first.mjs';
 import { root, splitTests } from './test/tools/unit-tests.mjs';
 
 const compiled = (path) => `dist/${path.replace(/\.ts$/, '.js')}`;
@@ -8,7 +8,10 @@ const compiled = (path) => `dist/${path.replace(/\.ts$/, '.js')}`;
 // A test that can run from TypeScript source does, in the project `unit`. The others run compiled,
 // from dist, where worker threads and child processes find their files; so does any test that is
 // asked for by its path in dist.
-const { fromSource } = splitTests();
+const { fromSource, fromDist } = splitTests();
+const timed = fromDist.filter(isTimed).map(compiled);
+/** Of the tests that are not timed: most of them wait, for a server to start or a row to land. */
+const waitingWorkers = 3;
 const asksForDist = process.argv.some((arg) => arg.startsWith('dist/'));
 
 export default defineConfig({
@@ -18,8 +21,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    // One a core of the smallest machine that CI runs on: with more, servers answer too late for
-    // the tests that wait for them.
+    // One a core of the smallest machine that CI runs on.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
@@ -39,13 +41,15 @@ export default defineConfig({
               // them do. What a file changes outside its modules it puts back.
               test: { name: 'unit', include: fromSource, isolate: false },
             },
+            { extends: true, test: { name: 'timed', include: timed } },
           ]),
       {
         extends: true,
         test: {
           name: 'tests',
           include: ['dist/test/**/*.test.js'],
-          exclude: asksForDist ? [] : fromSource.map(compiled),
+          exclude: asksForDist ? [] : [...fromSource.map(compiled), ...timed],
+          ...(asksForDist ? {} : { maxWorkers: waitingWorkers, sequence: { groupOrder: 1 } }),
         },
       },
     ],

@@ -8,5 +8,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    // To load the CDK costs more than most files do with it.
+    isolate: false,
   },
 });

@@ -27,8 +27,10 @@ const { splitTests } = (await script('unit-tests.mjs')) as {
   readonly splitTests: () => Split;
 };
 
-const { longest } = (await script('longest-first.mjs')) as {
+const { isTimed, longest, timed } = (await script('longest-first.mjs')) as {
+  readonly isTimed: (path: string) => boolean;
   readonly longest: readonly string[];
+  readonly timed: readonly string[];
 };
 
 const tests = {
@@ -113,5 +115,12 @@ describe('the tests that begin first', () => {
     const all = [...fromSource, ...fromDist];
     expect(longest.length).toBeGreaterThan(10);
     expect(longest.filter((path) => !all.includes(`${path}.ts`))).toEqual([]);
+  });
+
+  it('are, of those that are timed, all that run compiled', () => {
+    const tests = splitTests().fromDist.filter(isTimed);
+    expect(tests).toContain('test/conformance/http.test.ts');
+    expect(tests).not.toContain('test/conformance/conformance.test.ts');
+    expect(timed.filter((at) => !tests.some((path) => path.startsWith(at)))).toEqual([]);
   });
 });

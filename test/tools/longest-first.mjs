@@ -7,16 +7,40 @@ import { BaseSequencer } from 'vitest/node';
 import { root } from './unit-tests.mjs';
 
 /**
- * Below test/. The soak is the longest and wants most of a core; beside it come two that mostly
- * wait, then the others, the longest first. A test looks that they are there.
+ * Below test/: files and folders whose tests bound how long an answer may take, or load a server as
+ * far as it goes. They run before the other compiled
+ * ones, on as many workers as there are cores: with more, servers answer too late for them. A test looks that they are there.
+ */
+export const timed = [
+  'bench',
+  'conformance/http',
+  'deploy/cli/burst',
+  'deploy/load',
+  'deploy/streams/kinesis/kinesis-rate',
+  'drill/door',
+  'drill/drill',
+  'examples/flights',
+  'fuzz',
+  'ingest',
+].map((path) => `test/${path}`);
+
+/** Whether a test's source, as a path from the root, is one of these. */
+export function isTimed(path) {
+  const name = path.replace(/\.test\.ts$/, '');
+  return timed.some((at) => name === at || name.startsWith(`${at}/`));
+}
+
+/**
+ * Below test/, the longest first; of those that are not timed, the soak, which wants most of a core,
+ * has two beside it that mostly wait. A test looks that they are there.
  */
 export const longest = [
+  'conformance/http',
   'drill/soak/soak',
   'deploy/docker/image',
   'repo/package',
-  'enrich/graph/neo4j-replaced',
-  'conformance/http',
   'drill/streams/streams',
+  'enrich/graph/neo4j-replaced',
   'deploy/host/topology-reload',
   'examples/flights',
   'deploy/stores/s3/s3-lake',
