@@ -91,7 +91,13 @@ export async function startFlink(
     name: 'Flink',
     command: 'java',
     args: [
-      ...['-Xmx1g', '-XX:+UseSerialGC', ...jvmOptions, `-Djava.io.tmpdir=${join(dir, 'tmp')}`],
+      ...[
+        '-Xmx1g',
+        '-XX:+UseSerialGC',
+        '-XX:TieredStopAtLevel=1',
+        ...jvmOptions,
+        `-Djava.io.tmpdir=${join(dir, 'tmp')}`,
+      ],
       ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath],
       ...['cluster.Cluster', join(dir, 'conf')],
     ],

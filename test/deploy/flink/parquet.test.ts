@@ -216,7 +216,12 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
     }, setUpMaxMs);
     afterAll(() => flink?.stop());
 
-    async function submit(source: string, lake: string, more: object = {}): Promise<string> {
+    async function submit(
+      source: string,
+      lake: string,
+      parallelism: number,
+      more: object = {},
+    ): Promise<string> {
       const folder = newFolder();
       mkdirSync(folder, { recursive: true });
       const place = { connector: 'parquet', path: lake, ...more };
@@ -224,7 +229,7 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
       writeFileSync(
         settings,
         JSON.stringify({
-          parallelism: 2,
+          parallelism,
           checkpointIntervalMs: 200,
           sources: { readings: { connector: 'lines', path: source } },
           sinks: { typed: place, latest: place },
@@ -259,7 +264,7 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
         const pipe = new Pipe(path);
         pipe.send(readings.slice(0, half));
         const fed = pipe.feed();
-        const job = await submit(path, lake, { openMaxFolders: 5 });
+        const job = await submit(path, lake, 2, { openMaxFolders: 5 });
         await until('visible', async () => (await count(lake)) > 100);
         // From now on no file of this table can be staged.
         const staging = join(lake, '.staging/typed');
@@ -294,6 +299,16 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
           ),
         ).toEqual([]);
         await sameForPyarrow(here, lake);
+        // The engine knows what the job rejected: it counts it in the job's files.
+        await runHere(lake, pipe.sent);
+        const { rows: counted } = await queryLake(
+          lake,
+          'SELECT id, seen FROM rejected ORDER BY seen, id',
+        );
+        expect(counted).toEqual([
+          ...['r120', 'r121', 'r122', 'r123', 'r300'].map((id) => [id, 2]),
+          ['r13', 6],
+        ]);
       },
       runMaxMs,
     );
@@ -305,7 +320,7 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
         mkdirSync(there, { recursive: true });
         const path = join(there, 'events.ndjson');
         writeFileSync(path, readings.map(textOf).join(''));
-        const job = await submit(path, 's3://lake/some/prefix/');
+        const job = await submit(path, 's3://lake/some/prefix/', 1);
         await until('finished', async () => (await stateOf(job)) === 'FINISHED');
         await runHere(here, readings);
         const { client } = moto();

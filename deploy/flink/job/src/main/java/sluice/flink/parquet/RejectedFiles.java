@@ -1,12 +1,9 @@
 package sluice.flink.parquet;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
 import org.apache.flink.api.common.state.MapState;
@@ -14,6 +11,7 @@ import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.common.typeutils.base.LongSerializer;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
@@ -38,11 +36,12 @@ final class RejectedFiles extends AbstractStreamOperator<Elem>
   private static final long serialVersionUID = 1;
   /** Of rows as text: as enrich/rejected/rejected-sink.ts. */
   static final long FILE_MAX_BYTES = 2 << 20;
+  private static final MapStateDescriptor<String, String> ROWS = new MapStateDescriptor<>("rows", Types.STRING, Types.STRING);
   private static final long KEPT_MS = RejectedSeen.KEPT.plus(Duration.ofDays(1)).toMillis();
 
   private final String prefix;
-  /** By identity: the number of its file, and its cells, a line each. */
-  private transient MapState<String, String> rows;
+  /** By identity: the number of its file. */
+  private transient MapState<String, Long> numbers;
   /** Of the folder's files. */
   private transient ValueState<String> name;
   /** The number of the last file, and its bytes. */
@@ -61,7 +60,7 @@ final class RejectedFiles extends AbstractStreamOperator<Elem>
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    rows = context.getKeyedStateStore().getMapState(new MapStateDescriptor<>("rows", Types.STRING, Types.STRING));
+    numbers = context.getKeyedStateStore().getMapState(new MapStateDescriptor<>("numbers", Types.STRING, Types.LONG));
     name = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("name", Types.STRING));
     last = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("last", Types.LONG));
     bytes = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("bytes", Types.LONG));
@@ -85,11 +84,17 @@ final class RejectedFiles extends AbstractStreamOperator<Elem>
       bytes.update(0L);
       timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, now + KEPT_MS);
     }
-    String known = rows.get(row.read);
-    long number = known == null ? next(row.json.length()) : Long.parseLong(known.substring(0, known.indexOf('\n')));
-    rows.put(row.read, number + "\n" + row.json);
+    Long known = numbers.get(row.read);
+    long number = known == null ? next(row.json.length()) : known;
+    if (known == null) numbers.put(row.read, number);
+    rows(number).put(row.read, row.json);
     changedAt.update(now);
     changed.computeIfAbsent(row.key, folder -> new TreeSet<>()).add(number);
+  }
+
+  /** Of a file, by identity, its cells: a namespace of its own, so that no other file's are read. */
+  private MapState<String, String> rows(long number) throws Exception {
+    return getPartitionedState(number, LongSerializer.INSTANCE, ROWS);
   }
 
   /** The number of the file that a new identity goes to. */
@@ -114,15 +119,9 @@ final class RejectedFiles extends AbstractStreamOperator<Elem>
   private void send() throws Exception {
     for (Map.Entry<String, Set<Long>> folder : changed.entrySet()) {
       setCurrentKey(folder.getKey());
-      Map<Long, List<String>> files = new TreeMap<>();
-      for (String row : rows.values()) {
-        int end = row.indexOf('\n');
-        long number = Long.parseLong(row.substring(0, end));
-        if (folder.getValue().contains(number)) files.computeIfAbsent(number, made -> new ArrayList<>()).add(row.substring(end + 1));
-      }
-      for (Map.Entry<Long, List<String>> file : files.entrySet()) {
-        String target = folder.getKey() + "/" + prefix + name.value() + "-" + file.getKey() + ".parquet";
-        for (String cells : file.getValue()) output.collect(new StreamRecord<>(Elem.keyed(target, null, cells)));
+      for (long number : folder.getValue()) {
+        String target = folder.getKey() + "/" + prefix + name.value() + "-" + number + ".parquet";
+        for (String cells : rows(number).values()) output.collect(new StreamRecord<>(Elem.keyed(target, null, cells)));
       }
     }
     changed.clear();
@@ -135,7 +134,8 @@ final class RejectedFiles extends AbstractStreamOperator<Elem>
       timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, over);
       return;
     }
-    rows.clear();
+    for (long number = 1; number <= last.value(); number++) rows(number).clear();
+    numbers.clear();
     name.clear();
     last.clear();
     bytes.clear();
