@@ -49,6 +49,7 @@ export const longest = [
   'enrich/graph/neo4j',
   'drill/door/door',
   'deploy/flink/submit',
+  'deploy/flink/parquet',
   'deploy/services/services',
   'drill/drill',
 ].map((path) => `test/${path}.test`);
