@@ -36,7 +36,7 @@ export type Fault =
   | {
       readonly kind: 'answer';
       readonly status: number;
-      readonly body: string;
+      readonly body: string | Uint8Array;
       readonly contentType?: string;
     }
   /**

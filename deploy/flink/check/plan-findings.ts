@@ -41,14 +41,9 @@ function orderFindings(node: PlanNode): readonly PlanFinding[] {
   return [];
 }
 
-/** Where a topology begins and ends: what the job can read and write. */
+/** Where a topology ends: what the job can write. Kinesis and Kafka it reads. */
 function edgeFindings(node: PlanNode): readonly PlanFinding[] {
   const { id } = node;
-  if (node.kind === 'source') {
-    const message = `the job cannot read the Kinesis stream and the Kafka topic of '${node.stream}': it reads files with an event a line`;
-    const fix = `run it on \`sluice enrich\` until the job can; to try it, set sources.${id} to a file in its settings`;
-    return [{ severity: 'warning', node: id, message, fix }];
-  }
   if (node.kind !== 'sink') return [];
   switch (node.sink.kind) {
     case 'collect': {

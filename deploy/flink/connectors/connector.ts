@@ -6,12 +6,17 @@
 
 /** What a setting of a connector must be. */
 export interface ConnectorField {
-  readonly type: 'text' | 'texts' | 'whole' | 'flag' | 'object';
+  /**
+   * `start` is where reading begins: "earliest", "latest", a time, or `{"positions": {...}}`, the
+   * last positions that were read by split.
+   */
+  readonly type: 'text' | 'texts' | 'whole' | 'flag' | 'object' | 'start';
   readonly isRequired?: true;
   /** Of a text: the only ones that there are. */
   readonly choices?: readonly string[];
   /** Of a whole number; default 1. */
   readonly least?: number;
+  readonly most?: number;
   /** For the docs and for messages: what it is, in a few words. */
   readonly meaning: string;
 }

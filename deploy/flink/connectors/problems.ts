@@ -1,4 +1,5 @@
 /** What is wrong with the settings of a connector. Pure. */
+import { parseTime } from '../../../schemas/kernel/time.ts';
 import type {
   ConnectorField,
   ConnectorFields,
@@ -50,28 +51,49 @@ function fieldProblems(where: string, fields: ConnectorFields, value: Part): rea
   ];
 }
 
-function fits({ type, choices, least = 1 }: ConnectorField, value: unknown): boolean {
+function fits({ type, choices, least = 1, most }: ConnectorField, value: unknown): boolean {
   switch (type) {
     case 'text':
       return typeof value === 'string' && value !== '' && (choices?.includes(value) ?? true);
     case 'texts':
       return Array.isArray(value) && value.length > 0 && value.every((one) => isText(one));
     case 'whole':
-      return Number.isSafeInteger(value) && Number(value) >= least;
+      return (
+        Number.isSafeInteger(value) &&
+        Number(value) >= least &&
+        Number(value) <= (most ?? Number.MAX_SAFE_INTEGER)
+      );
     case 'flag':
       return typeof value === 'boolean';
     case 'object':
       return isPart(value);
+    case 'start':
+      return isStart(value);
   }
+}
+
+function isStart(value: unknown): boolean {
+  if (typeof value === 'string')
+    return value === 'earliest' || value === 'latest' || typeof parseTime(value) === 'number';
+  if (!isPart(value) || !isPart(value['positions'])) return false;
+  const positions = Object.values(value['positions']);
+  return (
+    Object.keys(value).length === 1 &&
+    positions.length > 0 &&
+    positions.every((position) => typeof position === 'string' && /^\d+$/.test(position))
+  );
 }
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }
 
-function expectedOf({ type, choices, least = 1, meaning }: ConnectorField): string {
+function expectedOf({ type, choices, least = 1, most, meaning }: ConnectorField): string {
   if (choices !== undefined) return choices.join(' or ');
-  if (type === 'whole') return `a whole number from ${least} (${meaning})`;
+  if (type === 'start')
+    return `earliest, latest, a time such as 2026-01-31T08:00:00Z, or {"positions": {"a split": "its last position"}} (${meaning})`;
+  if (type === 'whole')
+    return `a whole number from ${least}${most === undefined ? '' : ` to ${most}`} (${meaning})`;
   return type === 'flag' ? `true or false (${meaning})` : meaning;
 }
 

@@ -31,7 +31,11 @@ let runtime: Runtime;
 beforeAll(async () => {
   const contents = `import { stream, topology } from 'sluice';
     export default topology('records', { version: 1, owner: 'a/b' }, (t) => {
-      t.source('plain', stream('a/b'));
+      t.source('plain', stream('a/b')).eventTime('time', (e) => e.at, {
+        outOfOrderness: 0,
+        idleAfter: '1s',
+        future: { max: 0 },
+      });
       t.source('text', stream('a/b', { dataText: true }));
     });`;
   const script = await bundleScript(contents, root, 'records.ts');
@@ -252,6 +256,71 @@ describe('records in a Flink job', () => {
     expect([lines[0], lines[1], lines[3]]).toEqual(['C0', '5', JSON.stringify(begin)]);
     expect(lines[4]).toBe('E0');
     expect(lines.slice(10)).toEqual(['C0', '8', '0', '["s"]', '']);
+  });
+});
+
+describe('what readers say of their splits', () => {
+  const [watermark, tick, split, heard, readsKind] = [1, 4, 5, 10, 11];
+  const key = (name: string): string => `plain kafka ${name}`;
+  const begun = (name: string) => [split, 0, { split: key(name), parents: [], told: true }, null];
+  const reads = (...names: readonly string[]) => [
+    ...[readsKind, 0],
+    { place: 'plain kafka', splits: names.map(key) },
+    null,
+  ];
+  const element = (name: string, at: number) => [
+    ...[0, 0, { at }],
+    { stream: 'a/b', path: 'kafka', split: name, splitKey: key(name), attributes: {}, data: '' },
+  ];
+  const at = (ms: number) => [tick, ms, null, null];
+  const hear = (ms: number, ...names: readonly string[]) => [
+    ...[heard, 0],
+    Object.fromEntries(names.map((name) => [key(name), ms])),
+    null,
+  ];
+  /** What a part of the operator says of time. */
+  const partOf = (restored?: readonly string[]) => {
+    const segment = runtime.segment('time');
+    segment.expect(1);
+    if (restored !== undefined) segment.restore(`[${restored.join()}]`);
+    const say = (...rows: readonly (readonly unknown[])[]): readonly string[] =>
+      segment
+        .run(JSON.stringify(rows.flat()))
+        .split('\n')
+        .filter((line) => /^[WIA]/.test(line));
+    return { say, segment };
+  };
+
+  it('moves time with a split to the part that reads it, and leaves the others free', () => {
+    const { say, segment } = partOf();
+    expect(say(begun('p0'), begun('p1'), reads('p0', 'p1'))).toEqual([]);
+    expect(say(element('p0', 100), element('p1', 50), at(1))).toEqual(['W49']);
+    const snapshot = segment.snapshot();
+    const [one, other, none] = [partOf([snapshot]), partOf([snapshot]), partOf([snapshot])];
+    // Until its reader has said what it has, a part is held by all splits.
+    expect(one.say(element('p0', 200), at(2))).toEqual([]);
+    expect(one.say(begun('p0'), reads('p0'), at(3))).toEqual(['W199']);
+    expect(other.say(begun('p1'), reads('p1'), at(3))).toEqual([]);
+    expect(other.say(element('p1', 60), at(4))).toEqual(['W59']);
+    expect(none.say(reads(), at(3))).toEqual(['I']);
+    expect(none.say(begun('p2'), reads('p2'), at(4))).toEqual(['A']);
+    // Back in one part: each split where its own part had it.
+    const parts = [one, other].map((part) => part.segment.snapshot());
+    const last = partOf(parts);
+    expect(last.segment.said()).toBe('W59\n');
+    expect(last.say(begun('p0'), begun('p1'), reads('p0', 'p1'), at(5))).toEqual([]);
+    expect(last.say(element('p1', 300), at(6))).toEqual(['W199']);
+  });
+
+  it('takes a split for idle when its end was found, and not for being read late', () => {
+    const { say } = partOf();
+    say(begun('p0'), begun('p1'), reads('p0', 'p1'), element('p0', 10), element('p1', 10), at(1));
+    expect(say(element('p0', 9_000), at(20_000))).toEqual([]);
+    expect(say(element('p0', 9_001), at(90_000))).toEqual([]);
+    // Found empty for longer than it takes, and again since the others moved on.
+    expect(say(hear(92_000, 'p1'), element('p0', 9_002), at(92_001))).toEqual([]);
+    expect(say(hear(94_000, 'p1'), at(94_001))).toEqual(['W9001']);
+    expect(say([watermark, 'max', true, null])).toEqual(['Wmax']);
   });
 });
 

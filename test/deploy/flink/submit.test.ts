@@ -272,7 +272,7 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
       expect.stringMatching(/^more: unknown; expected parallelism, /),
       'parallelism: expected a whole number from 1, got 0',
       'freezes: expected shared or all, got "none"',
-      'sources.clicks.connector: expected lines, got "tape"',
+      'sources.clicks.connector: expected lines, kinesis, got "tape"',
       'sources.none: the topology has none of that name; it has clicks',
       'sinks: expected an object, got 3',
       'rejected.path: expected a folder, into which `rows.ndjson` is written with a row a line, got nothing',

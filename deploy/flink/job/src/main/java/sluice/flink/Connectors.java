@@ -10,6 +10,8 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import sluice.flink.JobGraph.Source;
+import sluice.flink.kafka.KafkaConnector;
+import sluice.flink.kinesis.KinesisConnector;
 import sluice.flink.neo4j.Neo4jConnector;
 import sluice.flink.parquet.ParquetConnector;
 
@@ -18,7 +20,10 @@ final class Connectors implements JobGraph.Connectors {
   private static final Map<String, Connector> BY_NAME = new LinkedHashMap<>();
 
   static {
-    for (Connector one : new Connector[] {new LinesConnector(), new ParquetConnector(), new Neo4jConnector()}) BY_NAME.put(one.name(), one);
+    Connector[] all = {
+      new LinesConnector(), new KinesisConnector(), new KafkaConnector(), new ParquetConnector(), new Neo4jConnector(),
+    };
+    for (Connector one : all) BY_NAME.put(one.name(), one);
   }
 
   private final JsonNode plan;

@@ -1,9 +1,13 @@
 package sluice.flink;
 
+import java.io.IOException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /** A place in the settings, with the operator of the plan that it is for. */
 public final class Place {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+
   /** Of the operator that reads or writes it: stable, as its state is kept under it. */
   public final String uid;
   /** In the settings, for messages: `sources.clicks`. */
@@ -20,6 +24,15 @@ public final class Place {
     this.where = where;
     this.operator = operator;
     this.settings = settings;
+  }
+
+  /** The name of the topology. */
+  public String topology() {
+    try {
+      return MAPPER.readTree(program.plan).path("name").asText();
+    } catch (IOException cause) {
+      throw new IllegalStateException("the plan is no JSON", cause);
+    }
   }
 
   /** A setting that has to be there. */

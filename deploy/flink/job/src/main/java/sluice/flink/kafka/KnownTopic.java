@@ -1,0 +1,53 @@
+package sluice.flink.kafka;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.Collections;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+
+/** The topic as far as its partitions were given to readers. Immutable. */
+final class KnownTopic {
+  /** Empty where brokers know none. */
+  final String id;
+  final Set<Integer> partitions;
+
+  KnownTopic(String id, Set<Integer> partitions) {
+    this.id = id;
+    this.partitions = Collections.unmodifiableSet(new TreeSet<>(partitions));
+  }
+
+  static final class Serializer implements SimpleVersionedSerializer<KnownTopic> {
+    @Override
+    public int getVersion() {
+      return 1;
+    }
+
+    @Override
+    public byte[] serialize(KnownTopic topic) throws IOException {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      DataOutputStream out = new DataOutputStream(bytes);
+      out.writeBoolean(topic != null);
+      if (topic == null) return bytes.toByteArray();
+      out.writeUTF(topic.id);
+      out.writeInt(topic.partitions.size());
+      for (int partition : topic.partitions) out.writeInt(partition);
+      return bytes.toByteArray();
+    }
+
+    /** Null of a snapshot before the topic was looked at. */
+    @Override
+    public KnownTopic deserialize(int version, byte[] bytes) throws IOException {
+      DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes));
+      if (!in.readBoolean()) return null;
+      String id = in.readUTF();
+      Set<Integer> partitions = new TreeSet<>();
+      for (int left = in.readInt(); left > 0; left--) partitions.add(in.readInt());
+      return new KnownTopic(id, partitions);
+    }
+  }
+}
