@@ -79,8 +79,8 @@ const runBy: Readonly<Record<string, string>> = {
       'start --from savepoint:clicks/back',
       'flink submit topology.ts --settings moved.json',
       'flink positions topology.ts --settings settings.json --out moved.json',
-      'flink hand-back topology.ts --name back',
-      'flink hand-back topology.ts --log job.log --name back',
+      'flink return topology.ts --name back',
+      'flink return topology.ts --log job.log --name back',
     ].map((command) => [`npx --no sluice ${command}`, 'test/deploy/flink/positions.test.ts']),
   ),
   ...Object.fromEntries(

@@ -185,7 +185,7 @@ export default topology('clicks', { version: 1, owner: 'shop/web' }, (t) => {
   );
   const log = join(dir, 'job.log');
   writeFileSync(log, 'sluice.positions.in {"kinesis shardId-0":"4960"}\n');
-  const asked = ['flink', 'hand-back', file, '--log', log, '--name', 'back'];
+  const asked = ['flink', 'return', file, '--log', log, '--name', 'back'];
   const back = await sluice(['--dir', data, ...asked]);
   expect([back.code, back.out, back.err]).toEqual([
     0,

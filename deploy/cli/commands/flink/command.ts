@@ -1,5 +1,5 @@
 /**
- * `sluice flink build|run|submit|status|savepoint|drain|cancel|positions|hand-back`: how they are called.
+ * `sluice flink build|run|submit|status|savepoint|drain|cancel|positions|return`: how they are called.
  */
 import type { Context } from '../../command.ts';
 import { argument, command, flag, group, text, textOr } from '../../command.ts';
@@ -158,8 +158,8 @@ const flinkPositions = command({
   },
 });
 
-const flinkHandBack = command({
-  name: 'flink hand-back',
+const flinkReturn = command({
+  name: 'flink return',
   summary: 'Keep where a job on Flink stopped as a savepoint that the topology starts from here',
   arguments: { file },
   options: {
@@ -168,14 +168,11 @@ const flinkHandBack = command({
     log: text('<file>', 'log of the end of the job, where there is no cluster to ask'),
     name: textOr('<name>', 'from-flink', 'name of the savepoint'),
   },
-  examples: [
-    'flink hand-back topology.ts',
-    'flink hand-back topology.ts --log job.log --name back',
-  ],
+  examples: ['flink return topology.ts', 'flink return topology.ts --log job.log --name back'],
   writes: true,
   run: async (context, { arguments: given, options }) => {
-    const { handBackCommand } = await import('./flink-hand-back.ts');
-    return handBackCommand(context, { ...given, ...options });
+    const { flinkReturnCommand } = await import('./flink-return.ts');
+    return flinkReturnCommand(context, { ...given, ...options });
   },
 });
 
@@ -192,6 +189,6 @@ export default group({
     flinkDrain,
     flinkCancel,
     flinkPositions,
-    flinkHandBack,
+    flinkReturn,
   ],
 });

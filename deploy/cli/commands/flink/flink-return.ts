@@ -1,5 +1,5 @@
 /**
- * `sluice flink hand-back`: where a job on Flink stopped, as a savepoint that the topology starts
+ * `sluice flink return`: where a job on Flink stopped, as a savepoint that the topology starts
  * from here.
  */
 import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ import { withSavepoints } from '../savepoint/savepoint-store.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { openCluster } from './cluster.ts';
 
-export interface HandBackOptions extends ClusterOptions {
+export interface ReturnOptions extends ClusterOptions {
   readonly file: string;
   readonly job: string | undefined;
   readonly log: string | undefined;
@@ -30,7 +30,10 @@ export interface HandBackOptions extends ClusterOptions {
  * Resolves with the exit code. Throws what `boundedBundle` and deploy/flink/rest throw,
  * `flink-job-running`, `flink-positions`, `savepoint-name-invalid`, `savepoint-exists`.
  */
-export async function handBackCommand(context: Context, options: HandBackOptions): Promise<number> {
+export async function flinkReturnCommand(
+  context: Context,
+  options: ReturnOptions,
+): Promise<number> {
   const { output, clock } = context;
   const name = requireSavepointName(options.name);
   const { source: plan } = await boundedBundle(options.file, clock);
@@ -56,7 +59,7 @@ export async function handBackCommand(context: Context, options: HandBackOptions
 async function positionsOfJob(
   context: Context,
   topology: string,
-  options: HandBackOptions,
+  options: ReturnOptions,
 ): Promise<Positions> {
   const { rest } = openCluster(options, context);
   const job = await findJob(rest, { topology, id: options.job }, { orEnded: true });
