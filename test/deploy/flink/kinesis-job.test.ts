@@ -81,7 +81,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology that reads Kinesis on F
   }, buildMaxMs);
   afterAll(async () => {
     job?.kill('SIGKILL');
-    await server.stop();
+    await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
