@@ -134,7 +134,7 @@ export const pid = (text: string): number => Buffer.from(text).length;
       /^topology\.ts:34 minutes: the last digit of \*\* differs/,
     ])
       expect(told).toContainEqual(expect.stringMatching(expected));
-    expect(told.length).toBe(16);
+    expect(told.length).toBe(15);
     for (const { fix } of [...problems, ...warnings]) expect(fix).not.toBe('');
     // What a function does that is refused as a whole is not told again.
     expect(JSON.stringify([problems, warnings])).not.toContain('fetch');
