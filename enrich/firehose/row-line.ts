@@ -9,12 +9,13 @@
  *   keep one of them (row-id.ts).
  * - `row_order`: in tables by key, says which row of a key came last (row-order.ts).
  */
+import type { RowProblem } from '../../schemas/columns.ts';
 import { rowReader } from '../../schemas/columns.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
 import { partitioner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import type { ElementBatch, RejectedRow } from '../../topology/index.ts';
+import type { ElementBatch, Provenance, RejectedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
 import type { RowOrder } from '../row-order.ts';
 import { rowOrderColumn } from '../row-order.ts';
@@ -48,14 +49,23 @@ export interface BatchLines {
   readonly rejected: readonly RejectedRow[];
 }
 
-/** Throws `columns-reserved` when the schema has members that are added here. */
-export function lineWriter({
+/** A row's members but for its identity and order, and whether its folders are plain. */
+export interface RowMembers {
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly isPlain: boolean;
+}
+
+/** By the row, its time and its numbers that are not exact. Throws as `lineWriter`. */
+export function rowMembers({
   schema,
   partitionBy = [],
   owner,
   sink,
-  order,
-}: LineOptions): (batch: ElementBatch) => BatchLines {
+}: Omit<LineOptions, 'order'>): (
+  row: unknown,
+  ms: number,
+  inexact?: Provenance['inexact'],
+) => RowMembers | RowProblem {
   const reader = rowReader(schema);
   const taken = reader.columns.map(({ name }) => name).filter((name) => reserved.includes(name));
   if (taken.length > 0) {
@@ -67,41 +77,52 @@ export function lineWriter({
       },
     );
   }
-  const idOf = rowIds(sink);
   const folderOf = partitioner(partitionBy);
+  return (row, ms, inexact) => {
+    const read = reader.read(row, inexact);
+    if ('message' in read) return read;
+    const { team, app } = row as { readonly team?: unknown; readonly app?: unknown };
+    const folder = folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
+    if (typeof folder !== 'string') return folder;
+    const iso = new Date(ms).toISOString();
+    const members = {
+      ...(row as object),
+      team: team === undefined ? owner.team : team,
+      app: app === undefined ? owner.app : app,
+      date: iso.slice(0, 10),
+      hour: iso.slice(11, 13),
+    };
+    const isPlain =
+      !folder.includes('%') &&
+      !(partitionBy.includes('team') && team === null) &&
+      !(partitionBy.includes('app') && app === null);
+    return { members, isPlain };
+  };
+}
+
+/** Throws `columns-reserved` when the schema has members that are added here. */
+export function lineWriter(options: LineOptions): (batch: ElementBatch) => BatchLines {
+  const membersOf = rowMembers(options);
+  const idOf = rowIds(options.sink);
+  const { order } = options;
   return (batch) => {
     const ids = idOf(batch);
     const lines: BatchLine[] = [];
     const rejected: RejectedRow[] = [];
     for (let index = 0; index < batch.length; index++) {
-      const row = batch.values[index];
       const ms = batch.timestamps[index] as number;
-      const read = reader.read(row, batch.origins[index]?.inexact);
-      const { team, app } = ('message' in read ? {} : row) as {
-        readonly team?: unknown;
-        readonly app?: unknown;
-      };
-      const folder =
-        'message' in read ? read : folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
-      if (typeof folder !== 'string') {
-        rejected.push({ index, message: folder.message, pointer: folder.pointer });
+      const found = membersOf(batch.values[index], ms, batch.origins[index]?.inexact);
+      if ('message' in found) {
+        rejected.push({ index, message: found.message, pointer: found.pointer });
         continue;
       }
-      const iso = new Date(ms).toISOString();
       const whole = {
-        ...(row as object),
-        team: team === undefined ? owner.team : team,
-        app: app === undefined ? owner.app : app,
-        date: iso.slice(0, 10),
-        hour: iso.slice(11, 13),
+        ...found.members,
         [rowIdColumn]: ids(index),
         ...(order === undefined ? {} : { [rowOrderColumn]: order.next() }),
       };
-      const isPlain =
-        !folder.includes('%') &&
-        !(partitionBy.includes('team') && team === null) &&
-        !(partitionBy.includes('app') && app === null);
-      lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`), isPlain });
+      const line = Buffer.from(`${JSON.stringify(whole)}\n`);
+      lines.push({ index, line, isPlain: found.isPlain });
     }
     return { lines, rejected };
   };

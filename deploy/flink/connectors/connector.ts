@@ -4,13 +4,13 @@
  * line in `Connectors`.
  */
 
-/** What a setting of a connector must be. */
+/** What a setting of a connector must be. A `place` is another connector in the same role. */
 export interface ConnectorField {
   /**
    * `start` is where reading begins: "earliest", "latest", a time, or `{"positions": {...}}`, the
    * last positions that were read by split.
    */
-  readonly type: 'text' | 'texts' | 'whole' | 'flag' | 'object' | 'start';
+  readonly type: 'text' | 'texts' | 'whole' | 'flag' | 'object' | 'start' | 'place';
   readonly isRequired?: true;
   /** Of a text: the only ones that there are. */
   readonly choices?: readonly string[];

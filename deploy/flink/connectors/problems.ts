@@ -15,8 +15,9 @@ export function connectorProblems(
   where: string,
   role: ConnectorRole,
   value: unknown,
+  inside?: FlinkConnector,
 ): readonly string[] {
-  const able = connectors.filter(({ roles }) => roles[role] !== undefined);
+  const able = connectors.filter((one) => one.roles[role] !== undefined && one !== inside);
   if (!isPart(value))
     return [`${where}: expected ${able.map(exampleOf).join(' or ')}, got ${shown(value)}`];
   const chosen = able.find(({ name }) => name === value['connector']);
@@ -24,8 +25,13 @@ export function connectorProblems(
     return [
       `${where}.connector: expected ${able.map(({ name }) => name).join(', ')}, got ${shown(value['connector'])}`,
     ];
+  const fields = chosen.roles[role] ?? {};
   return [
-    ...fieldProblems(where, chosen.roles[role] ?? {}, value),
+    ...fieldProblems(where, fields, value),
+    ...Object.entries(fields).flatMap(([name, { type, isRequired }]) => {
+      if (type !== 'place' || (value[name] === undefined && isRequired !== true)) return [];
+      return connectorProblems(`${where}.${name}`, role, value[name], chosen);
+    }),
     ...(chosen.check?.(value) ?? []).map((problem) => `${where}: ${problem}`),
   ];
 }
@@ -69,6 +75,9 @@ function fits({ type, choices, least = 1, most }: ConnectorField, value: unknown
       return isPart(value);
     case 'start':
       return isStart(value);
+    // It is looked into as a place.
+    case 'place':
+      return true;
   }
 }
 

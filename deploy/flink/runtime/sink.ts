@@ -10,6 +10,7 @@ import { rejectedReason } from '../../../topology/operators/sink/rejected.ts';
 import { sinkKindOf } from '../../../topology/operators/sink/sinks.ts';
 import { isLateOutput } from '../../../topology/plan/plan.ts';
 import { writesFrom } from '../../../topology/runtime/job-sinks.ts';
+import { deliveredTaker } from './delivered-row.ts';
 import type { NodeRuntime } from './node-runtime.ts';
 import { columnsTaker } from './table.ts';
 import type { SentElement } from './wire.ts';
@@ -24,15 +25,27 @@ export type TakeRow = (
 
 /**
  * How the rows of a sink are sent, as its connector wants them. `rows`: a row as JSON. `columns`:
- * as table.ts has them.
+ * as table.ts has them. `delivered`: as delivered-row.ts has them, and behind it how the rows are
+ * sent that are not.
  */
-export type SinkForm = 'rows' | 'columns';
+type PlainForm = 'rows' | 'columns';
+export type SinkForm = PlainForm | `delivered ${PlainForm}`;
+
+const delivered = 'delivered ';
 
 export function takerOf(id: string, node: NodeRuntime): TakeRow {
   const sink = node.plan.nodes.find((one) => one.id === id) as SinkNode;
   const kind = sinkKindOf(sink.sink);
   if (kind.isRejected === true) return rejecterOf(sink, node);
-  if (node.formOf(id) === 'columns') return columnsTaker(sink, node);
+  const form = node.formOf(id);
+  if (!form.startsWith(delivered)) return takerIn(form as PlainForm, sink, node);
+  return deliveredTaker(sink, node, takerIn(form.slice(delivered.length) as PlainForm, sink, node));
+}
+
+function takerIn(form: PlainForm, sink: SinkNode, node: NodeRuntime): TakeRow {
+  if (form === 'columns') return columnsTaker(sink, node);
+  const { id } = sink;
+  const kind = sinkKindOf(sink.sink);
   const writes =
     kind.slots?.includes('writes') === true ? node.parts(id).call('writes') : undefined;
   const check = kind.check?.(sink.sink, node.plan.owner);

@@ -28,7 +28,8 @@ public interface Connector {
 
   /**
    * How the rows of a sink are sent (deploy/flink/runtime/sink.ts): `rows`, or `columns` with a folder as
-   * key, the cells as JSON and, of tables that have it, what a row's id is a digest of.
+   * key, the cells as JSON and, of tables that have it, what a row's id is a digest of; or `delivered`,
+   * a line where it can be one, else a row in the form of the connector in the setting `fallback`.
    */
   default String rowForm() {
     return "rows";

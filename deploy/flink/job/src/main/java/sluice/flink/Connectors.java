@@ -10,6 +10,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import sluice.flink.JobGraph.Source;
+import sluice.flink.firehose.FirehoseConnector;
 import sluice.flink.kafka.KafkaConnector;
 import sluice.flink.kinesis.KinesisConnector;
 import sluice.flink.neo4j.Neo4jConnector;
@@ -22,6 +23,7 @@ final class Connectors implements JobGraph.Connectors {
   static {
     Connector[] all = {
       new LinesConnector(), new KinesisConnector(), new KafkaConnector(), new ParquetConnector(), new Neo4jConnector(),
+      new FirehoseConnector(),
     };
     for (Connector one : all) BY_NAME.put(one.name(), one);
   }
@@ -36,13 +38,17 @@ final class Connectors implements JobGraph.Connectors {
     this.program = program;
   }
 
-  /** By sink: how its connector wants its rows. */
+  /** By sink: how its connector wants its rows, and behind that the one of its fallback. */
   static Map<String, String> sinkForms(JsonNode plan, JsonNode settings) {
     Map<String, String> forms = new HashMap<>();
     for (JsonNode operator : plan.get("operators")) {
       if (!operator.get("kind").asText().equals("sink")) continue;
       String uid = operator.get("uid").asText();
-      forms.put(uid, of("sinks." + uid, settings.path("sinks").path(uid)).rowForm());
+      JsonNode given = settings.path("sinks").path(uid);
+      String form = of("sinks." + uid, given).rowForm();
+      JsonNode beside = given.path("fallback");
+      if (!beside.isMissingNode()) form += " " + of("sinks." + uid + ".fallback", beside).rowForm();
+      forms.put(uid, form);
     }
     return forms;
   }
@@ -93,7 +99,7 @@ final class Connectors implements JobGraph.Connectors {
     return new Place("rejected elements", "rejected", plan, program, settings.path("rejected"));
   }
 
-  private static Connector of(String where, JsonNode given) {
+  static Connector of(String where, JsonNode given) {
     if (given.isMissingNode())
       throw new IllegalArgumentException("the topology needs settings." + where + ", as {\"connector\": \"lines\", \"path\": \"...\"}");
     String name = given.path("connector").asText();

@@ -3,6 +3,7 @@ package sluice.flink;
 import java.io.IOException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.streaming.api.datastream.DataStream;
 
 /** A place in the settings, with the operator of the plan that it is for. */
 public final class Place {
@@ -55,6 +56,13 @@ public final class Place {
 
   public JsonNode setting(String name) {
     return settings.path(name);
+  }
+
+  /** Writes rows by the connector that a setting names, as a place of its own beside this one. */
+  public void sink(String name, DataStream<Elem> rows) {
+    JsonNode given = settings.path(name);
+    String there = where + "." + name;
+    Connectors.of(there, given).sink(rows, new Place(uid + "/" + name, there, operator, program, given));
   }
 
   IllegalArgumentException unable(String role) {

@@ -36,7 +36,7 @@ public final class ParquetConnector implements Connector {
 
   @Override
   public void sink(DataStream<Elem> rows, Place place) {
-    TableSink sink = described(place, false, "table", place.uid);
+    TableSink sink = described(place, false, "table", place.operator.get("uid").asText());
     DataStreamSink<Elem> made = rows.sinkTo(sink).uid(place.uid).name(place.uid);
     // The order of a key's rows is that in which one part gets them.
     if (sink.layout.order) made.setParallelism(1).setMaxParallelism(1);

@@ -1,0 +1,66 @@
+package sluice.flink.firehose;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Collection;
+import org.apache.flink.api.connector.sink2.Sink;
+import org.apache.flink.api.connector.sink2.SinkWriter;
+import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
+import org.apache.flink.api.connector.sink2.SupportsWriterState;
+import org.apache.flink.api.connector.sink2.WriterInitContext;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import sluice.flink.Elem;
+
+/**
+ * A table that Firehose delivers: what a checkpoint covers was taken by Firehose before the checkpoint
+ * is complete. Rows since the last one come again after a failure, under the same row_id.
+ */
+final class FirehoseSink implements Sink<Elem>, SupportsWriterState<Elem, Long> {
+  private static final long serialVersionUID = 1;
+  private final Stream stream;
+  /** Whether rows have a number that says which of a key came last. */
+  private final boolean ordered;
+
+  FirehoseSink(Stream stream, boolean ordered) {
+    this.stream = stream;
+    this.ordered = ordered;
+  }
+
+  @Override
+  @Deprecated
+  public SinkWriter<Elem> createWriter(InitContext context) throws IOException {
+    return new DeliveryWriter(stream, ordered, 0);
+  }
+
+  @Override
+  public SinkWriter<Elem> createWriter(WriterInitContext context) throws IOException {
+    return new DeliveryWriter(stream, ordered, 0);
+  }
+
+  @Override
+  public StatefulSinkWriter<Elem, Long> restoreWriter(WriterInitContext context, Collection<Long> orders) throws IOException {
+    return new DeliveryWriter(stream, ordered, orders.stream().mapToLong(Long::longValue).max().orElse(0));
+  }
+
+  @Override
+  public SimpleVersionedSerializer<Long> getWriterStateSerializer() {
+    return new OrderSerializer();
+  }
+
+  private static final class OrderSerializer implements SimpleVersionedSerializer<Long> {
+    @Override
+    public int getVersion() {
+      return 1;
+    }
+
+    @Override
+    public byte[] serialize(Long order) {
+      return ByteBuffer.allocate(Long.BYTES).putLong(order).array();
+    }
+
+    @Override
+    public Long deserialize(int version, byte[] bytes) {
+      return ByteBuffer.wrap(bytes).getLong();
+    }
+  }
+}
