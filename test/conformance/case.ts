@@ -51,7 +51,8 @@ export interface CaseFile {
   readonly problems: readonly CaseProblem[];
 }
 
-const caseKeys = ['name', 'operator', 'config', 'steps', 'restore'];
+/** `source`, where a case's rule comes from, is for its readers. */
+const caseKeys = ['name', 'operator', 'config', 'steps', 'restore', 'source'];
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -105,6 +106,7 @@ function caseProblem(raw: unknown): string | undefined {
     return `unknown key ${JSON.stringify(unknown)}; a case has ${caseKeys.join(', ')}`;
   if (typeof raw['name'] !== 'string' || raw['name'] === '') return 'a case has a name';
   const { operator, steps } = raw;
+  if (raw['source'] !== undefined && typeof raw['source'] !== 'string') return 'source is text';
   if (!isOperatorName(operator))
     return `unknown operator ${JSON.stringify(operator)}; there are ${operatorNames.join(', ')}`;
   if (raw['restore'] !== undefined && raw['restore'] !== 'never')

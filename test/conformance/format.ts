@@ -97,6 +97,23 @@ const either =
   (value, config) =>
     first(value, config) === undefined ? undefined : second(value, config);
 
+/** With `panes` a row of a window ends with its pane. */
+const windowRow: Check = (value, config) => {
+  const row = [
+    ['key', keyText],
+    ['sum', number],
+    ['start', integer],
+    ['end', integer],
+    ['ts', integer],
+  ] as const;
+  const pane = [
+    ['index', count],
+    ['timing', oneOf('early', 'onTime', 'late')],
+    ['last', flag],
+  ] as const;
+  return tuple(...row, ...(config['panes'] === true ? pane : []))(value, config);
+};
+
 /** The number of one of the case's inputs. */
 const input: Check = (value, config) =>
   isInteger(value) && value >= 0 && value < (config['inputs'] as number)
@@ -124,20 +141,13 @@ const formats = {
       allowedLateness: count,
       mode: oneOf('accumulating', 'discarding'),
       early: positive,
+      panes: yes,
     },
     required: [],
     steps: {
       in: tuple(['key', keyText], ['value', number], ['ts', integer]),
       watermark: time,
-      expect: list(
-        tuple(
-          ['key', keyText],
-          ['sum', number],
-          ['start', integer],
-          ['end', integer],
-          ['ts', integer],
-        ),
-      ),
+      expect: list(windowRow),
       expectLate: list(tuple(['key', keyText], ['value', number], ['ts', integer])),
       expectWatermarks: list(time),
     },
@@ -176,6 +186,7 @@ const formats = {
       watermark: mapping({ input, at: time }, true),
       idle: input,
       active: input,
+      end: input,
       expect: list(signal),
     },
     feeds: [],

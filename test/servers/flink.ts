@@ -85,7 +85,7 @@ export async function startFlink(
   const { classPath } = await flinkJars();
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
   const port = await freePort();
-  writeConfiguration(dir, port, settings);
+  writeConfiguration(dir, { ...flinkConfiguration(dir, port), ...settings });
   const url = `http://127.0.0.1:${port}`;
   const started = await childServer({
     name: 'Flink',
@@ -118,13 +118,11 @@ export async function startFlink(
   };
 }
 
-function writeConfiguration(
-  dir: string,
-  port: number,
-  settings: Readonly<Record<string, string | number>>,
-): void {
-  for (const name of ['conf', 'tmp', 'upload']) mkdirSync(join(dir, name));
-  const configuration = {
+type Configuration = Readonly<Record<string, string | number | boolean>>;
+
+/** What a cluster on loopback is told, as Flink's options. */
+export function flinkConfiguration(dir: string, port: number): Configuration {
+  return {
     ...{ 'rest.address': '127.0.0.1', 'rest.bind-address': '127.0.0.1', 'rest.port': port },
     ...{ 'jobmanager.rpc.address': '127.0.0.1', 'jobmanager.bind-host': '127.0.0.1' },
     ...{ 'taskmanager.host': '127.0.0.1', 'taskmanager.bind-host': '127.0.0.1' },
@@ -137,8 +135,11 @@ function writeConfiguration(
     'taskmanager.memory.network.max': '32mb',
     'restart-strategy.type': 'none',
     'execution.checkpointing.savepoint-dir': `file://${dir}/savepoints`,
-    ...settings,
   };
+}
+
+export function writeConfiguration(dir: string, configuration: Configuration): void {
+  for (const name of ['conf', 'tmp', 'upload']) mkdirSync(join(dir, name));
   const lines = Object.entries(configuration).map(([name, value]) => `${name}: ${value}`);
   writeFileSync(join(dir, 'conf', 'config.yaml'), `${lines.join('\n')}\n`);
 }

@@ -6,7 +6,6 @@ import type { Identity, Provenance } from '../../../topology/nodes/sink.ts';
 import { rejectThrown } from '../../../topology/operators/operator.ts';
 import { freeze } from '../../../topology/state/freeze.ts';
 import { requireJson } from '../../../topology/state/json-safe.ts';
-import type { EncodedOrigin } from '../../../topology/state/origin.ts';
 import { identityOf } from '../../../topology/state/origin.ts';
 import type { NodeRuntime } from './node-runtime.ts';
 import { originText, readOrigin } from './wire.ts';
@@ -36,7 +35,7 @@ export class JoinFunctions {
   ): string {
     const l: unknown = freeze(JSON.parse(left));
     const r: unknown = right === '' ? undefined : freeze(JSON.parse(right));
-    const [from, other] = [originOf(leftOrigin), originOf(rightOrigin)];
+    const [from, other] = [readOrigin(leftOrigin), readOrigin(rightOrigin)];
     try {
       const joined = requireJson(this.#join(l, r), `what '${this.#id}' returns`);
       return `E${originText(this.#pairOf(from, right === '' ? undefined : { origin: other }))}\n${JSON.stringify(joined)}`;
@@ -64,8 +63,4 @@ export class JoinFunctions {
     if (identity === undefined || (right !== undefined && other === undefined)) return undefined;
     return { derived: { kind: 'pair', node: this.#id, left: identity, right: other } };
   }
-}
-
-function originOf(text: string): Provenance | undefined {
-  return text === '' ? undefined : readOrigin(JSON.parse(text) as EncodedOrigin);
 }

@@ -33,7 +33,6 @@ import {
   isEmpty,
   newKeyState,
 } from '../../../topology/state/key-state.ts';
-import type { EncodedOrigin } from '../../../topology/state/origin.ts';
 import { siblingOf } from '../../../topology/state/origin.ts';
 import type { EncodedTime } from '../../../topology/time/watermark.ts';
 import { decodeTime, minTime } from '../../../topology/time/watermark.ts';
@@ -107,7 +106,7 @@ export class ProcessFunctions {
       watermark: decodeTime(watermark),
       nowMs,
       value: given as unknown,
-      origin: origin === '' ? undefined : readOrigin(JSON.parse(origin) as EncodedOrigin),
+      origin: readOrigin(origin),
       call: (context) => this.#onElement(given, context),
     });
   }

@@ -15,7 +15,7 @@ import type { Plan } from '../../../topology/plan/plan.ts';
 import { Rejections } from '../../../topology/runtime/rejections.ts';
 import type { EncodedOrigin } from '../../../topology/state/origin.ts';
 import { Table } from './table.ts';
-import { readOrigin } from './wire.ts';
+import { originOf } from './wire.ts';
 
 const table = { table: 'rejected', schema: rejectedSchema, partitionBy: rejectedPartitionBy };
 /** Last in a row, and the job's: how often it was seen, first and last. */
@@ -46,7 +46,7 @@ export class RejectedTable extends Table {
   row(text: string, nowMs: number): string {
     const { operator, origin, ...reason } = JSON.parse(text) as SentRejection;
     const rejections = new Rejections(this.#plan, manualClock(nowMs));
-    rejections.reject({ ...reason, node: operator, origin: readOrigin(origin) });
+    rejections.reject({ ...reason, node: operator, origin: originOf(origin) });
     const made = present(rejections.take().values[0] as RejectedEvent, 'a rejected event');
     const event = storable(made, nowMs);
     const receivedMs = Date.parse(event.receivedtime);

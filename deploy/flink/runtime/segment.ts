@@ -6,6 +6,8 @@
  * 1. What a row meets here is what it meets in the engine: the same operators, in the same order,
  *    with the same values frozen.
  * 2. A rejection of a key is the keyed node's.
+ * 3. A value that no node on its way may change goes out by its number. One that several outputs
+ *    send is written once: it is frozen, as it has several readers.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
 import { outPort } from '../../../topology/nodes/node.ts';
@@ -29,7 +31,7 @@ import type { TakeRow } from './sink.ts';
 import { takerOf } from './sink.ts';
 import { mergedSnapshot, SplitReaders } from './split-readers.ts';
 import { aggregatesOf, readText } from './window.ts';
-import { controlText, elementText, originText, readRows, saidText } from './wire.ts';
+import { controlText, elementText, originLine, readRows, saidText } from './wire.ts';
 
 interface Stage {
   readonly operator: Operator;
@@ -44,6 +46,10 @@ interface Output extends SegmentOutput {
   readonly keyOf: Call | undefined;
   readonly readOf: ((value: unknown) => string) | undefined;
   readonly take: TakeRow | undefined;
+  /** Whether all nodes before it give on the values that they are given. */
+  readonly passes: boolean;
+  /** Of a batch that another output sends too: the texts of its values, as far as they are made. */
+  readonly texts: (string | undefined)[] | undefined;
 }
 
 export class Segment {
@@ -57,6 +63,10 @@ export class Segment {
   readonly #batches: Batch[] = [];
   readonly #stages: Stage[] = [];
   readonly #outputs: readonly Output[];
+  readonly #passes: boolean;
+  readonly #texts: (string | undefined)[][] = [];
+  /** The elements of a batch by their values, where some are given on. */
+  readonly #numbers = new Map<unknown, number>();
 
   constructor(operator: SegmentOperator, node: NodeRuntime) {
     this.#node = node;
@@ -87,15 +97,14 @@ export class Segment {
       this.#stages.push({ operator: run, input, out, frozen });
     }
     this.#timed = operator.timed ? this.#stages[0] : undefined;
-    this.#outputs = operator.outputs.map((output, number) => ({
-      ...output,
-      number,
-      batch: batchOf(output.from),
-      keyOf:
-        output.key === undefined ? undefined : node.parts(output.key.node).call(output.key.slot),
-      readOf: output.reads === undefined ? undefined : readerOf(output, node),
-      take: output.sink === undefined ? undefined : takerOf(output.sink, node),
-    }));
+    const batches = operator.outputs.map(({ from }) => batchOf(from));
+    const shared = this.#sharedTexts(batches);
+    this.#outputs = operator.outputs.map((output, number) => {
+      const batch = present(batches[number], 'a batch');
+      const passes = passesTo(output.from.node, operator.nodes, plan);
+      return { ...outputOf(output, node), number, batch, passes, texts: shared.get(batch) };
+    });
+    this.#passes = this.#outputs.some(({ passes, take }) => passes && take === undefined);
     const readers = [
       ...this.#stages.map(({ input }) => input),
       ...this.#outputs.map((o) => o.batch),
@@ -110,10 +119,19 @@ export class Segment {
     if (watermarks !== undefined) this.#readers = new SplitReaders(watermarks, places);
   }
 
-  /** Rows in, rows out (wire.ts). */
-  run(text: string): string {
-    readRows(text, this.#entry);
+  /** Of batches that several outputs send. */
+  #sharedTexts(batches: readonly Batch[]): ReadonlyMap<Batch, (string | undefined)[]> {
+    const several = new Set(batches.filter((one, index) => batches.indexOf(one) !== index));
+    const shared = new Map([...several].map((batch) => [batch, [] as (string | undefined)[]]));
+    this.#texts.push(...shared.values());
+    return shared;
+  }
+
+  /** Rows and their origins in, rows out (wire.ts). */
+  run(text: string, origins: string): string {
+    readRows(text, origins, this.#entry);
     this.#readers?.prepare(this.#entry);
+    if (this.#passes) this.#number();
     if (this.#freezesEntry) freezeElements(this.#entry, this.#freezes);
     let sent = '';
     try {
@@ -127,6 +145,8 @@ export class Segment {
     } finally {
       this.#entry.clear();
       for (const batch of this.#batches) batch.clear();
+      for (const texts of this.#texts) texts.length = 0;
+      this.#numbers.clear();
     }
     return this.#node.takeRejections() + sent;
   }
@@ -155,15 +175,33 @@ export class Segment {
     for (let i = 0; i < batch.length; i++) {
       const kind = batch.kinds[i] as (typeof batch.kinds)[number];
       const at = batch.timestamps[i] as number;
-      if (kind === rowKinds.element)
-        sent += this.#element(output, batch.values[i], at, batch.origins[i]);
+      if (kind === rowKinds.element) sent += this.#element(output, i, at);
       else if (controls) sent += controlText(number, kind, at, batch.values[i]);
     }
     return sent;
   }
 
-  #element(output: Output, value: unknown, at: number, origin: Provenance | undefined): string {
-    const { number, key, keyOf, readOf, take } = output;
+  #number(): void {
+    const { kinds, values, length } = this.#entry;
+    let number = 0;
+    for (let i = 0; i < length; i++)
+      if (kinds[i] === rowKinds.element) this.#numbers.set(values[i], number++);
+  }
+
+  /** The value as a line. */
+  #value({ passes, texts }: Output, value: unknown, index: number): string {
+    if (passes) {
+      const number = this.#numbers.get(value);
+      if (number !== undefined) return `@${number}`;
+    }
+    if (texts === undefined) return JSON.stringify(value);
+    return (texts[index] ??= JSON.stringify(value));
+  }
+
+  #element(output: Output, index: number, at: number): string {
+    const { number, batch, key, keyOf, readOf, take } = output;
+    const value = batch.values[index];
+    const origin = batch.origins[index];
     if (take !== undefined) {
       const row = take(value, at, origin);
       return row === undefined ? '' : elementText({ ...row, output: number, at });
@@ -183,8 +221,8 @@ export class Segment {
       at,
       key: keyText,
       read,
-      value: output.value ? JSON.stringify(value) : undefined,
-      origin: originText(origin),
+      value: output.value ? this.#value(output, value, index) : undefined,
+      origin: originLine(origin),
     });
   }
 
@@ -206,7 +244,7 @@ export class Segment {
       key: '',
       read: rejection,
       value: JSON.stringify(value),
-      origin: originText(origin),
+      origin: originLine(origin),
     });
   }
 
@@ -231,6 +269,30 @@ export class Segment {
     }
     return said;
   }
+}
+
+function outputOf(
+  output: SegmentOutput,
+  node: NodeRuntime,
+): SegmentOutput & Pick<Output, 'keyOf' | 'readOf' | 'take'> {
+  const { key, reads, sink } = output;
+  return {
+    ...output,
+    keyOf: key === undefined ? undefined : node.parts(key.node).call(key.slot),
+    readOf: reads === undefined ? undefined : readerOf(output, node),
+    take: sink === undefined ? undefined : takerOf(sink, node),
+  };
+}
+
+/** Whether elements come from the segment's input to this node's output as they are. */
+function passesTo(id: string, among: readonly string[], plan: Plan): boolean {
+  if (!among.includes(id)) return true;
+  const node = present(
+    plan.nodes.find((one) => one.id === id),
+    id,
+  );
+  const passes = node.kind === 'validate' || kindOf(node).passesElements === true;
+  return passes && passesTo(present(node.inputs[0], id).node, among, plan);
 }
 
 function isLinked(node: PlanNode): boolean {

@@ -14,7 +14,7 @@ import { deliveredTaker } from './delivered-row.ts';
 import type { NodeRuntime } from './node-runtime.ts';
 import { columnsTaker } from './table.ts';
 import type { SentElement } from './wire.ts';
-import { originText } from './wire.ts';
+import { originLine } from './wire.ts';
 
 /** Gives what is sent of a row; nothing where it is rejected. */
 export type TakeRow = (
@@ -53,7 +53,7 @@ function takerIn(form: PlainForm, sink: SinkNode, node: NodeRuntime): TakeRow {
     try {
       const row = writes === undefined ? value : writesFrom(writes, value);
       const problem = check?.(row, timestamp);
-      if (problem === undefined) return { value: JSON.stringify(row), origin: originText(origin) };
+      if (problem === undefined) return { value: JSON.stringify(row), origin: originLine(origin) };
       const { message, pointer } = problem;
       const code = 'row-mismatch';
       node.reject({ node: id, code, message, pointer, schema: null, value: row, origin });

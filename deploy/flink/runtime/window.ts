@@ -4,17 +4,26 @@
  * (topology/operators/window/aggregates.ts).
  *
  * Invariants:
- * 1. An accumulator is text between two calls: a call that throws has changed nothing.
+ * 1. An accumulator is text between two calls: a call that throws has changed nothing. Those that
+ *    are held open are of aggregates that cannot throw while they add.
  * 2. `add` and `merge` give `A` and text, or `R` and a rejection; `fire` gives `E` and a row, or `R`.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
 import { decodeKey } from '../../../schemas/kernel/key.ts';
 import { rejectThrown } from '../../../topology/operators/operator.ts';
 import { aggregatorOf } from '../../../topology/operators/window/aggregates.ts';
-import type { WindowNode } from '../../../topology/operators/window/node.ts';
+import type { AggregateKind, WindowNode } from '../../../topology/operators/window/node.ts';
 import type { NamedAggregator } from '../../../topology/operators/window/window-aggregates.ts';
 import type { NodeRuntime } from './node-runtime.ts';
 import { readOrigin } from './wire.ts';
+
+/**
+ * Of the engine's own, what is small and throws for an element only while it reads it, which was
+ * done before.
+ */
+const holding: ReadonlySet<AggregateKind> = new Set([
+  ...(['count', 'countValues', 'sum', 'avg', 'min', 'max'] as const),
+]);
 
 interface Aggregates {
   readonly all: readonly NamedAggregator[];
@@ -22,8 +31,12 @@ interface Aggregates {
   readonly own: readonly boolean[];
 }
 
+function windowOf(node: NodeRuntime, id: string): WindowNode {
+  return node.plan.nodes.find((one) => one.id === id) as WindowNode;
+}
+
 export function aggregatesOf(node: NodeRuntime, id: string): Aggregates {
-  const { aggregates } = node.plan.nodes.find((one) => one.id === id) as WindowNode;
+  const { aggregates } = windowOf(node, id);
   const { call } = node.parts(id);
   return {
     all: aggregates.map((choice) => ({
@@ -44,9 +57,15 @@ export class WindowFunctions {
   readonly #id: string;
   readonly #node: NodeRuntime;
   readonly #aggregates: Aggregates;
+  readonly #holds: boolean;
+  /** Accumulators that are open, by the number that the job gave them. */
+  readonly #held = new Map<number, unknown[]>();
 
   constructor(id: string, node: NodeRuntime) {
     this.#id = id;
+    const { aggregates, window } = windowOf(node, id);
+    // Sessions merge.
+    this.#holds = window.type !== 'session' && aggregates.every(({ agg }) => holding.has(agg));
     this.#node = node;
     this.#aggregates = aggregatesOf(node, id);
   }
@@ -63,10 +82,41 @@ export class WindowFunctions {
       return `A${this.#encoded(next)}`;
     } catch (thrown) {
       const given = value === '' ? null : (JSON.parse(value) as unknown);
-      const from = origin === '' ? undefined : readOrigin(JSON.parse(origin) as never);
+      const from = readOrigin(origin);
       rejectThrown(this.#node.reject, this.#id, thrown, given, from);
       return this.#node.takeRejections();
     }
+  }
+
+  /** Whether the job may hold accumulators open. */
+  holds(): boolean {
+    return this.#holds;
+  }
+
+  /** Opens accumulators; null before the first element. */
+  hold(slot: number, accumulators: string | null): void {
+    this.#held.set(slot, this.#decoded(accumulators));
+  }
+
+  addHeld(slot: number, read: string): void {
+    const { all } = this.#aggregates;
+    const reads = JSON.parse(read) as unknown[];
+    const held = this.#heldAt(slot);
+    for (let i = 0; i < all.length; i++)
+      held[i] = (all[i] as NamedAggregator).aggregator.add(held[i], reads[i] ?? undefined);
+  }
+
+  /** They stay open. */
+  heldText(slot: number): string {
+    return this.#encoded(this.#heldAt(slot));
+  }
+
+  drop(slot: number): void {
+    this.#held.delete(slot);
+  }
+
+  #heldAt(slot: number): unknown[] {
+    return present(this.#held.get(slot), 'accumulators that are open');
   }
 
   merge(one: string, other: string, value: string, origin: string): string {
@@ -77,14 +127,15 @@ export class WindowFunctions {
       return `A${this.#encoded(merged)}`;
     } catch (thrown) {
       const given = value === '' ? null : (JSON.parse(value) as unknown);
-      const from = origin === '' ? undefined : readOrigin(JSON.parse(origin) as never);
+      const from = readOrigin(origin);
       rejectThrown(this.#node.reject, this.#id, thrown, given, from);
       return this.#node.takeRejections();
     }
   }
 
+  /** `accumulators`: their text, or the number of those that are open. */
   fire(
-    accumulators: string,
+    accumulators: string | number,
     key: string,
     start: number,
     end: number,
@@ -99,7 +150,8 @@ export class WindowFunctions {
       pane: { index, timing, last },
     };
     try {
-      const decoded = this.#decoded(accumulators);
+      const decoded =
+        typeof accumulators === 'number' ? this.#heldAt(accumulators) : this.#decoded(accumulators);
       this.#aggregates.all.forEach(({ name, aggregator }, i) => {
         result[name] = aggregator.result(decoded[i]);
       });

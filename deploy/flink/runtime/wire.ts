@@ -1,17 +1,21 @@
 /**
  * How rows cross between the job (Java) and the functions of a topology: text in, text out.
  *
- * In: one JSON array, flat, four entries a row: kind (topology/operators/batch.ts), time (a number,
- * 'min' or 'max'), value, origin (null or as a snapshot has it).
+ * In: one JSON array, flat, three entries a row: kind (topology/operators/batch.ts), time (a number,
+ * 'min' or 'max'), value. Beside it a text with a line for each element: its origin as a snapshot has
+ * it, empty without one; `+` before it where it may have a member that few have. Elements of a batch
+ * are numbered from 0.
  *
  * Out: lines. `E<output>`, time, key, what was read, value, origin: an element; a line that it does
- * not have is empty. `C<output>`, kind, time, value: what is said of a split. `W<time>`, `I`, `A`: a
+ * not have is empty. A value or an origin that goes out as it came in is `@` and its number, so that
+ * the job sends on the text that it has. `C<output>`, kind, time, value: what is said of a split. `W<time>`, `I`, `A`: a
  * watermark, idleness, its end, of all outputs. `R` and a JSON object: a rejection.
  *
  * Invariants:
  * 1. No entry has a line break: JSON has none outside of strings, and keys with one are sent as
  *    JSON strings.
  * 2. Numbers are only written here, so that the job never has to write one as JavaScript does.
+ * 3. An origin is read only where somebody looks at it: its bytes are most of what an element has.
  */
 
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
@@ -26,14 +30,13 @@ import type { EncodedTime } from '../../../topology/time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../../../topology/time/watermark.ts';
 
 /** Entries of a row that comes in. */
-const rowEntries = 4;
+const rowEntries = 3;
 
 /** A row that came in, as it was sent. */
 interface SentRow {
   readonly kind: number;
   readonly at: EncodedTime;
   readonly value: unknown;
-  readonly origin: SentProvenance | null;
 }
 
 export function sentRows(text: string): readonly SentRow[] {
@@ -44,19 +47,25 @@ export function sentRows(text: string): readonly SentRow[] {
       kind: entries[at] as number,
       at: entries[at + 1] as EncodedTime,
       value: entries[at + 2],
-      origin: entries[at + 3] as SentProvenance | null,
     });
   return rows;
 }
 
-export function readRows(text: string, into: Batch): void {
-  for (const { kind, at, value, origin } of sentRows(text))
-    into.push(
-      kind as RowKind,
-      kind === rowKinds.element ? value : controlValue(kind as RowKind, value),
-      decodeTime(at),
-      readOrigin(origin),
-    );
+export function readRows(text: string, origins: string, into: Batch): void {
+  const lines = origins === '' ? [] : origins.split('\n');
+  const entries = JSON.parse(text) as unknown[];
+  let number = 0;
+  for (let at = 0; at < entries.length; at += rowEntries) {
+    const kind = entries[at] as RowKind;
+    const time = decodeTime(entries[at + 1] as EncodedTime);
+    const value = entries[at + 2];
+    if (kind === rowKinds.element) {
+      const line = lines[number] ?? '';
+      const isRare = line.startsWith('+');
+      into.element(value, time, readOrigin(isRare ? line.slice(1) : line, isRare, number));
+      number++;
+    } else into.push(kind, controlValue(kind, value), time, undefined);
+  }
 }
 
 /** A set of splits is a list in JSON. */
@@ -69,31 +78,93 @@ type EncodedRecord = Exclude<EncodedOrigin, { readonly identity: unknown }>;
 type OriginHead = Omit<EncodedRecord, 'data'>;
 /** Of a record: its data in base64, or, where that is UTF-8, as text. */
 type SentSource = EncodedRecord | (OriginHead & { readonly text: string });
-type SentProvenance = SentSource | Exclude<EncodedOrigin, EncodedRecord>;
+type Head = Pick<Origin, 'stream' | 'path' | 'split' | 'splitKey'>;
 
-/** The origin of a record as it came: its bytes are made only where somebody looks at them. */
+/** Of the splits that a thread reads there are few; more are only slower. */
+const headsMax = 1_000;
+const heads = new Map<string, Head | undefined>();
+const position = ',"position":"';
+/** Records of a split follow each other. */
+let lastHead = '';
+
+/** What is before the position: the same for all records of a split. Undefined: another order. */
+function headOf(line: string): Head | undefined {
+  if (lastHead !== '' && line.startsWith(lastHead)) return heads.get(lastHead);
+  const end = line.indexOf(position);
+  const head = end < 0 ? '' : line.slice(0, end);
+  lastHead = head === '' ? '' : `${head}${position}`;
+  if (heads.has(lastHead)) return heads.get(lastHead);
+  let read: Head | undefined;
+  try {
+    const found = JSON.parse(`${head}}`) as Partial<Head>;
+    if (found.splitKey !== undefined) read = found as Head;
+  } catch {
+    // The position that was found is a member of something else.
+  }
+  if (heads.size >= headsMax) heads.clear();
+  heads.set(lastHead, read);
+  return read;
+}
+
+/**
+ * The origin of a record as it came, or as a line that is read where somebody looks. Its bytes are
+ * made only where somebody looks at them.
+ */
 export class SentOrigin implements Origin {
-  readonly encoded: SentSource;
-  readonly stream: string;
-  readonly path: Origin['path'];
-  readonly split: string;
-  readonly splitKey: string;
-  readonly position: string;
-  readonly attributes: Origin['attributes'];
-  declare readonly inexact?: NonNullable<Origin['inexact']>;
-  declare readonly element?: string;
+  readonly line: string | undefined;
+  /** Of its element, in its batch. */
+  readonly number: number | undefined;
+  readonly #isRare: boolean;
+  #encoded: SentSource | undefined;
   #data: Uint8Array | undefined;
 
-  constructor(encoded: SentSource) {
-    this.encoded = encoded;
-    this.stream = encoded.stream;
-    this.path = encoded.path;
-    this.split = encoded.split;
-    this.splitKey = encoded.splitKey;
-    this.position = encoded.position;
-    this.attributes = encoded.attributes;
-    if (encoded.inexact !== undefined) this.inexact = encoded.inexact;
-    if (encoded.element !== undefined) this.element = encoded.element;
+  /** One of the two. `isRare`: whether it may have what few have. */
+  constructor(encoded: SentSource | undefined, line?: string, isRare = true, number?: number) {
+    this.#encoded = encoded;
+    this.#isRare = isRare;
+    this.line = line;
+    this.number = number;
+  }
+
+  get encoded(): SentSource {
+    this.#encoded ??= JSON.parse(this.line ?? '') as SentSource;
+    return this.#encoded;
+  }
+
+  get #head(): Head {
+    return this.#encoded ?? headOf(this.line ?? '') ?? this.encoded;
+  }
+
+  get stream(): string {
+    return this.#head.stream;
+  }
+
+  get path(): Origin['path'] {
+    return this.#head.path;
+  }
+
+  get split(): string {
+    return this.#head.split;
+  }
+
+  get splitKey(): string {
+    return this.#head.splitKey;
+  }
+
+  get position(): string {
+    return this.encoded.position;
+  }
+
+  get attributes(): Origin['attributes'] {
+    return this.encoded.attributes;
+  }
+
+  get inexact(): NonNullable<Origin['inexact']> {
+    return (this.#isRare ? this.encoded.inexact : undefined) as never;
+  }
+
+  get element(): string {
+    return (this.#isRare ? this.encoded.element : undefined) as never;
   }
 
   /** The data as text, where it was sent as such. */
@@ -113,13 +184,22 @@ export class SentOrigin implements Origin {
   }
 }
 
-export function readOrigin(encoded: SentProvenance | null): Provenance | undefined {
+/** As a rejection has it. */
+export function originOf(encoded: EncodedOrigin | null): Provenance | undefined {
   if (encoded === null) return undefined;
   return 'identity' in encoded ? decodeOrigin(encoded) : new SentOrigin(encoded);
 }
 
-function encodedOrigin(origin: Provenance): SentProvenance {
-  return origin instanceof SentOrigin ? origin.encoded : encodeOrigin(origin);
+/**
+ * Of a line. `isRare`: whether it may have what few have; `number`: of its element in the batch,
+ * where it has one.
+ */
+export function readOrigin(line: string, isRare = true, number?: number): Provenance | undefined {
+  if (line === '') return undefined;
+  // Of what an operator made there is no record (topology/state/origin.ts).
+  return line.startsWith('{"identity":')
+    ? decodeOrigin(JSON.parse(line) as EncodedOrigin)
+    : new SentOrigin(undefined, line, isRare, number);
 }
 
 /** With its data in base64, as whoever reads rejections takes it. */
@@ -133,7 +213,16 @@ function wholeOrigin(origin: Provenance): EncodedOrigin {
 
 /** JSON text of an origin, empty without one. */
 export function originText(origin: Provenance | undefined): string {
-  return origin === undefined ? '' : JSON.stringify(encodedOrigin(origin));
+  if (origin === undefined) return '';
+  if (!(origin instanceof SentOrigin)) return JSON.stringify(encodeOrigin(origin));
+  return origin.line ?? JSON.stringify(origin.encoded);
+}
+
+/** The same, or the number of the element whose origin it is. */
+export function originLine(origin: Provenance | undefined): string {
+  return origin instanceof SentOrigin && origin.number !== undefined
+    ? `@${origin.number}`
+    : originText(origin);
 }
 
 export function controlText(output: number, kind: RowKind, at: number, value: unknown): string {
@@ -143,7 +232,7 @@ export function controlText(output: number, kind: RowKind, at: number, value: un
 
 /** A key as one line: as JSON where it would be more than one, or look like JSON. */
 function keyLine(key: string): string {
-  return /[\n\r]/.test(key) ? JSON.stringify(key) : key;
+  return key.includes('\n') || key.includes('\r') ? JSON.stringify(key) : key;
 }
 
 export interface SentElement {

@@ -95,6 +95,8 @@ async function act(
     }
     case 'idle':
       return driver.idle(placeOf(operation.value as number));
+    case 'end':
+      return driver.advanceWatermark('max', placeOf(operation.value as number));
     case 'active':
       return driver.active(placeOf(operation.value as number));
     default:

@@ -17,6 +17,7 @@ interface WindowRow {
   readonly total: number;
   readonly windowStart: number;
   readonly windowEnd: number;
+  readonly pane: { readonly index: number; readonly timing: string; readonly last: boolean };
 }
 
 /** `grown`: with a stateless node more. */
@@ -44,8 +45,9 @@ export function windowSubject(config: Config, running: Running): Promise<Session
       feed: feedRows,
       take: (driver) => ({
         expect: driver.read('out').map(({ value, timestamp }) => {
-          const row = value as WindowRow;
-          return [row.key, row.total, row.windowStart, row.windowEnd, timestamp];
+          const { key, total, windowStart, windowEnd, pane } = value as WindowRow;
+          const row = [key, total, windowStart, windowEnd, timestamp];
+          return config['panes'] === true ? [...row, pane.index, pane.timing, pane.last] : row;
         }),
         expectLate: driver.read('late').map(({ value, timestamp }) => {
           const { data } = value as SluiceEvent<Row>;

@@ -99,7 +99,7 @@ function byEngine(id: 'plain' | 'text', records: readonly IncomingRecord[]): Ent
 }
 
 function byFlink(id: 'plain' | 'text', sent: readonly SentRecord[]): Entered {
-  const rows = sent.flatMap((record) => [9, 0, record, null]);
+  const rows = sent.flatMap((record) => [9, 0, record]);
   return read(runtime.enter(id).run(JSON.stringify(rows)));
 }
 
@@ -251,7 +251,7 @@ describe('records in a Flink job', () => {
     const begin = { split: 's', parents: [], told: false };
     const record = { route: 'kafka', split, position: '1', arrivedAtMs: 5 };
     const text = Buffer.from(event('1', 1).value).toString();
-    const rows = [5, 0, begin, null, 9, 0, { ...record, text }, null, 8, 0, ['s'], null];
+    const rows = [5, 0, begin, 9, 0, { ...record, text }, 8, 0, ['s']];
     const lines = runtime.enter('plain').run(JSON.stringify(rows)).split('\n');
     expect([lines[0], lines[1], lines[3]]).toEqual(['C0', '5', JSON.stringify(begin)]);
     expect(lines[4]).toBe('E0');
@@ -285,7 +285,13 @@ describe('what readers say of their splits', () => {
     if (restored !== undefined) segment.restore(`[${restored.join()}]`);
     const say = (...rows: readonly (readonly unknown[])[]): readonly string[] =>
       segment
-        .run(JSON.stringify(rows.flat()))
+        .run(
+          JSON.stringify(rows.flatMap((row) => row.slice(0, 3))),
+          rows
+            .filter(([kind]) => kind === 0)
+            .map((row) => JSON.stringify(row[3]))
+            .join('\n'),
+        )
         .split('\n')
         .filter((line) => /^[WIA]/.test(line));
     return { say, segment };

@@ -117,34 +117,28 @@ export default topology('shop', { version: 1, owner: 'shop/web' }, (t) => {
       0,
       5,
       { data: { user: 'é\n', price: 0.1, at: 7 } },
-      null,
       0,
       6,
       { data: null },
-      null,
     ]);
-    const mapped = ask(`runtime.segment('clicks/out/segment').run(${JSON.stringify(rows)})`);
+    const mapped = ask(`runtime.segment('clicks/out/segment').run(${JSON.stringify(rows)}, '')`);
     expect(mapped).toMatch(/^R\{"operator":"clicks\/map","code":"function-threw"/);
     expect(mapped).toContain('E0\n5\n\n\n{"user":"é\\n","price":0.1,"at":7}\n\n');
-    const timed = JSON.stringify([
-      0,
-      5,
-      { user: 'é\n', price: 0.1, at: 7 },
-      null,
-      4,
-      10,
-      null,
-      null,
-    ]);
-    expect(ask(`runtime.segment('time').run(${JSON.stringify(timed)})`)).toBe(
-      'E0\n7\n"sé\\n"\n[null,0.1]\n{"user":"é\\n","price":0.1,"at":7}\n\nW6\n',
+    const timed = JSON.stringify([0, 5, { user: 'é\n', price: 0.1, at: 7 }, 4, 10, null]);
+    // The value goes out as it came in: by its number.
+    expect(ask(`runtime.segment('time').run(${JSON.stringify(timed)}, '')`)).toBe(
+      'E0\n7\n"sé\\n"\n[null,0.1]\n@0\n\nW6\n',
     );
     ask(`globalThis.sums = runtime.window('sums')`);
     ask(`globalThis.one = sums.add(null, '[null,0.1]', '', '').slice(1)`);
     ask(`globalThis.two = sums.add(one, '[null,0.2]', '', '').slice(1)`);
-    expect(ask(`sums.fire(two, 'sx', 0, 1000, 0, 'onTime', true)`)).toBe(
-      'E{"key":"x","windowStart":0,"windowEnd":1000,"pane":{"index":0,"timing":"onTime","last":true},"n":2,"total":0.30000000000000004}',
-    );
+    const fired =
+      'E{"key":"x","windowStart":0,"windowEnd":1000,"pane":{"index":0,"timing":"onTime","last":true},"n":2,"total":0.30000000000000004}';
+    expect(ask(`sums.fire(two, 'sx', 0, 1000, 0, 'onTime', true)`)).toBe(fired);
+    // The same while they stay open.
+    ask(`sums.hold(7, one); sums.addHeld(7, '[null,0.2]');`);
+    expect([ask('sums.holds()'), ask('sums.heldText(7)')]).toEqual([true, ask('two')]);
+    expect(ask(`sums.fire(7, 'sx', 0, 1000, 0, 'onTime', true)`)).toBe(fired);
   });
 });
 

@@ -2,6 +2,7 @@ package sluice.flink;
 
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,12 +42,22 @@ final class LinesSink implements Sink<Elem> {
 
     Writer() throws IOException {
       Files.createDirectories(Path.of(folder));
-      out =
-          Files.newBufferedWriter(
-              Path.of(folder, "rows.ndjson"),
-              StandardCharsets.UTF_8,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.APPEND);
+      Path file = Path.of(folder, "rows.ndjson");
+      cut(file);
+      out = Files.newBufferedWriter(file, StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    /** A row that a run wrote in part when it was killed: it comes again, as no checkpoint has it. */
+    private void cut(Path path) throws IOException {
+      if (!Files.exists(path)) return;
+      try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+        long end = file.length();
+        for (; end > 0; end--) {
+          file.seek(end - 1);
+          if (file.read() == '\n') break;
+        }
+        file.setLength(end);
+      }
     }
 
     @Override

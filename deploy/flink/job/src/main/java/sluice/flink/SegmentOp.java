@@ -54,6 +54,9 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   private transient Value run;
   private transient Value segment;
   private transient StringBuilder rows;
+  /** The elements of the batch by number: what the functions give on as it is stays here. */
+  private transient List<Elem> elements;
+  private transient StringBuilder origins;
   private transient int count;
   private transient ListState<String> state;
   private transient StreamRecord<Elem> record;
@@ -99,6 +102,8 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     segment = functions.of(kind, uid);
     run = segment.getMember("run");
     rows = new StringBuilder();
+    elements = new ArrayList<>();
+    origins = new StringBuilder();
     record = new StreamRecord<>(null);
     clock = Long.MIN_VALUE;
     if (from != null) {
@@ -128,7 +133,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   @Override
   public void onProcessingTime(long at) {
-    if (timed) add(Elem.TICK, at, "null", null);
+    if (timed) add(Elem.TICK, at, "null");
     send();
     planTick();
   }
@@ -137,13 +142,25 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   public void processElement(StreamRecord<Elem> element) {
     Elem elem = element.getValue();
     if (elem.kind != Elem.ELEMENT && elem.kind != Elem.RECORD) {
-      add(elem.kind, element.getTimestamp(), elem.json, null);
+      add(elem.kind, element.getTimestamp(), elem.json);
       send();
       return;
     }
     if (positions != null && elem.kind == Elem.RECORD) read(elem);
-    add(elem.kind, element.hasTimestamp() ? element.getTimestamp() : 0, elem.json, elem.origin);
+    add(elem.kind, element.hasTimestamp() ? element.getTimestamp() : 0, elem.json);
+    if (elem.kind == Elem.ELEMENT) keep(elem);
     if (count >= batchRows || rows.length() >= BATCH_MAX_CHARS) send();
+  }
+
+  private void keep(Elem elem) {
+    if (!elements.isEmpty()) origins.append('\n');
+    if (elem.origin != null) origins.append(isRare(elem.origin) ? "+" : "").append(elem.origin);
+    elements.add(elem);
+  }
+
+  /** Whether it may have a member that few have: a text without the name has no such member. */
+  private static boolean isRare(String origin) {
+    return origin.contains("\"inexact\":") || origin.contains("\"element\":");
   }
 
   /** What is in the batch has left it before a snapshot. */
@@ -152,10 +169,10 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     positions.read(record.key.substring(0, end), record.key.substring(end + 1), record.read);
   }
 
-  private void add(byte kind, long at, String json, String origin) {
+  private void add(byte kind, long at, String json) {
     if (count == 0 && timed) clock();
     rows.append(count++ == 0 ? '[' : ',').append(kind).append(',').append(Times.text(at));
-    rows.append(',').append(json == null ? "null" : json).append(',').append(origin == null ? "null" : origin);
+    rows.append(',').append(json == null ? "null" : json);
   }
 
   /** What is in the future is judged by the time at which a batch begins. */
@@ -163,7 +180,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     long now = getProcessingTimeService().getCurrentProcessingTime();
     if (now == clock) return;
     clock = now;
-    rows.append('[').append(Elem.CLOCK).append(',').append(now).append(",null,null");
+    rows.append('[').append(Elem.CLOCK).append(',').append(now).append(",null");
     count++;
   }
 
@@ -172,7 +189,10 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     String batch = rows.append(']').toString();
     rows.setLength(0);
     count = 0;
-    emit(run.execute(batch).asString());
+    String from = origins.toString();
+    origins.setLength(0);
+    emit(run.execute(batch, from).asString());
+    elements.clear();
   }
 
   private void emit(String text) {
@@ -199,8 +219,19 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     long at = Times.decode(lines.next());
     String key = lines.nextKey();
     String read = lines.nextOrNull();
-    String json = lines.nextOrNull();
-    collect(port, new Elem(Elem.ELEMENT, json, key, read, lines.nextOrNull()), at);
+    String value = lines.nextOrNull();
+    String json = isNumber(value) ? numbered(value).json : value;
+    String from = lines.nextOrNull();
+    String origin = isNumber(from) ? numbered(from).origin : from;
+    collect(port, new Elem(Elem.ELEMENT, json, key, read, origin), at);
+  }
+
+  private static boolean isNumber(String line) {
+    return line != null && line.charAt(0) == '@';
+  }
+
+  private Elem numbered(String line) {
+    return elements.get(Integer.parseInt(line.substring(1)));
   }
 
   private void control(int port, Lines lines) {
@@ -224,7 +255,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     }
     // Time is made here: all that comes from before is the end of input.
     if (mark.getTimestamp() != Times.MAX) return;
-    add(Elem.WATERMARK, Times.MAX, "true", null);
+    add(Elem.WATERMARK, Times.MAX, "true");
     send();
   }
 

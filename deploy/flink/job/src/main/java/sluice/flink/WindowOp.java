@@ -35,7 +35,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
 
   private transient Functions functions;
   private transient Value window;
-  private transient MapState<Long, WindowState> windows;
+  private transient HeldWindows windows;
   private transient InternalTimerService<Long> timers;
   private transient ListState<Long> marks;
   private transient long watermark;
@@ -52,8 +52,9 @@ final class WindowOp extends AbstractStreamOperator<Elem>
     super.initializeState(context);
     functions = Functions.acquire(program);
     window = functions.of("window", settings.uid);
-    windows =
+    MapState<Long, WindowState> kept =
         context.getKeyedStateStore().getMapState(new MapStateDescriptor<>("windows", Types.LONG, Types.POJO(WindowState.class)));
+    windows = new HeldWindows(this, kept, window);
     marks = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>("time", Types.LONG));
     // All parts said the same at one barrier; where one was behind, nothing may be late for it yet.
     watermark = Marks.least(marks.get(), 0, 2);
@@ -69,6 +70,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
+    windows.write();
     super.snapshotState(context);
     marks.update(List.of(watermark, removedThrough));
   }
@@ -87,6 +89,11 @@ final class WindowOp extends AbstractStreamOperator<Elem>
     }
     List<String> accumulators = new ArrayList<>();
     for (WindowState one : taking) {
+      if (windows.holds()) {
+        windows.add(one, elem.read);
+        accumulators.add(one.accumulators);
+        continue;
+      }
       String added = call(window.invokeMember("add", one.accumulators, elem.read, text(elem.json), text(elem.origin)));
       // It changes none of its windows when one of them rejects it.
       if (added == null) return;
@@ -98,6 +105,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
     }
     for (WindowState old : replaced) leave(old);
     for (int i = 0; i < taking.size(); i++) take(taking.get(i), at, accumulators.get(i), elem);
+    windows.shrink();
   }
 
   /** Marks that the element was rejected. */
@@ -170,7 +178,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
     one.changed = true;
     if (one.end - 1 <= watermark) fire(one, "late");
     else if (settings.earlyMs > 0 && one.early == null) planEarly(one, settings.firstEarly(at));
-    windows.put(one.id, one);
+    windows.put(one);
   }
 
   private void leave(WindowState old) throws Exception {
@@ -239,7 +247,8 @@ final class WindowOp extends AbstractStreamOperator<Elem>
       windows.remove(one.id);
       return;
     }
-    windows.put(one.id, one);
+    windows.put(one);
+    windows.shrink();
   }
 
   private void early(WindowState one, long at) {
@@ -265,14 +274,14 @@ final class WindowOp extends AbstractStreamOperator<Elem>
 
   private void fire(WindowState one, String timing) {
     one.changed = false;
-    if (one.accumulators == null) return;
+    if (one.isEmpty()) return;
     boolean last = settings.cleanup(one.end) <= watermark && !timing.equals("early");
     String text =
         window
-            .invokeMember("fire", one.accumulators, (String) getCurrentKey(), (double) one.start, (double) one.end, one.fired, timing, last)
+            .invokeMember("fire", one.slot >= 0 ? (Object) one.slot : one.accumulators, (String) getCurrentKey(), (double) one.start, (double) one.end, one.fired, timing, last)
             .asString();
     one.fired++;
-    if (settings.discarding) one.accumulators = null;
+    if (settings.discarding) windows.clear(one);
     if (text.charAt(0) == 'R') {
       reject(text);
       return;

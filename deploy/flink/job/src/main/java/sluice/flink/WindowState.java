@@ -17,8 +17,16 @@ public final class WindowState {
   public Long earlyTimer;
   /** As the functions keep them; null before the first element, and after a discarding firing. */
   public String accumulators;
-  /** Whether it is not in state yet; no part of it. */
+  static final int NO_SLOT = -1;
+
+  /* No part of it, only of where it is now (HeldWindows). */
+
+  /** Whether it is not in state yet. */
   transient boolean isNew;
+  /** Whether state has it as it was before. */
+  transient boolean isChanged;
+  /** Where the functions hold its accumulators open: the text is older then. */
+  transient int slot = NO_SLOT;
 
   public WindowState() {}
 
@@ -27,5 +35,24 @@ public final class WindowState {
     this.start = start;
     this.end = end;
     isNew = true;
+  }
+
+  boolean isEmpty() {
+    return accumulators == null && slot == NO_SLOT;
+  }
+
+  /** What is kept of it. */
+  WindowState copy() {
+    WindowState copy = new WindowState();
+    copy.id = id;
+    copy.start = start;
+    copy.end = end;
+    copy.fired = fired;
+    copy.changed = changed;
+    copy.early = early;
+    copy.timer = timer;
+    copy.earlyTimer = earlyTimer;
+    copy.accumulators = accumulators;
+    return copy;
   }
 }

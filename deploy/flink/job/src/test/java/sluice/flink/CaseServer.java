@@ -31,6 +31,8 @@ public final class CaseServer {
   public static void main(String[] arguments) throws Exception {
     PrintStream answers = new PrintStream(System.out, false, StandardCharsets.UTF_8);
     System.setOut(System.err);
+    // Windows leave and come back in cases of a few keys.
+    HeldWindows.heldMax = 2;
     CaseServer server = new CaseServer(Files.readString(Path.of(arguments[0])));
     BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = commands.readLine(); line != null; line = commands.readLine()) {
