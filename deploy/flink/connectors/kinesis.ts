@@ -28,6 +28,11 @@ export const kinesis: FlinkConnector = {
         choices: ['fail', 'oldest'],
         meaning: 'what to do about a shard whose next records are no longer kept',
       },
+      claims: {
+        type: 'object',
+        meaning:
+          'where the data of claims is: {"bucket", "prefix", "region", "endpoint"}, or {"folder"}',
+      },
       readMaxRecords: {
         type: 'whole',
         most: readMaxRecords,

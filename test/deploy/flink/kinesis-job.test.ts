@@ -5,6 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleForFlink } from '../../../deploy/flink/bundle.ts';
 import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
 import type { FlinkSettings } from '../../../deploy/flink/settings.ts';
+import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { createKinesisWriter } from '../../../deploy/streams/kinesis/kinesis-writer.ts';
 import type { SluiceEvent } from '../../../schemas/event.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
@@ -51,6 +53,9 @@ const clicks = [
   }),
   ...Array.from({ length: 10 }, (_, user) => [click(`last-${user}`, user, 2, firstMs + 3_600_000)]),
 ];
+
+/** Behind all of them, too. */
+const claimed = click('claimed', 2, 4, firstMs + 3_600_000);
 
 function recordOf({ data, ...attributes }: SluiceEvent): OutgoingRecord {
   const value = encodeStructured(attributes, Buffer.from(JSON.stringify(data)));
@@ -93,6 +98,17 @@ describe.skipIf(javaMissing() !== undefined)('a topology that reads Kinesis on F
     for (const [n, events] of clicks.entries())
       for (const record of recordsOf(events, n))
         expect(await writer.write('shop/clicks', [record])).toMatchObject([{ kind: 'applied' }]);
+    // One whose data is in the store of claims.
+    const ref = 'shop/clicks/there';
+    const data = Buffer.from(JSON.stringify(claimed.data));
+    await localBlobStore(path('claims')).createIfAbsent(ref, data);
+    const datasha256 = createHash('sha256').update(data).digest('hex');
+    const { data: _, ...attributes } = claimed;
+    const pointer = { dataref: `claim:${ref}`, datasize: String(data.length), datasha256 };
+    const value = encodeStructured({ ...attributes, extensions: pointer }, Buffer.from('null'));
+    expect(await writer.write('shop/clicks', [{ key: 'user-2', value }])).toMatchObject([
+      { kind: 'applied' },
+    ]);
     await writer.close();
   }
 
@@ -104,7 +120,12 @@ describe.skipIf(javaMissing() !== undefined)('a topology that reads Kinesis on F
     const clicksOf = { connector: 'kinesis', stream, endpoint: server.endpoint } as const;
     const settings: FlinkSettings = {
       ...{ parallelism: 2, checkpointIntervalMs: 500, freezes: 'all' },
-      sources: { clicks: { ...clicksOf, region: testCredentials.AWS_REGION } },
+      sources: {
+        clicks: {
+          ...{ ...clicksOf, region: testCredentials.AWS_REGION },
+          claims: { folder: path('claims') },
+        },
+      },
       sinks: Object.fromEntries(sinks.map((name) => [name, lines(name)])),
       rejected: lines('rejected'),
       tables: { plans: path(plansFile) },
@@ -160,7 +181,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology that reads Kinesis on F
     await write();
     await start();
     const driver = await createDriver(topology, { tables: { [plansFile]: plans } });
-    await driver.push('clicks', clicks.flat());
+    await driver.push('clicks', [...clicks.flat(), claimed]);
     await driver.advanceWatermark('max');
     for (const name of sinks) {
       const here = driver.read(name).map(({ value, timestamp }) => ({ timestamp, value }));

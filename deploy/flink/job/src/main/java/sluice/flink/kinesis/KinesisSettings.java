@@ -18,6 +18,10 @@ final class KinesisSettings implements Serializable {
   /** The id of the source in its topology. */
   final String source;
   final String where;
+  /** `team/app`. */
+  final String topologyStream;
+  /** Where the data of claims is, as JSON; null without a store. */
+  final String claims;
   /** Of Kinesis. */
   final String stream;
   /** Null: the default chain's. */
@@ -41,6 +45,8 @@ final class KinesisSettings implements Serializable {
   KinesisSettings(Place place) {
     source = place.operator.get("uid").asText();
     where = place.where;
+    topologyStream = place.operator.path("stream").asText();
+    claims = place.setting("claims").isObject() ? place.setting("claims").toString() : null;
     stream = place.text("stream");
     region = place.text("region", null);
     endpoint = place.text("endpoint", null);

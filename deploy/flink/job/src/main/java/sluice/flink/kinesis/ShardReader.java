@@ -1,5 +1,6 @@
 package sluice.flink.kinesis;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -12,6 +13,10 @@ import org.apache.flink.api.connector.source.SourceEvent;
 import org.apache.flink.api.connector.source.SourceReader;
 import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.core.io.InputStatus;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import sluice.flink.ClaimStore;
+import sluice.flink.Claims;
 import sluice.flink.Elem;
 import sluice.flink.Splits;
 import sluice.flink.kinesis.ShardBuffer.Item;
@@ -32,6 +37,7 @@ final class ShardReader implements SourceReader<Elem, ShardSplit> {
   private final SourceReaderContext context;
   private final KinesisApi api;
   private final Retention retention;
+  private final Claims claims;
   private final ShardBuffer buffer;
   private final Splits splits;
   private final Map<String, ShardSplit> held = new LinkedHashMap<>();
@@ -45,8 +51,17 @@ final class ShardReader implements SourceReader<Elem, ShardSplit> {
     this.context = context;
     api = new KinesisApi(settings);
     retention = new Retention(api);
+    claims = new Claims(settings.topologyStream, settings.claims == null ? null : ClaimStore.of(parsed(settings.claims)));
     buffer = new ShardBuffer(settings.bufferMaxBytes);
     splits = new Splits(settings.source, true);
+  }
+
+  private static JsonNode parsed(String json) {
+    try {
+      return new ObjectMapper().readTree(json);
+    } catch (IOException cause) {
+      throw new IllegalStateException("the setting claims is not JSON: " + json, cause);
+    }
   }
 
   @Override
@@ -66,7 +81,7 @@ final class ShardReader implements SourceReader<Elem, ShardSplit> {
         if (isStarted) context.sendSourceEventToCoordinator(new ShardEvents.Ended(split.splitId()));
         continue;
       }
-      Thread thread = new Thread(new ShardReading(split, settings, api, retention, buffer), settings.source + " " + split.splitId());
+      Thread thread = new Thread(new ShardReading(split, settings, api, retention, claims, buffer), settings.source + " " + split.splitId());
       thread.setDaemon(true);
       thread.setContextClassLoader(getClass().getClassLoader());
       threads.add(thread);
@@ -125,5 +140,6 @@ final class ShardReader implements SourceReader<Elem, ShardSplit> {
     for (Thread thread : threads) thread.interrupt();
     for (Thread thread : threads) thread.join(CLOSE_MAX_MS);
     api.close();
+    claims.close();
   }
 }

@@ -1,10 +1,12 @@
 package sluice.flink.kinesis;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import sluice.flink.Claims;
 import sluice.flink.Elem;
 import sluice.flink.RawRecord;
 import sluice.flink.kinesis.ShardBuffer.Item;
@@ -38,6 +40,7 @@ final class ShardReading implements Runnable {
   private final KinesisSettings settings;
   private final KinesisApi api;
   private final Retention retention;
+  private final Claims claims;
   private final ShardBuffer buffer;
   private final String shard;
   private String after;
@@ -53,10 +56,11 @@ final class ShardReading implements Runnable {
   private int throttles;
   private int failures;
 
-  ShardReading(ShardSplit split, KinesisSettings settings, KinesisApi api, Retention retention, ShardBuffer buffer) {
+  ShardReading(ShardSplit split, KinesisSettings settings, KinesisApi api, Retention retention, Claims claims, ShardBuffer buffer) {
     this.settings = settings;
     this.api = api;
     this.retention = retention;
+    this.claims = claims;
     this.buffer = buffer;
     shard = split.splitId();
     after = split.position;
@@ -249,19 +253,39 @@ final class ShardReading implements Runnable {
     return record.approximateArrivalTimestamp() == null ? 0 : record.approximateArrivalTimestamp().toEpochMilli();
   }
 
-  private List<Elem> elems(Record record) {
+  private List<Elem> elems(Record record) throws InterruptedException {
     byte[] value = record.data().asByteArrayUnsafe();
     List<Unfold.Part> parts = Unfold.parts(value);
-    List<Elem> elems = new ArrayList<>();
-    if (parts == null) elems.add(elem(record, record.partitionKey(), value, null));
-    else for (int n = 0; n < parts.size(); n++) elems.add(elem(record, parts.get(n).key, parts.get(n).value, n));
+    List<RawRecord> raws = new ArrayList<>();
+    if (parts == null) raws.add(raw(record, record.partitionKey(), value, -1));
+    else for (int n = 0; n < parts.size(); n++) raws.add(raw(record, parts.get(n).key, parts.get(n).value, n));
+    resolve(raws);
+    List<Elem> elems = new ArrayList<>(raws.size());
+    for (RawRecord raw : raws) elems.add(raw.elem());
     return elems;
   }
 
-  private Elem elem(Record record, String key, byte[] value, Integer part) {
+  /** A store of claims that cannot be asked is asked again. */
+  private void resolve(List<RawRecord> parts) throws InterruptedException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        claims.resolve(parts);
+        return;
+      } catch (IOException | SdkException thrown) {
+        if (thrown instanceof AbortedException || Thread.currentThread().isInterrupted()) throw new InterruptedException();
+        StreamFailure failure =
+            new StreamFailure("stream-unreachable", settings.stream, "shard " + shard + ": its claims cannot be fetched: " + thrown.getMessage(), true, thrown);
+        if (attempt == FAILURES_MAX) throw failure;
+        LOG.warn("{}: tried again", failure.getMessage());
+        Thread.sleep(backoffMs(attempt));
+      }
+    }
+  }
+
+  private RawRecord raw(Record record, String key, byte[] value, int part) {
     RawRecord raw = new RawRecord("kinesis", shard, record.sequenceNumber(), arrivedAtMs(record), value);
     raw.key = key;
-    if (part != null) raw.part = part;
-    return raw.elem();
+    raw.part = part;
+    return raw;
   }
 }
