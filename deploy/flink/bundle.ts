@@ -153,7 +153,7 @@ const languageOfBundle: Plugin = {
 
 /** What the job's own operators (Java) stand for, and where state rests here. */
 const replaced =
-  /\/topology\/(?:operators\/(?:window|process|interval-join|deduplicate|union|lookup)\/(?:operator|whole-state)|state\/(?:digest|cold-digests|memory-records))\.[jt]s$/;
+  /\/topology\/(?:operators\/(?:window|process|interval-join|deduplicate|union)\/(?:operator|whole-state)|state\/(?:digest|cold-digests|memory-records))\.[jt]s$/;
 
 /** What the engine has in WebAssembly, which a bare script engine may not have. */
 const withoutAssembly = /\/schemas\/json-check\.[jt]s$/;

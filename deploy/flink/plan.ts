@@ -17,6 +17,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { NodeInput, PlanProblem } from '../../topology/nodes/node.ts';
 import type { PlanNode } from '../../topology/operators/kinds.ts';
 import { isStateful, kindOf } from '../../topology/operators/kinds.ts';
+import type { LookupCall, LookupNode } from '../../topology/operators/lookup/node.ts';
 import type { SinkNode } from '../../topology/operators/sink/node.ts';
 import { sinkKindOf } from '../../topology/operators/sink/sinks.ts';
 import type { AggregateChoice } from '../../topology/operators/window/node.ts';
@@ -114,6 +115,12 @@ export interface DeduplicateOperator extends OperatorBase {
   readonly late: 'drop' | 'side';
 }
 
+/** A look-up by a connector: the settings say what that asks. */
+export interface LookupOperator extends OperatorBase {
+  readonly kind: 'lookup';
+  readonly lookup: LookupCall;
+}
+
 export interface SinkOperator extends OperatorBase {
   readonly kind: 'sink';
   /** Its kind and options, as in the plan. */
@@ -128,6 +135,7 @@ export type FlinkOperator =
   | IntervalJoinOperator
   | ProcessOperator
   | DeduplicateOperator
+  | LookupOperator
   | SinkOperator;
 
 export interface FlinkPlan {
@@ -142,13 +150,13 @@ export interface FlinkPlan {
 /** What of a plan the job has no operator for. */
 export function flinkPlanProblems({ plan }: Pick<Topology, 'plan'>): readonly PlanProblem[] {
   return plan.nodes.flatMap((node) => {
-    if (node.kind !== 'lookup' || node.lookup.from === 'file') return [];
-    const { from, name } = node.lookup;
+    if (node.kind !== 'lookup' || node.lookup.from !== 'function') return [];
     return [
       {
         node: node.id,
-        message: `the look-up by ${from} '${name}' cannot run on Flink: only look-ups in files can`,
-        fix: 'look up in a file: lookup(id, fileTable(...), ...)',
+        message:
+          'asyncLookup() cannot run on Flink: its function has nothing to ask there (a job has no fetch, no sockets and no timers)',
+        fix: 'write connector(name), with its address in lookups of the settings, or look up in a file: fileTable(...)',
       },
     ];
   });
@@ -274,6 +282,8 @@ class Operators {
         };
       case 'union':
         return this.#union(node);
+      case 'lookup':
+        return this.#lookup(node);
       case 'window':
       case 'intervalJoin':
       case 'process':
@@ -306,6 +316,13 @@ class Operators {
     const merges = !this.#isBeforeTime(node);
     const inputs = node.inputs.map((from) => this.#plain(from, !merges));
     return { uid: node.id, kind: 'union', inputs, merges };
+  }
+
+  /** Elements wait in it, and all else that is said in line with them. */
+  #lookup(node: LookupNode): FlinkOperator {
+    const from = present(node.inputs[0], 'an input');
+    const input = this.#plain(from, this.#isBeforeTime(node));
+    return { uid: node.id, kind: 'lookup', inputs: [input], lookup: node.lookup as LookupCall };
   }
 
   #keyedOperator(node: PlanNode): FlinkOperator {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { ConnectorRole } from './connectors/connector.ts';
 import { connectorProblems, isPart, shown } from './connectors/problems.ts';
+import { lookupProblems } from './lookup-settings.ts';
 import type { FlinkPlan } from './plan.ts';
 import type { FlinkSettings } from './settings.ts';
 
@@ -17,8 +18,17 @@ const numbers: Readonly<Record<string, number>> = {
   checkpointIntervalMs: 0,
   watermarkIntervalMs: 1,
   batchRows: 1,
+  functionMaxMs: 100,
 };
-const known = [...Object.keys(numbers), 'freezes', 'sources', 'sinks', 'rejected', 'tables'];
+const known = [
+  ...Object.keys(numbers),
+  'freezes',
+  'sources',
+  'sinks',
+  'rejected',
+  'tables',
+  'lookups',
+];
 
 /** Throws `SluiceError` `flink-settings-invalid`, with a line for each problem. */
 export function readSettings(file: string | undefined, plan: FlinkPlan): FlinkSettings {
@@ -82,6 +92,7 @@ export function settingsProblems(settings: Part, plan: FlinkPlan): readonly stri
       if (typeof given === 'string') return [];
       return [`tables.${node}: expected the path of ${file}, got ${shown(given)}`];
     }),
+    ...lookupProblems(settings['lookups'], plan),
   ];
 }
 

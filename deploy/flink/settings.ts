@@ -1,4 +1,5 @@
 /** What a Flink job is started with, beside its plan and its bundle (`settings.json`). */
+import type { LookupSettings } from './lookup-settings.ts';
 
 /** A place that is read or written: `connector` is its kind (connectors/list.ts). */
 export interface PlaceSettings {
@@ -15,6 +16,8 @@ export interface FlinkSettings {
   readonly watermarkIntervalMs?: number;
   /** Rows of one call of the functions; default 32. */
   readonly batchRows?: number;
+  /** How long one call of a function may take, in ms; default 10000, from 100. */
+  readonly functionMaxMs?: number;
   /** Which values are frozen before functions see them; default 'shared', as in production. */
   readonly freezes?: 'shared' | 'all';
   /** By source id: a place, or several that are read as one. */
@@ -25,4 +28,6 @@ export interface FlinkSettings {
   readonly rejected: PlaceSettings;
   /** By id of a look-up in a file: the file. */
   readonly tables?: Readonly<Record<string, string>>;
+  /** By the name of a `connector()`. */
+  readonly lookups?: Readonly<Record<string, LookupSettings>>;
 }

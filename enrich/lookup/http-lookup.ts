@@ -2,8 +2,7 @@
  * A look-up over HTTP: one GET a key.
  *
  * Invariants:
- * 1. 200 is the answer, as JSON; 404 and 204 say that there is nothing; everything else is a fault
- *    that may pass, and is tried again.
+ * 1. What an answer says is in http-answer.ts; a fault may pass, and is tried again.
  * 2. A `Retry-After` of an answer that is a fault goes with the fault, as ms from the time of the
  *    answer: whoever asks leaves the server alone for so long.
  * 3. A key stays within its place in the address: its text is URL-encoded, and one that an address
@@ -13,27 +12,13 @@
  */
 
 import type { HttpLookupConfig } from '../../schemas/config.ts';
-import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
-import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
-import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { Key, LookupFunction } from '../../topology/index.ts';
+import { answerOf, lookupAnswerMaxBytes, noAnswer } from './http-answer.ts';
+import { keyInAddress } from './key-in-address.ts';
 import { retryAfter } from './retry-after.ts';
-
-/** The body of one answer to a look-up over HTTP, decoded. */
-export const lookupAnswerMaxBytes = mebi;
-
-/** All may pass. */
-class LookupFault extends SluiceError {
-  /** How long the server wants to be left alone. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(code: OperationalCode, message: string, retryAfterMs: number | undefined) {
-    super(code, message, { retryable: true });
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 /**
  * Its calls reject with `SluiceError` `lookup-unreachable`, `lookup-refused`,
@@ -45,8 +30,6 @@ export function httpLookup(
   clock: Pick<Clock, 'now'> = systemClock,
 ): LookupFunction {
   const addressOf = addresses(url);
-  const fault = (code: OperationalCode, message: string, retryAfterMs?: number): SluiceError =>
-    new LookupFault(code, `the look-up '${name}': ${message}`, retryAfterMs);
   return async (key, { signal }) => {
     const address = addressOf(key);
     if (address === undefined) return undefined;
@@ -64,28 +47,11 @@ export function httpLookup(
       // Also read where it is not wanted: a connection is used again only once its answer is read.
       body = await boundedBody(response);
     } catch (thrown) {
-      throw fault(
-        'lookup-unreachable',
-        `there was no complete answer (${reasonOf(thrown)})`,
-        retryAfterMs,
-      );
+      throw noAnswer(name, reasonOf(thrown), retryAfterMs);
     }
-    if (status === 404 || status === 204) return undefined;
-    if (status !== 200) {
-      const asks =
-        retryAfterMs === undefined ? '' : `, and asks to wait ${Math.ceil(retryAfterMs / 1_000)} s`;
-      throw fault('lookup-refused', `the server answered ${status}${asks}`, retryAfterMs);
-    }
-    if (body === undefined)
-      throw fault(
-        'lookup-answer-invalid',
-        `the answer (200) is larger than ${lookupAnswerMaxBytes} bytes`,
-      );
-    try {
-      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
-    } catch {
-      throw fault('lookup-answer-invalid', 'the answer (200) is not JSON in UTF-8');
-    }
+    const text = (): string | undefined =>
+      body && new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return answerOf(name, { status, retryAfterMs, text });
   };
 }
 
@@ -95,8 +61,9 @@ const placeholder = '%7Bkey%7D';
 function addresses(template: string): (key: Key) => string | undefined {
   const { href } = new URL(template.replaceAll('{key}', placeholder));
   return (key) => {
+    const text = keyInAddress(key);
+    if (text === undefined) return undefined;
     try {
-      const text = (Array.isArray(key) ? key : [key]).map(encodePart).join('/');
       const address = href.replaceAll(placeholder, () => text);
       // `.` and `..` are steps in a path, however they are written
       // (https://url.spec.whatwg.org/#double-dot-path-segment).
@@ -105,14 +72,6 @@ function addresses(template: string): (key: Key) => string | undefined {
       return undefined;
     }
   };
-}
-
-/**
- * `'` too: in a query the URL parser would encode it. Throws `URIError` for half of a surrogate
- * pair.
- */
-function encodePart(part: unknown): string {
-  return encodeURIComponent(String(part)).replaceAll("'", '%27');
 }
 
 /** Undefined when it is too large; what is left of it is not read. */

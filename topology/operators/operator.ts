@@ -69,6 +69,13 @@ export type Reject = (rejection: Rejection) => void;
 /** What is thrown in the place of a call that did not return twice. */
 export const stuck = 'function-stuck';
 
+export function refusedCall(slot: string): SluiceError {
+  return new SluiceError(
+    stuck,
+    `the function '${slot}' did not return, twice: it is not called with this element again`,
+  );
+}
+
 /**
  * Rejects an element for what a user function did: threw, gave what its slot does not allow, or did
  * not return. `given`: what the function was given, where that is more than the element.

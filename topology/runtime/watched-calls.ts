@@ -16,12 +16,12 @@
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import { present } from '../../schemas/kernel/assert.ts';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { CallSlot, Isolation, StuckCall } from '../checkpoint/isolation.ts';
 import type { UserFunction } from '../nodes/node.ts';
-import { stuck } from '../operators/operator.ts';
+import { refusedCall } from '../operators/operator.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { AskedLookups } from './asked-lookups.ts';
+import { givenOfCall } from './given-of-call.ts';
 import type { SeenTurn, SharedCalls } from './shared-calls.ts';
 import {
   askSlot,
@@ -145,10 +145,7 @@ class CallGuard {
       const hex = digest.toString('hex');
       if (refused.has(hex)) {
         onRefused({ node, slot, digest: hex });
-        throw new SluiceError(
-          stuck,
-          `the function '${slot}' did not return, twice: it is not called with this element again`,
-        );
+        throw refusedCall(slot);
       }
       writeDigest(cells, cell.digest, digest);
       try {
@@ -192,16 +189,9 @@ function seenRun(cells: Int32Array, run: Anything, number: number): Anything {
 
 type Anything = (a?: unknown, b?: unknown) => unknown;
 
-/**
- * Of what a call is given but its context, which has times in it; of a keyed function the key is in
- * the context.
- */
 function digestOf(slot: string, a: unknown, b: unknown): Buffer {
-  const isOfTwo = slot === 'join' || slot.endsWith(':add') || slot.endsWith(':merge');
-  const isKeyed = slot === 'onElement' || slot === 'onTimer';
-  const given = isOfTwo ? [a, b] : isKeyed ? [a, (b as { readonly key: unknown }).key] : [a];
   return createHash('sha256')
-    .update(textOf(given))
+    .update(textOf(givenOfCall(slot, a, b)))
     .digest()
     .subarray(0, digestCells * 4);
 }

@@ -120,6 +120,34 @@ define(globalThis, 'structuredClone', (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value)),
 );
 
+/** What look-ups of the engine bound their calls with. */
+class Signal {
+  aborted = false;
+  readonly #listeners: (() => void)[] = [];
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  abort(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+define(
+  globalThis,
+  'AbortController',
+  class {
+    readonly signal = new Signal();
+
+    abort(): void {
+      this.signal.abort();
+    }
+  },
+);
+
 // What is printed in a job goes nowhere: it has no standard output that somebody reads.
 const printNothing = (): void => undefined;
 define(globalThis, 'console', {

@@ -13,6 +13,7 @@ import type { Plan, Topology } from '../../../topology/plan/plan.ts';
 import { indexTable } from '../../../topology/runtime/connections.ts';
 import type { Freezes } from '../../../topology/runtime/frozen-values.ts';
 import { partsFor } from '../../../topology/runtime/parts-of-nodes.ts';
+import { CallGuard } from './call-guard.ts';
 import type { SinkForm } from './sink.ts';
 import { rejectionText } from './wire.ts';
 
@@ -20,6 +21,7 @@ export class NodeRuntime {
   readonly plan: Plan;
   readonly freezes: Freezes;
   readonly reject: Reject;
+  readonly guard = new CallGuard();
   readonly #partsOf: ReturnType<typeof partsFor>;
   readonly #tables = new Map<string, ReadonlyMap<string, unknown>>();
   readonly #forms = new Map<string, SinkForm>();
@@ -32,11 +34,13 @@ export class NodeRuntime {
       this.#rejections += rejectionText(rejection);
     };
     const counts = new Map(this.plan.nodes.map(({ id }) => [id, noCounts()]));
-    this.#partsOf = partsFor(topology, { counts, records: [] }, this.reject, {
+    const guarded = this.guard.guarded(topology);
+    this.#partsOf = partsFor(guarded, { counts, records: [] }, this.reject, {
       tables: this.#tables,
       lookups: new Map(),
       host: { clock: manualClock(), random: seededRandom(1), wake: () => undefined },
       freezes,
+      schemas: (node, check) => this.guard.schemas(node, check),
     });
   }
 

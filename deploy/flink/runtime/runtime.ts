@@ -18,6 +18,7 @@ import { Enter } from './enter.ts';
 import { GraphCommits } from './graph-commits.ts';
 import { GraphWrites } from './graph-writes.ts';
 import { JoinFunctions } from './join.ts';
+import { LookupFunctions } from './lookup.ts';
 import { InputMerge } from './merge.ts';
 import { NodeRuntime } from './node-runtime.ts';
 import { ProcessFunctions } from './process.ts';
@@ -57,6 +58,17 @@ export class Runtime {
     return new RejectedTable(this.#node.plan);
   }
 
+  /** What the job's watch is told of, and says. */
+  watch(begin: () => boolean, end: () => boolean): void {
+    this.#node.guard.watch({ begin, end });
+  }
+
+  /** A run was interrupted: nothing of it counts. Gives what is refused from now on (call-guard.ts). */
+  stopped(inFunction: boolean): string {
+    this.#node.takeRejections();
+    return this.#node.guard.stopped(inFunction);
+  }
+
   segment(uid: string): Segment {
     const operator = this.#plan.operators.find((one) => one.uid === uid);
     if (operator?.kind !== 'segment')
@@ -67,6 +79,11 @@ export class Runtime {
   /** Behind a source of records. */
   enter(uid: string): Enter {
     return new Enter(uid, this.#node);
+  }
+
+  /** `seed`: of the pauses between tries, so that parts of it do not try all at once. */
+  lookup(uid: string, nowMs: number, seed: number): LookupFunctions {
+    return new LookupFunctions(uid, this.#node, nowMs, seed);
   }
 
   window(uid: string): WindowFunctions {

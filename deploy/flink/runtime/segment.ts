@@ -67,6 +67,8 @@ export class Segment {
   readonly #texts: (string | undefined)[][] = [];
   /** The elements of a batch by their values, where some are given on. */
   readonly #numbers = new Map<unknown, number>();
+  /** What it knew of time before the run. */
+  #before: unknown;
 
   constructor(operator: SegmentOperator, node: NodeRuntime) {
     this.#node = node;
@@ -129,6 +131,7 @@ export class Segment {
 
   /** Rows and their origins in, rows out (wire.ts). */
   run(text: string, origins: string): string {
+    this.#before = this.#timed?.operator.snapshot?.();
     readRows(text, origins, this.#entry);
     this.#readers?.prepare(this.#entry);
     if (this.#passes) this.#number();
@@ -143,12 +146,22 @@ export class Segment {
       // What is said of time ends a batch of rows.
       sent += this.#signals();
     } finally {
-      this.#entry.clear();
-      for (const batch of this.#batches) batch.clear();
-      for (const texts of this.#texts) texts.length = 0;
-      this.#numbers.clear();
+      this.#clear();
     }
     return this.#node.takeRejections() + sent;
+  }
+
+  #clear(): void {
+    this.#entry.clear();
+    for (const batch of this.#batches) batch.clear();
+    for (const texts of this.#texts) texts.length = 0;
+    this.#numbers.clear();
+  }
+
+  /** As if the last run had not been. */
+  undo(): void {
+    this.#clear();
+    if (this.#before !== undefined) this.#timed?.operator.restore?.(this.#before as never);
   }
 
   snapshot(): string {

@@ -29,8 +29,12 @@ interface Taken {
   readonly signals: Readonly<Record<string, readonly DrivenSignal[]>>;
 }
 
-/** `given`: by what the bundle makes the topology that is opened. */
-export function flinkOpener(server: CaseServer, given: GivenCase): OpenDriver {
+/** `given`: by what the bundle makes the topology that is opened. `settings`: of the job. */
+export function flinkOpener(
+  server: CaseServer,
+  given: GivenCase,
+  settings: Readonly<Record<string, unknown>> = {},
+): (...of: Parameters<OpenDriver>) => Promise<FlinkDriver> {
   return async (topology, options) => {
     const session = server.nextSession();
     await server.ask({
@@ -40,12 +44,13 @@ export function flinkOpener(server: CaseServer, given: GivenCase): OpenDriver {
       given: JSON.stringify(given),
       parallelism: options.parallelism ?? 1,
       now: options.now ?? 0,
+      ...settings,
     });
     return new FlinkDriver(server, session, topology, options);
   };
 }
 
-class FlinkDriver implements CaseDriver {
+export class FlinkDriver implements CaseDriver {
   readonly #server: CaseServer;
   readonly #session: string;
   readonly #sources: readonly SourceNode[];
@@ -127,6 +132,12 @@ class FlinkDriver implements CaseDriver {
 
   async tick(): Promise<void> {
     for (const { id } of this.#sources) await this.#control(id, rowKinds.tick, this.#nowMs, null);
+    await this.#take();
+  }
+
+  /** Waits until answers to look-ups have come, or for `ms`. */
+  async answers(ms: number): Promise<void> {
+    await this.#ask('await', { ms });
     await this.#take();
   }
 

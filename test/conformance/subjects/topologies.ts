@@ -4,7 +4,9 @@
  */
 import type { Topology } from '../../../topology/index.ts';
 import type { Config } from '../case.ts';
+import { askedTopology } from '../flink/asked.ts';
 import { mixedTopology } from '../flink/mixed.ts';
+import { stuckTopology } from '../flink/stuck.ts';
 import { joinTopology } from './interval-join.ts';
 import { deduplicateTopology, timersTopology, ttlTopology } from './state.ts';
 import { mergeTopology, watermarksTopology } from './watermarks.ts';
@@ -20,6 +22,8 @@ const topologies: Readonly<Record<string, (config: Config) => Topology>> = {
   ttl: ttlTopology,
   deduplicate: deduplicateTopology,
   mixed: mixedTopology,
+  stuck: stuckTopology,
+  asked: askedTopology,
 };
 
 export interface GivenCase {

@@ -101,10 +101,7 @@ export const pid = (text: string): number => Buffer.from(text).length;
     expect([code, ok]).toEqual([1, false]);
     expect(short(problems)).toEqual([
       expect.stringMatching(
-        /^topology\.ts:19 own: the look-up by function 'function' cannot run on Flink/,
-      ),
-      expect.stringMatching(
-        /^topology\.ts:21 bound: the look-up by connector 'stock' cannot run on Flink/,
+        /^topology\.ts:19 own: asyncLookup\(\) cannot run on Flink: its function has nothing to ask there/,
       ),
       expect.stringMatching(/^topology\.ts:15 once\/map\/map~2: its function is asynchronous/),
       expect.stringMatching(/^parts\.ts:3 once\/map\/map: Buffer is not part of JavaScript/),

@@ -6,7 +6,7 @@
 import { createHash as nodeHash } from 'node:crypto';
 import { createContext, runInContext } from 'node:vm';
 import type { SluiceEvent, StreamDefinition, TopologyBuilder } from 'sluice';
-import { asyncLookup, collect, count, stream, topology, tumbling } from 'sluice';
+import { asyncLookup, collect, connector, count, stream, topology, tumbling } from 'sluice';
 import { describe, expect, it } from 'vitest';
 import { bundleScript } from '../../../deploy/flink/bundle.ts';
 import { flinkPlan, flinkPlanProblems } from '../../../deploy/flink/plan.ts';
@@ -76,6 +76,46 @@ describe('the plan for Flink', () => {
     );
   });
 
+  it('has a look-up by a connector as an operator, with splits in line where time is set behind it', () => {
+    const asking = (before: boolean) =>
+      made((t) => {
+        const time = (s: ReturnType<typeof clicks>) =>
+          s.eventTime('time', ({ data }) => data.at, { outOfOrderness: 0, future: { max: 0 } });
+        const asked = (s: ReturnType<typeof clicks>) =>
+          s.lookup('user', connector<number>('users'), { by: ({ data }) => data.user }, (e) => e);
+        const timed = before ? time(asked(clicks(t))) : asked(time(clicks(t)));
+        timed.map((e) => e.data.user).sinkTo('out', collect());
+      });
+    const shape = (before: boolean) =>
+      flinkPlan(asking(before)).operators.map(({ uid, inputs }) => [
+        uid,
+        ...inputs.map(({ port }) => port),
+      ]);
+    expect(shape(true)).toEqual([
+      ['clicks'],
+      ['user', 'out'],
+      ['time', 'out'],
+      ['out', 'time/map.out.rows'],
+    ]);
+    expect(shape(false)).toEqual([
+      ['clicks'],
+      ['time', 'out'],
+      ['user', 'time.out.rows'],
+      ['user/out/segment', 'out'],
+      ['out', 'user/map.out.rows'],
+    ]);
+    expect(flinkPlan(asking(true)).operators[1]).toMatchObject({
+      kind: 'lookup',
+      lookup: {
+        from: 'connector',
+        name: 'users',
+        capacity: 64,
+        timeoutMs: 5_000,
+        order: 'ordered',
+      },
+    });
+  });
+
   it('refuses a look-up by a function, with its node', () => {
     const asking = made((t) => {
       clicks(t)
@@ -88,7 +128,7 @@ describe('the plan for Flink', () => {
         .sinkTo('out', collect());
     });
     expect(flinkPlanProblems(asking).map(({ node }) => node)).toEqual(['user']);
-    expect(() => flinkPlan(asking)).toThrow(/'user': the look-up by function/);
+    expect(() => flinkPlan(asking)).toThrow(/'user': asyncLookup\(\) cannot run on Flink/);
   });
 });
 

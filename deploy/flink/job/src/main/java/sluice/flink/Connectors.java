@@ -91,6 +91,11 @@ final class Connectors implements JobGraph.Connectors {
   }
 
   @Override
+  public Asking.Factory lookup(JsonNode operator) {
+    return HttpAsking.Factory.of(operator.get("lookup"), settings.path("lookups"));
+  }
+
+  @Override
   public void rejected(DataStream<Elem> rejections) {
     of("rejected", settings.path("rejected")).rejected(rejections, placeOfRejected());
   }

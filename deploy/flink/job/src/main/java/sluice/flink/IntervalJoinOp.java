@@ -164,15 +164,15 @@ final class IntervalJoinOp extends AbstractStreamOperatorV2<Elem>
   /** Gives what the function makes of both; says whether it did not throw. */
   private boolean give(JoinRow left, JoinRow right, long at, String rejects, boolean withOrigin) {
     String given =
-        join.invokeMember(
-                "give",
-                left.json,
-                text(left.origin),
-                right == null ? "" : right.json,
-                right == null ? "" : text(right.origin),
-                rejects,
-                withOrigin)
-            .asString();
+        functions.call(
+            join,
+            "give",
+            left.json,
+            text(left.origin),
+            right == null ? "" : right.json,
+            right == null ? "" : text(right.origin),
+            rejects,
+            withOrigin);
     if (given.charAt(0) == 'R') {
       Lines lines = new Lines(given);
       while (lines.hasNext())

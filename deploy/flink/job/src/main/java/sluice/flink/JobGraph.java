@@ -27,6 +27,9 @@ final class JobGraph {
 
     void sink(DataStream<Elem> rows, JsonNode operator);
 
+    /** What a look-up by a connector asks. */
+    Asking.Factory lookup(JsonNode operator);
+
     /** What is passed on of what one operator rejects; `from` is its uid. */
     default DataStream<Elem> rejecting(DataStream<Elem> rejections, String from) {
       return rejections;
@@ -108,6 +111,9 @@ final class JobGraph {
         return;
       case "union":
         union(uid, operator);
+        return;
+      case "lookup":
+        lookup(uid, operator);
         return;
       case "window":
         keyed(uid, operator, new WindowOp(program, new WindowSettings(operator)));
@@ -194,6 +200,16 @@ final class JobGraph {
     // It stays beside what feeds it: splits are said to one part only, and order is kept.
     made.setParallelism(input.getParallelism());
     done(uid, ports.isEmpty() ? "" : ports.get(0), made);
+    rejects(made);
+  }
+
+  private void lookup(String uid, JsonNode operator) {
+    DataStream<Elem> input = input(operator, 0);
+    LookupOp own = new LookupOp(program, uid, connectors.lookup(operator));
+    SingleOutputStreamOperator<Elem> made = input.transform(uid, Elem.TYPE, own);
+    // As a segment.
+    made.setParallelism(input.getParallelism());
+    done(uid, "out", made);
     rejects(made);
   }
 

@@ -14,6 +14,7 @@ public final class Main {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final int DEFAULT_BATCH_ROWS = 32;
   private static final long DEFAULT_WATERMARK_MS = 200;
+  private static final long DEFAULT_FUNCTION_MS = 10_000;
 
   private Main() {}
 
@@ -31,7 +32,8 @@ public final class Main {
             settings.path("freezes").asText("shared"),
             null,
             tables(tree, settings),
-            Connectors.sinkForms(tree, settings));
+            Connectors.sinkForms(tree, settings),
+            settings.path("functionMaxMs").asLong(DEFAULT_FUNCTION_MS));
     new JobGraph(
             env,
             program,

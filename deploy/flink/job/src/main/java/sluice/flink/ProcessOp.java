@@ -84,7 +84,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
     Elem elem = record.getValue();
     long at = record.getTimestamp();
     apply(
-        process.invokeMember("element", elem.key, text(state.value()), (double) at, Times.encode(watermark), (double) now(), elem.json, text(elem.origin)),
+        functions.call(process, "element", elem.key, text(state.value()), (double) at, Times.encode(watermark), (double) now(), elem.json, text(elem.origin)),
         at);
   }
 
@@ -92,8 +92,8 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
     return value == null ? "" : value;
   }
 
-  private void apply(Value given, long at) throws Exception {
-    Lines lines = new Lines(given.asString());
+  private void apply(String given, long at) throws Exception {
+    Lines lines = new Lines(given);
     while (lines.hasNext()) {
       String line = lines.next();
       String rest = line.substring(1);
@@ -131,7 +131,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
       look.clear();
       String stored = state.value();
       if (stored == null) return;
-      apply(process.invokeMember("expire", (String) getCurrentKey(), stored, (double) now()), timer.getTimestamp());
+      apply(functions.call(process, "expire", (String) getCurrentKey(), stored, (double) now()), timer.getTimestamp());
     }
 
     @Override
@@ -174,7 +174,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
   private void fire(long at, String domain) throws Exception {
     String key = (String) getCurrentKey();
     apply(
-        process.invokeMember("timer", key, text(state.value()), (double) at, Times.encode(watermark), (double) now(), domain),
+        functions.call(process, "timer", key, text(state.value()), (double) at, Times.encode(watermark), (double) now(), domain),
         at);
   }
 

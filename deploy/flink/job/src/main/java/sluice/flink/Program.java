@@ -20,6 +20,8 @@ public final class Program implements Serializable {
   final Map<String, String> tables;
   /** By sink: how its rows are sent, where that is not as JSON. */
   final Map<String, String> sinkForms;
+  /** How long one call of a function may take. */
+  final long functionMaxMs;
   private transient int hash;
 
   Program(
@@ -28,13 +30,15 @@ public final class Program implements Serializable {
       String freezes,
       String given,
       Map<String, String> tables,
-      Map<String, String> sinkForms) {
+      Map<String, String> sinkForms,
+      long functionMaxMs) {
     this.bundle = bundle;
     this.plan = plan;
     this.freezes = freezes;
     this.given = given;
     this.tables = tables;
     this.sinkForms = sinkForms;
+    this.functionMaxMs = functionMaxMs;
   }
 
   /** Operators of one task have copies of it, and share what is made of it. */

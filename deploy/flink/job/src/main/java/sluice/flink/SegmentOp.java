@@ -51,7 +51,6 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   private transient Positions positions;
   private transient Functions functions;
-  private transient Value run;
   private transient Value segment;
   private transient StringBuilder rows;
   /** The elements of the batch by number: what the functions give on as it is stays here. */
@@ -100,7 +99,6 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     super.initializeState(context);
     functions = Functions.acquire(program);
     segment = functions.of(kind, uid);
-    run = segment.getMember("run");
     rows = new StringBuilder();
     elements = new ArrayList<>();
     origins = new StringBuilder();
@@ -191,7 +189,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     count = 0;
     String from = origins.toString();
     origins.setLength(0);
-    emit(run.execute(batch, from).asString());
+    emit(functions.call(segment, "run", batch, from));
     elements.clear();
   }
 

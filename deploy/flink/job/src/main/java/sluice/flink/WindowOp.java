@@ -94,7 +94,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
         accumulators.add(one.accumulators);
         continue;
       }
-      String added = call(window.invokeMember("add", one.accumulators, elem.read, text(elem.json), text(elem.origin)));
+      String added = taken(functions.call(window, "add", one.accumulators, elem.read, text(elem.json), text(elem.origin)));
       // It changes none of its windows when one of them rejects it.
       if (added == null) return;
       accumulators.add(added);
@@ -116,8 +116,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
   }
 
   /** What the functions gave; null for a rejection, which is sent. */
-  private String call(Value given) {
-    String text = given.asString();
+  private String taken(String text) {
     if (text.charAt(0) != 'R') return text.substring(1);
     reject(text);
     return null;
@@ -166,7 +165,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
       return true;
     }
     merged.accumulators =
-        call(window.invokeMember("merge", merged.accumulators, one.accumulators, text(elem.json), text(elem.origin)));
+        taken(functions.call(window, "merge", merged.accumulators, one.accumulators, text(elem.json), text(elem.origin)));
     return merged.accumulators != null;
   }
 
@@ -277,9 +276,8 @@ final class WindowOp extends AbstractStreamOperator<Elem>
     if (one.isEmpty()) return;
     boolean last = settings.cleanup(one.end) <= watermark && !timing.equals("early");
     String text =
-        window
-            .invokeMember("fire", one.slot >= 0 ? (Object) one.slot : one.accumulators, (String) getCurrentKey(), (double) one.start, (double) one.end, one.fired, timing, last)
-            .asString();
+        functions.call(
+            window, "fire", one.slot >= 0 ? (Object) one.slot : one.accumulators, (String) getCurrentKey(), (double) one.start, (double) one.end, one.fired, timing, last);
     one.fired++;
     if (settings.discarding) windows.clear(one);
     if (text.charAt(0) == 'R') {

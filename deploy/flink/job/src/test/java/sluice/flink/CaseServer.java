@@ -18,6 +18,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  */
 public final class CaseServer {
   private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final long FUNCTION_MAX_MS = 10_000;
   private final String bundle;
   private final Map<String, ScriptedRun> runs = new HashMap<>();
   private final Map<String, Program> programs = new HashMap<>();
@@ -78,6 +79,9 @@ public final class CaseServer {
       case "clock":
         run.clock(command.get("ms").asLong());
         break;
+      case "await":
+        run.await(command.get("ms").asLong());
+        break;
       case "read":
         run.read(MAPPER, answer);
         break;
@@ -103,12 +107,17 @@ public final class CaseServer {
         programs.computeIfAbsent(
             plan + "\n" + given,
             key -> {
-              Program made = new Program(bundle, plan, "all", given, Map.of(), Map.of());
+              Program made = new Program(bundle, plan, "all", given, Map.of(), Map.of(), command.path("functionMaxMs").asLong(FUNCTION_MAX_MS));
               // Its context is kept for the runs that follow.
               Functions.acquire(made);
               return made;
             });
     return new ScriptedRun(
-        program, MAPPER.readTree(plan), command.get("parallelism").asInt(), command.get("now").asLong());
+        program,
+        MAPPER.readTree(plan),
+        command.get("parallelism").asInt(),
+        command.path("batchRows").asInt(1),
+        command.path("lookups"),
+        command.get("now").asLong());
   }
 }

@@ -38,7 +38,7 @@ public final class JobRun {
     StreamExecutionEnvironment env =
         StreamExecutionEnvironment.createLocalEnvironment(Integer.parseInt(arguments[2]), configuration);
     env.getConfig().enableObjectReuse();
-    Program program = new Program(bundle, plan, "shared", null, Map.of(), Connectors.sinkForms(tree, settings));
+    Program program = new Program(bundle, plan, "shared", null, Map.of(), Connectors.sinkForms(tree, settings), 10_000);
     new JobGraph(env, program, new Connectors(tree, settings, program), BATCH_ROWS, settings.path("watermarkIntervalMs").asLong()).build(tree);
     JobClient job = env.executeAsync(tree.get("name").asText());
     Thread told = new Thread(() -> stopWhenTold(job));

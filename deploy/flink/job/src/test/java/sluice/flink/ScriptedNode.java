@@ -2,6 +2,7 @@ package sluice.flink;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.TreeSet;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -22,6 +23,7 @@ import org.apache.flink.streaming.runtime.partitioner.ForwardPartitioner;
 import org.apache.flink.streaming.runtime.partitioner.KeyGroupStreamPartitioner;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.tasks.mailbox.Mail;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedMultiInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
@@ -194,6 +196,17 @@ final class ScriptedNode {
     for (ScriptedPart part : parts) part.harness.setProcessingTime(ms);
   }
 
+  /** Runs what waits in the mailboxes; says whether there was something. */
+  boolean mails() throws Exception {
+    boolean any = false;
+    for (ScriptedPart part : parts)
+      for (Optional<Mail> mail = part.mail(); mail.isPresent(); mail = part.mail()) {
+        mail.get().run();
+        any = true;
+      }
+    return any;
+  }
+
   void beforeBarrier() throws Exception {
     for (ScriptedPart part : parts) part.harness.prepareSnapshotPreBarrier(1);
   }
@@ -205,7 +218,7 @@ final class ScriptedNode {
   }
 
   void close() throws Exception {
-    for (ScriptedPart part : parts) part.harness.close();
+    for (ScriptedPart part : parts) part.close();
     parts.clear();
   }
 

@@ -1,7 +1,9 @@
 package sluice.flink;
 
+import java.util.Optional;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
+import org.apache.flink.streaming.api.operators.StreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.io.PushingAsyncDataInput.DataOutput;
 import org.apache.flink.streaming.runtime.streamrecord.LatencyMarker;
@@ -10,6 +12,8 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.streaming.runtime.tasks.mailbox.Mail;
+import org.apache.flink.streaming.runtime.tasks.mailbox.TaskMailbox;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.MultiInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
@@ -31,6 +35,22 @@ final class ScriptedPart {
     if (harness instanceof OneInputStreamOperatorTestHarness)
       ((OneInputStreamOperatorTestHarness<Elem, Elem>) harness).processElement(record);
     else ((MultiInputStreamOperatorTestHarness<Elem>) harness).processElement(input, record);
+  }
+
+  Optional<Mail> mail() {
+    return harness.getTaskMailbox().tryTake(TaskMailbox.MIN_PRIORITY);
+  }
+
+  /** As a task that fails: nothing is waited for. */
+  void close() throws Exception {
+    if (operator() instanceof LookupOp) operator().close();
+    harness.close();
+  }
+
+  private StreamOperator<?> operator() {
+    return harness instanceof OneInputStreamOperatorTestHarness
+        ? ((OneInputStreamOperatorTestHarness<?, ?>) harness).getOperator()
+        : null;
   }
 
   void signal(int input, int channel, StreamElement element) throws Exception {

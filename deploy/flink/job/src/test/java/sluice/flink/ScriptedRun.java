@@ -39,10 +39,10 @@ final class ScriptedRun {
   private final StreamGraph graph;
   private long now;
 
-  ScriptedRun(Program program, JsonNode plan, int parallelism, long now) {
+  ScriptedRun(Program program, JsonNode plan, int parallelism, int batchRows, JsonNode lookups, long now) {
     this.now = now;
     StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(parallelism);
-    new JobGraph(env, program, new Scripted(), 1, 0).build(plan);
+    new JobGraph(env, program, new Scripted(lookups), batchRows, 0).build(plan);
     graph = env.getStreamGraph();
     for (StreamNode node : graph.getStreamNodes()) {
       String name = node.getOperatorName();
@@ -78,6 +78,16 @@ final class ScriptedRun {
     for (ScriptedNode node : nodes.values()) {
       node.clock(ms);
       drain();
+    }
+  }
+
+  /** Until answers have come, or for so long. */
+  void await(long maxMs) throws Exception {
+    for (long end = System.nanoTime() + maxMs * 1_000_000; System.nanoTime() < end; Thread.sleep(1)) {
+      boolean any = false;
+      for (ScriptedNode node : nodes.values()) any |= node.mails();
+      drain();
+      if (any) return;
     }
   }
 
@@ -165,6 +175,17 @@ final class ScriptedRun {
 
   /** Sources that give nothing, and sinks that are only looked at. */
   private static final class Scripted implements JobGraph.Connectors {
+    private final JsonNode lookups;
+
+    Scripted(JsonNode lookups) {
+      this.lookups = lookups;
+    }
+
+    @Override
+    public Asking.Factory lookup(JsonNode operator) {
+      return HttpAsking.Factory.of(operator.get("lookup"), lookups);
+    }
+
     @Override
     public List<JobGraph.Source> source(StreamExecutionEnvironment env, JsonNode operator) {
       String uid = operator.get("uid").asText();
