@@ -1,5 +1,5 @@
 /**
- * `sluice flink build|run|submit|status|savepoint|drain|cancel|positions|return`: how they are called.
+ * `sluice flink build|run|submit|status|savepoint|drain|cancel|positions|return`: how to call each.
  */
 import type { Context } from '../../command.ts';
 import { argument, command, flag, group, text, textOr } from '../../command.ts';

@@ -86,8 +86,11 @@ public final class Positions {
     return one.length() == other.length() ? one.compareTo(other) > 0 : one.length() > other.length();
   }
 
-  /** As the job's manager has it: its text is JSON. Replaced as a whole, as another thread reads it. */
-  public static final class Published implements Accumulator<String, TreeMap<String, String>>, Serializable {
+  /**
+   * As the job's manager has it. Its value is JSON, as the REST API shows the text of the value.
+   * Replaced as a whole, as another thread reads it.
+   */
+  public static final class Published implements Accumulator<String, String>, Serializable {
     private static final long serialVersionUID = 1;
     private volatile TreeMap<String, String> positions = new TreeMap<>();
 
@@ -97,8 +100,8 @@ public final class Positions {
     }
 
     @Override
-    public TreeMap<String, String> getLocalValue() {
-      return positions;
+    public String getLocalValue() {
+      return toString();
     }
 
     @Override
@@ -107,14 +110,14 @@ public final class Positions {
     }
 
     @Override
-    public void merge(Accumulator<String, TreeMap<String, String>> other) {
+    public void merge(Accumulator<String, String> other) {
       TreeMap<String, String> all = new TreeMap<>(positions);
-      other.getLocalValue().forEach((split, position) -> later(all, split, position));
+      ((Published) other).positions.forEach((split, position) -> later(all, split, position));
       positions = all;
     }
 
     @Override
-    public Accumulator<String, TreeMap<String, String>> clone() {
+    public Accumulator<String, String> clone() {
       Published copy = new Published();
       copy.positions = new TreeMap<>(positions);
       return copy;
