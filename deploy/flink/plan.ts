@@ -155,7 +155,7 @@ export function flinkPlanProblems({ plan }: Pick<Topology, 'plan'>): readonly Pl
       {
         node: node.id,
         message:
-          'asyncLookup() cannot run on Flink: its function has nothing to ask there (a job has no fetch, no sockets and no timers)',
+          'asyncLookup() cannot run on Flink: its function has nothing to ask there (a job has no sockets and no timers)',
         fix: 'write connector(name), with its address in lookups of the settings, or look up in a file: fileTable(...)',
       },
     ];
