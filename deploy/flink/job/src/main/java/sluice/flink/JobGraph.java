@@ -150,8 +150,10 @@ final class JobGraph {
         records.transform(name, Elem.TYPE, SegmentOp.enter(program, uid, source.from, batchRows, tickMs));
     // Beside what reads them, as every segment.
     made.setParallelism(records.getParallelism());
+    // First its uid, by which what it rejects is known.
+    made.uid(name);
     rejects(made);
-    return made.uid(name);
+    return made;
   }
 
   private static boolean lateToSide(JsonNode operator) {
