@@ -8,16 +8,19 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleForFlink } from '../../../deploy/flink/bundle.ts';
 import { builtJob } from '../../../deploy/flink/jar.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
+import { s3BlobStore } from '../../../deploy/stores/s3/s3-blob-store.ts';
 import { createKafkaWriter } from '../../../deploy/streams/kafka/kafka-writer.ts';
 import { partitionOfKey } from '../../../deploy/streams/kafka-partition.ts';
 import type { EventAttributes } from '../../../schemas/event.ts';
 import type { KafkaCompression } from '../../../schemas/kafka-compressions.ts';
 import { kafkaCompressions } from '../../../schemas/kafka-compressions.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../../schemas/kernel/random.ts';
 import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 import { encodeBinary, encodeStructured } from '../../../schemas/wire.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
@@ -25,6 +28,8 @@ import { root } from '../../repo/support.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { KafkaServer } from '../../servers/kafka.ts';
 import { startKafka } from '../../servers/kafka.ts';
+import type { Moto } from '../../servers/moto.ts';
+import { startMoto } from '../../servers/moto.ts';
 import { JobRun } from './job-run.ts';
 import type { Reading } from './kafka-topology.ts';
 import topology from './kafka-topology.ts';
@@ -83,14 +88,18 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
   const claimStore = localBlobStore(claims);
   const runs: JobRun[] = [];
   let server: KafkaServer;
+  let moto: Moto;
 
   beforeAll(async () => {
     const keysOfUsers = { [credentials.AWS_ACCESS_KEY_ID]: credentials.AWS_SECRET_ACCESS_KEY };
-    const [started] = await Promise.all([
+    Object.assign(process.env, credentials);
+    const [started, s3] = await Promise.all([
       startKafka({ keys: keysOfUsers }),
+      startMoto(),
       builtJob({ harness: true }),
     ]);
     server = started;
+    moto = s3;
     await server.createTopic(topic, partitions);
     const source = join(root, 'test/deploy/flink/kafka-topology.ts');
     const { planText, bundle } = await bundleForFlink(source);
@@ -101,6 +110,7 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
   afterAll(async () => {
     for (const one of runs) await one.kill();
     await server.stop();
+    await moto.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -232,13 +242,33 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
     const said = await failed.failure();
     expect(said).toContain('the offset 10 is no longer kept; 90 positions up to 100 are gone');
     expect(said).toContain('"whenTrimmed": "oldest"');
-    const iam = { brokers: server.iam, auth: 'msk_iam', region: 'eu-central-1' };
-    const job = await start('trimmed', 1, { from, whenTrimmed: 'oldest', ...iam });
-    const first = rows(job, 'trimmed/read', 1_000);
-    const ns = (await first).filter(({ value }) => String(value['id']).startsWith(`${keys[1]}/`));
-    expect(Math.min(...ns.map(({ value }) => Number(value['n'])))).toBe(101);
+    const place = { bucket: 'events', endpoint: moto.endpoint, region: moto.region };
+    const inBucket = await bucketOfClaims(place);
+    const claims = { ...place, prefix: 'sluice/' };
+    const iam = { brokers: server.iam, auth: 'msk_iam', region: credentials.AWS_REGION };
+    const job = await start('trimmed', 1, { from, whenTrimmed: 'oldest', claims, ...iam });
+    // All that is kept of the first, what is behind the position in the second, all of the third.
+    const read = (await rows(job, 'trimmed/read', 600 + 299 + 400)).map(({ value }) => value);
+    const nsOf = (key: string): readonly number[] =>
+      read.filter(({ id }) => String(id).startsWith(`${key}/`)).map(({ n }) => Number(n));
+    expect(keys.map((key) => Math.min(...nsOf(key)))).toEqual([100, 101, 0]);
+    expect(read).toContainEqual({ n: 200, id: inBucket });
     await job.stop(folder);
   });
+
+  /** A bucket with the data of the one reading that a record points to; gives its id. */
+  async function bucketOfClaims(place: { bucket: string; endpoint: string; region: string }) {
+    const { endpoint, region, bucket } = place;
+    const client = new S3Client({ endpoint, region, forcePathStyle: true });
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+    client.destroy();
+    const ports = { clock: systemClock, random: systemRandom };
+    const store = s3BlobStore({ ...place, prefix: 'sluice/claims', ...ports });
+    const key = 'shop/readings/2026-01-01/there';
+    await store.createIfAbsent(key, (await claimStore.get(key)) ?? new Uint8Array());
+    store.close();
+    return `${keys[0]}/200`;
+  }
 
   /** What is no event of this stream. */
   function broken(): readonly OutgoingRecord[] {
