@@ -128,12 +128,13 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
     parallelism: number,
     more: Readonly<Record<string, unknown>> = {},
     savepoint?: string,
+    env: Readonly<Record<string, string>> = credentials,
   ): Promise<JobRun> {
     const lines = (name: string) => ({ connector: 'lines', path: path(`${to}/${name}`) });
     const kafka = { connector: 'kafka', brokers: server.plain, discoveryMs: 500 };
     const sinks = ['read', 'totals', 'late', 'idle-totals'];
     const started = await JobRun.start({
-      ...{ folder, parallelism, savepoint, env: credentials },
+      ...{ folder, parallelism, savepoint, env },
       settings: {
         watermarkIntervalMs: 50,
         sources: { readings: { ...kafka, claims: { folder: claims }, ...more } },
@@ -238,7 +239,9 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
   }, async () => {
     await server.deleteRecords(topic, 0, 100);
     const from = { positions: { 'partition-0': '9', 'partition-1': '100' } };
-    const failed = await start('failed', 1, { from });
+    // Without claims, nothing of AWS is needed.
+    const nothing = { AWS_REGION: '', AWS_EC2_METADATA_DISABLED: 'true' };
+    const failed = await start('failed', 1, { from, claims: undefined }, undefined, nothing);
     const said = await failed.failure();
     expect(said).toContain('the offset 10 is no longer kept; 90 positions up to 100 are gone');
     expect(said).toContain('"whenTrimmed": "oldest"');

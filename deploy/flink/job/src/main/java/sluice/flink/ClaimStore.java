@@ -8,6 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
@@ -24,9 +25,15 @@ public interface ClaimStore extends Closeable {
   /** Null where nothing is stored under the key. Throws where the store cannot be asked. */
   byte[] get(String key) throws IOException;
 
-  /** Of the settings `claims`: `{"bucket", "prefix", "region", "endpoint"}` or `{"folder"}`; null without. */
-  static ClaimStore of(JsonNode claims) {
-    if (claims.isMissingNode()) return null;
+  /** Of the setting `claims`, as JSON: `{"bucket", "prefix", "region", "endpoint"}` or `{"folder"}`; null without. */
+  static ClaimStore of(String json) {
+    if (json == null) return null;
+    JsonNode claims;
+    try {
+      claims = new ObjectMapper().readTree(json);
+    } catch (IOException cause) {
+      throw new IllegalArgumentException("the setting claims is no JSON", cause);
+    }
     if (claims.has("folder")) return new Folder(Path.of(claims.get("folder").asText()));
     return new Bucket(claims);
   }

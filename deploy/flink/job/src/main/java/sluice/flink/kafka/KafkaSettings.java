@@ -42,7 +42,8 @@ final class KafkaSettings implements Serializable {
   /** Whether what is no longer kept is gone past, with a warning. */
   final boolean skipsLost;
   final long discoverMs;
-  final JsonNode claims;
+  /** JSON; null without. */
+  final String claims;
 
   KafkaSettings(Place place) {
     where = place.where;
@@ -58,7 +59,7 @@ final class KafkaSettings implements Serializable {
     group = place.text("group", "sluice-" + place.topology());
     skipsLost = place.text("whenTrimmed", "fail").equals("oldest");
     discoverMs = place.number("discoveryMs", 10_000);
-    claims = place.setting("claims");
+    claims = place.setting("claims").isMissingNode() ? null : place.setting("claims").toString();
     from = startOf(place.setting("from"));
     if (iam && region.isEmpty())
       throw new IllegalArgumentException("settings." + where + ".region: missing; tokens of msk_iam are signed for a region");

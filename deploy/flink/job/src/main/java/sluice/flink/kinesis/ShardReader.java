@@ -1,6 +1,5 @@
 package sluice.flink.kinesis;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -13,8 +12,6 @@ import org.apache.flink.api.connector.source.SourceEvent;
 import org.apache.flink.api.connector.source.SourceReader;
 import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.core.io.InputStatus;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import sluice.flink.ClaimStore;
 import sluice.flink.Claims;
 import sluice.flink.Elem;
@@ -51,17 +48,9 @@ final class ShardReader implements SourceReader<Elem, ShardSplit> {
     this.context = context;
     api = new KinesisApi(settings);
     retention = new Retention(api);
-    claims = new Claims(settings.topologyStream, settings.claims == null ? null : ClaimStore.of(parsed(settings.claims)));
+    claims = new Claims(settings.topologyStream, ClaimStore.of(settings.claims));
     buffer = new ShardBuffer(settings.bufferMaxBytes);
     splits = new Splits(settings.source, true);
-  }
-
-  private static JsonNode parsed(String json) {
-    try {
-      return new ObjectMapper().readTree(json);
-    } catch (IOException cause) {
-      throw new IllegalStateException("the setting claims is not JSON: " + json, cause);
-    }
   }
 
   @Override
