@@ -50,6 +50,8 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run bench:ingress': 'test/bench/ingress.test.ts',
   'npm run bench:sinks': 'test/bench/sinks.test.ts',
   'npm run bench:aggregation': 'test/bench/aggregation.test.ts',
+  'npm run bench:target': 'test/bench/target.test.ts',
+  'npm run flights:flink -- --kill 2': 'test/examples/flights-flink.test.ts',
   'npm run example:flights -- --real': 'test/examples/flights-real.test.ts',
   'npm run drill': 'test/drill/drill.test.ts',
   'npm run drill:streams': 'test/drill/streams/streams.test.ts',

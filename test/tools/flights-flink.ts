@@ -36,6 +36,8 @@ const sources = ['departures', 'weather', 'schedules'] as const;
 const tables = { airline: 'data/airlines.json', plane: 'data/planes.json' } as const;
 const runMaxMs = 600_000;
 const checkpointIntervalMs = 1_000;
+/** Of each task manager: each task has a context of the script engine, and 512 MB were too little. */
+const heapMb = 1_536;
 /** A run of seconds is over before the second compiler pays. */
 const soonReady = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
@@ -143,7 +145,7 @@ async function withFlink<T>(
   run: (flink: FlinkProcesses) => Promise<T>,
 ): Promise<T> {
   const flink = await startFlinkProcesses({
-    ...{ taskManagers: parallelism, taskManagerJvm: soonReady, env },
+    ...{ taskManagers: parallelism, taskManagerJvm: soonReady, env, heapMb },
   });
   note('Flink is up');
   try {
