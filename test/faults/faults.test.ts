@@ -1,6 +1,6 @@
 /**
- * The list of planted faults holds: each has its place, once, and a test that exists; and some of
- * them, others on each day, are planted and caught.
+ * The list of planted faults holds: each has its place, once, and a test that exists; and two of
+ * them, one of which is another on each day, are planted and caught.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,8 +23,8 @@ describe('planted faults', () => {
 
   it('are planted by a command, which says of each whether it was caught', async () => {
     const day = String(Math.floor(Date.now() / 86_400_000));
-    const said = await runScript('faults/run.js', '--count', '3', '--seed', day);
-    expect(said).toMatch(/^(?:caught {2}.*\n){3}3 caught, 0 missed\nexit 0$/);
+    const said = await runScript('faults/run.js', '--count', '1', '--seed', day);
+    expect(said).toMatch(/^caught {2}.*\n1 caught, 0 missed\nexit 0$/);
   }, 600_000);
 
   it('are chosen by name, and told as JSON', async () => {

@@ -51,6 +51,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run bench:sinks': 'test/bench/sinks.test.ts',
   'npm run bench:aggregation': 'test/bench/aggregation.test.ts',
   'npm run bench:target': 'test/bench/target.test.ts',
+  'npm run flink:test': 'test/deploy/flink/parquet.test.ts',
   'npm run flights:flink -- --kill 2': 'test/examples/flights-flink.test.ts',
   'npm run example:flights -- --real': 'test/examples/flights-real.test.ts',
   'npm run drill': 'test/drill/drill.test.ts',

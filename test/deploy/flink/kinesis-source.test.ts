@@ -24,6 +24,7 @@ import { pass, startFaultProxy } from '../../servers/fault-proxy.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { KinesisServer } from '../../servers/kinesis.ts';
 import { startKinesis, testCredentials } from '../../servers/kinesis.ts';
+import { isFull } from './full.ts';
 import type { Emitted } from './source-run.ts';
 import { SourceRun } from './source-run.ts';
 
@@ -71,7 +72,7 @@ const seenThere = ({ position, part, key, text, value, arrivedAtMs }: RawRecord)
 const recordsOf = (emitted: readonly Emitted[]): readonly RawRecord[] =>
   emitted.flatMap(({ kind, value }) => (kind === raw ? [value as RawRecord] : []));
 
-describe.skipIf(javaMissing() !== undefined)('a Kinesis stream on Flink', () => {
+describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Flink', () => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-kinesis-'));
   const runs: SourceRun[] = [];
   let server: KinesisServer;

@@ -31,6 +31,7 @@ import type { KafkaServer } from '../../servers/kafka.ts';
 import { startKafka } from '../../servers/kafka.ts';
 import { world } from '../../topology/support.ts';
 import { sluice } from '../support.ts';
+import { isFull } from './full.ts';
 
 const topic = 'shop-clicks';
 const source = `import { count, schemaOf, stream, table, topology, tumbling } from 'sluice';
@@ -67,7 +68,7 @@ const clicks = topology('clicks', { version: 1, owner: 'shop/web' }, (t) => {
     .sinkTo('counts', table('counts', row));
 });
 
-describe.skipIf(javaMissing() !== undefined)('a move', { timeout: 240_000 }, () => {
+describe.skipIf(!isFull || javaMissing() !== undefined)('a move', { timeout: 240_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-move-'));
   const path = (name: string): string => join(dir, name);
   const [file, data, settings, moved] = [

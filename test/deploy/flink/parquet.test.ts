@@ -37,6 +37,7 @@ import { javaMissing } from '../../servers/jars.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../../topology/support.ts';
 import { motoRig } from '../stores/s3/support.ts';
 import { flinkCommand } from './flink-command.ts';
+import { isFull } from './full.ts';
 import type { Reading } from './tables-topology.ts';
 import topology from './tables-topology.ts';
 
@@ -313,7 +314,7 @@ describe.skipIf(javaMissing() !== undefined || pythonMissing() !== undefined)(
       runMaxMs,
     );
 
-    it(
+    it.skipIf(!isFull)(
       'are in a bucket by the plugin of S3',
       async () => {
         const [here, there] = [newFolder(), newFolder()];

@@ -33,6 +33,7 @@ import { javaMissing } from '../../servers/jars.ts';
 import type { Ran } from '../support.ts';
 import { sluice } from '../support.ts';
 import { flinkCommand } from './flink-command.ts';
+import { isFull } from './full.ts';
 
 const run = promisify(execFile);
 
@@ -177,7 +178,7 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     expect((await command('submit', other, ...inside)).err).toMatch(/another one than that of/);
   });
 
-  it('tells when the topology was submitted twice at the same moment', async () => {
+  it.skipIf(!isFull)('tells when the topology was submitted twice at the same moment', async () => {
     const pipes = ['first', 'second'].map((name) => join(dir, name));
     await run('mkfifo', pipes);
     const fed = pipes.map((own) => feed(own));
@@ -247,9 +248,13 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     ]);
   });
 
-  it('shows in its page only commands that ran here, and settings that fit', () => {
-    const page = readFileSync(join(root, 'docs/operating/flink.md'), 'utf8');
-    const shown = commandsOf(page).filter((line) => line.includes('sluice flink'));
+  it('shows in its pages only commands that ran here, and settings that fit', () => {
+    const [page = '', aws = ''] = ['flink.md', 'flink-aws.md'].map((name) =>
+      readFileSync(join(root, 'docs/operating', name), 'utf8'),
+    );
+    const shown = [page, aws].flatMap((text) =>
+      commandsOf(text).filter((line) => line.includes('sluice flink')),
+    );
     expect(shown.filter((line) => !ran.has(line))).toEqual([]);
     expect(shown.length).toBe(8);
     const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(page) ?? [];
@@ -272,7 +277,7 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
       expect.stringMatching(/^more: unknown; expected parallelism, /),
       'parallelism: expected a whole number from 1, got 0',
       'freezes: expected shared or all, got "none"',
-      'sources.clicks.connector: expected lines, kinesis, got "tape"',
+      'sources.clicks.connector: expected lines, kinesis, kafka, got "tape"',
       'sources.none: the topology has none of that name; it has clicks',
       'sinks: expected an object, got 3',
       'rejected.path: expected a folder, into which `rows.ndjson` is written with a row a line, got nothing',
