@@ -21,8 +21,7 @@ describe.skipIf(debianMissing() !== undefined)('the tests', { timeout: 400_000 }
     ['24', short.filter((path) => !path.startsWith('ingest'))],
   ] as const)('pass on Node %s', async (major, paths) => {
     const said = await runScript('tools/node-suite.js', major, ...paths);
-    expect(said).toMatch(/Tests .*\d{2,} passed/);
-    expect(said.split('\n').at(-1)).toBe('exit 0');
+    expect(said).toMatch(/Tests .*\d{2,} passed[^]*\nexit 0$/);
   });
 
   it('do not run on a version that is not meant', async () => {

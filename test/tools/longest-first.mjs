@@ -22,6 +22,8 @@ export const timed = [
   'examples/flights',
   'fuzz',
   'ingest',
+  // Plays those of ingest on Node 22.
+  'repo/node-versions',
 ].map((path) => `test/${path}`);
 
 /** Whether a test's source, as a path from the root, is one of these. */
@@ -38,6 +40,7 @@ export const longest = [
   'conformance/http',
   'drill/soak/soak',
   'deploy/docker/image',
+  'repo/node-versions',
   'repo/package',
   'drill/streams/streams',
   'enrich/graph/neo4j-replaced',
@@ -49,7 +52,11 @@ export const longest = [
   'enrich/graph/neo4j',
   'drill/door/door',
   'deploy/flink/submit',
+  'examples/flights-flink',
   'deploy/flink/parquet',
+  'deploy/flink/kafka-source',
+  'deploy/flink/graph',
+  'examples/upgrade',
   'deploy/services/services',
   'drill/drill',
 ].map((path) => `test/${path}.test`);
