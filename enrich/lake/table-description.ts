@@ -88,9 +88,13 @@ export function misfitFix(table: string): string {
   return `rename what changed, or the table; or move '${table}' out of the lake`;
 }
 
-/** Whether the description says something else than `table` is, so that its files matter. */
+/**
+ * Whether the description says something else than `table` is, or not which columns its files have:
+ * then the files matter.
+ */
 export function isOther(before: TableFile, table: TableFile): boolean {
   return (
+    before.columns === undefined ||
     before.partitionBy.join() !== table.partitionBy.join() ||
     JSON.stringify(before.schema) !== JSON.stringify(table.schema)
   );

@@ -42,11 +42,7 @@ export async function describeTable(files: LakeFiles, table: TableFile): Promise
   const former = found === undefined ? await readText(files, formerPathOf(table.table)) : undefined;
   const before = parsedDescription(found ?? former);
   let known: KnownColumns = {};
-  if (
-    before !== undefined &&
-    (before.columns === undefined || isOther(before, table)) &&
-    (await hasRows(files, table.table))
-  ) {
+  if (before !== undefined && isOther(before, table) && (await hasRows(files, table.table))) {
     known = await knownColumns(files, before);
     const misfits = misfitsOf(before, known, table);
     if (misfits.length > 0)
@@ -68,7 +64,7 @@ export async function tableMisfits(files: LakeFiles, table: TableFile): Promise<
     (await readText(files, descriptionPath(table.table))) ??
       (await readText(files, formerPathOf(table.table))),
   );
-  if (before === undefined || (before.columns !== undefined && !isOther(before, table))) return [];
+  if (before === undefined || !isOther(before, table)) return [];
   const misfits = misfitsOf(before, await knownColumns(files, before), table);
   return misfits.length > 0 && (await hasRows(files, table.table)) ? misfits : [];
 }

@@ -20,6 +20,7 @@ import { encodeStructured } from '../../schemas/wire.ts';
 import type { Job, JobConnectors } from '../../topology/index.ts';
 import { createJob } from '../../topology/index.ts';
 import type { Sink } from '../../topology/nodes/sink.ts';
+import { countingSink } from './memory-run.ts';
 import type { Load, LoadName } from './state-loads.ts';
 import { loadOf } from './state-loads.ts';
 
@@ -124,26 +125,15 @@ function readerOf(name: string, load: Load, given: Given): RecordReader {
   };
 }
 
-/** Counts rows, and keeps none. */
-function countingSink(): Sink {
-  return {
-    open: () => Promise.resolve(),
-    write: () => Promise.resolve([]),
-    prepare: () => Promise.resolve({}),
-    commit: () => Promise.resolve(),
-    pendingRows: () => 0,
-    close: () => Promise.resolve(),
-  };
-}
-
 function connectorsOf(load: Load, given: Given): JobConnectors {
   const none = (): never => {
     throw new Error('no load looks anything up');
   };
+  const sink = (): Sink => countingSink(() => undefined);
   return {
     readers: (name) => Promise.resolve([readerOf(name, load, given)]),
-    sink: countingSink,
-    rejected: countingSink,
+    sink,
+    rejected: sink,
     table: none,
     lookup: none,
   };

@@ -7,11 +7,11 @@ import { loadTopologyFile } from '../../deploy/host/topology-file.ts';
 import { sleep, systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
 import { createJob } from '../../topology/index.ts';
 import type { Sink } from '../../topology/nodes/sink.ts';
 import { memoryBlobs } from '../topology/support.ts';
+import { countingSink, memoryReader } from './memory-run.ts';
 import { saleOf } from './target-events.ts';
 
 export interface RanHere {
@@ -33,46 +33,13 @@ function recordOf(n: number): IncomingRecord {
   return { position: String(n + 1), key: data.k, value, arrivedAtMs: Date.parse(attributes.time) };
 }
 
-/** Calls `onHalf` when half of the records were given. */
-function readerOf(records: readonly IncomingRecord[], onHalf: () => void): RecordReader {
-  let isOver = false;
-  return {
-    route: 'kinesis',
-    splits: () => Promise.resolve([{ id: 'shard-0', parents: [] }]),
-    read: (_split, after, { maxRecords }) => {
-      const from = Number(after ?? 0);
-      if (!isOver && from >= records.length / 2) {
-        isOver = true;
-        onHalf();
-      }
-      const to = from + Math.min(maxRecords, batchRows);
-      return Promise.resolve({ records: records.slice(from, to), ended: false });
-    },
-    latest: () => Promise.resolve(String(records.length)),
-    lag: (_split, after) => Promise.resolve(records.length - Number(after ?? 0)),
-    oldest: () => Promise.resolve({ position: '1', counts: true }),
-    positionAt: () => Promise.resolve(undefined),
-    close: () => Promise.resolve(),
-  };
-}
-
 async function measure(file: string, rows: number): Promise<RanHere> {
   const begunMs = performance.now();
   const records = Array.from({ length: rows }, (_, n) => recordOf(n));
   const generatedMs = performance.now() - begunMs;
   const { topology } = await loadTopologyFile(file);
   let [out, halfMs, halfCpu] = [0, 0, process.cpuUsage()];
-  const sink = (): Sink => ({
-    open: () => Promise.resolve(),
-    write: (batch) => {
-      out += batch.length;
-      return Promise.resolve([]);
-    },
-    prepare: () => Promise.resolve({}),
-    commit: () => Promise.resolve(),
-    pendingRows: () => 0,
-    close: () => Promise.resolve(),
-  });
+  const sink = (): Sink => countingSink((count) => (out += count));
   const rejected = (): Sink => ({
     ...sink(),
     write: ({ length }) =>
@@ -81,11 +48,12 @@ async function measure(file: string, rows: number): Promise<RanHere> {
   const none = (): never => {
     throw new Error('no load looks anything up');
   };
-  const onHalf = (): void => {
+  const onRead = (from: number): void => {
+    if (halfMs > 0 || from < records.length / 2) return;
     halfMs = performance.now();
     halfCpu = process.cpuUsage();
   };
-  const readers = () => Promise.resolve([readerOf(records, onHalf)]);
+  const readers = () => Promise.resolve([memoryReader(records, { batchRows, onRead })]);
   const job = createJob({
     topology,
     blobs: memoryBlobs(),

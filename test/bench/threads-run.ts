@@ -10,12 +10,12 @@ import { importTopology } from '../../deploy/host/topology-file.ts';
 import { sleep, systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
 import type { JobConnectors } from '../../topology/index.ts';
 import { createJob } from '../../topology/index.ts';
 import type { Sink } from '../../topology/nodes/sink.ts';
 import { memoryBlobs } from '../topology/support.ts';
+import { countingSink, memoryReader } from './memory-run.ts';
 
 export interface ThreadsRow {
   readonly k: string;
@@ -52,43 +52,17 @@ function recordOf(n: number): IncomingRecord {
   return { position: String(n + 1), key: row.k, value, arrivedAtMs: startMs };
 }
 
-function readerOf(records: readonly IncomingRecord[]): RecordReader {
-  return {
-    route: 'kinesis',
-    splits: () => Promise.resolve([{ id: 'shard-0', parents: [] }]),
-    read: (_split, after, { maxRecords }) => {
-      const from = Number(after ?? 0);
-      return Promise.resolve({ records: records.slice(from, from + maxRecords), ended: false });
-    },
-    latest: () => Promise.resolve(String(records.length)),
-    lag: (_split, after) => Promise.resolve(records.length - Number(after ?? 0)),
-    oldest: () => Promise.resolve({ position: '1', counts: true }),
-    positionAt: () => Promise.resolve(undefined),
-    close: () => Promise.resolve(),
-  };
-}
-
 async function measure(load: string, parallelism: number, rows: number): Promise<ThreadsRound> {
   const script = fileURLToPath(new URL(`threads-${load}.js`, import.meta.url));
   const { topology, plan } = await importTopology({ script, file: script });
   const records = Array.from({ length: rows }, (_, n) => recordOf(n));
   let out = 0;
-  const sink = (): Sink => ({
-    open: () => Promise.resolve(),
-    write: (batch) => {
-      out += batch.length;
-      return Promise.resolve([]);
-    },
-    prepare: () => Promise.resolve({}),
-    commit: () => Promise.resolve(),
-    pendingRows: () => 0,
-    close: () => Promise.resolve(),
-  });
+  const sink = (): Sink => countingSink((count) => (out += count));
   const none = (): never => {
     throw new Error('no load looks anything up');
   };
   const connectors: JobConnectors = {
-    readers: () => Promise.resolve([readerOf(records)]),
+    readers: () => Promise.resolve([memoryReader(records)]),
     sink,
     rejected: sink,
     table: none,

@@ -11,11 +11,11 @@ import { root } from '../repo/support.ts';
 const data = join(root, 'topology', 'examples', 'flights', 'data');
 const first = { departures: 1_500, weather: 150, schedules: 4 } as const;
 
-/** The folder, removed when the running test ends. */
-export function firstFlights(): string {
+/** The folder, removed when the running test ends. `counts`: lines by file. */
+export function firstFlights(counts: Readonly<Record<string, number>> = first): string {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-first-flights-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  for (const [file, count] of Object.entries(first)) {
+  for (const [file, count] of Object.entries(counts)) {
     const name = `${file}.ndjson.gz`;
     const lines = gunzipSync(readFileSync(join(data, name)))
       .toString('utf8')

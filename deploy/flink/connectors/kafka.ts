@@ -4,6 +4,7 @@
  * (schemas/config/services.ts). Credentials are those of the AWS SDK's default chain.
  */
 import type { FlinkConnector } from './connector.ts';
+import { streamFields } from './stream-fields.ts';
 
 export const kafka: FlinkConnector = {
   name: 'kafka',
@@ -24,15 +25,7 @@ export const kafka: FlinkConnector = {
       },
       region: { type: 'text', meaning: 'region of the cluster, for msk_iam' },
       roleArn: { type: 'text', meaning: 'role to assume first, for msk_iam' },
-      from: {
-        type: 'start',
-        meaning: 'where partitions begin that no savepoint knows; default "earliest"',
-      },
-      whenTrimmed: {
-        type: 'text',
-        choices: ['fail', 'oldest'],
-        meaning: 'what to do about a partition whose next records are no longer kept',
-      },
+      ...streamFields('partition'),
       group: {
         type: 'text',
         meaning: 'the group whose offsets are committed; default "sluice-" and the topology',
@@ -41,11 +34,6 @@ export const kafka: FlinkConnector = {
         type: 'whole',
         least: 100,
         meaning: 'between two lists of the partitions; default 10000',
-      },
-      claims: {
-        type: 'object',
-        meaning:
-          'where the data of claims is: {"bucket", "prefix", "region", "endpoint"}, or {"folder"}',
       },
     },
   },

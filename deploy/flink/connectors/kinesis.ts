@@ -3,6 +3,7 @@
  * Credentials are those of the AWS SDK's default chain, and never in the settings.
  */
 import type { FlinkConnector } from './connector.ts';
+import { streamFields } from './stream-fields.ts';
 
 /** GetRecords gives no more (a quota of Kinesis), and what a reader may be told to hold. */
 const readMaxRecords = 10_000;
@@ -19,20 +20,7 @@ export const kinesis: FlinkConnector = {
         meaning: 'a region such as "eu-central-1"; default: that of the environment',
       },
       endpoint: { type: 'text', meaning: "a URL; default: the region's endpoint" },
-      from: {
-        type: 'start',
-        meaning: 'where shards begin that no savepoint knows; default "earliest"',
-      },
-      whenTrimmed: {
-        type: 'text',
-        choices: ['fail', 'oldest'],
-        meaning: 'what to do about a shard whose next records are no longer kept',
-      },
-      claims: {
-        type: 'object',
-        meaning:
-          'where the data of claims is: {"bucket", "prefix", "region", "endpoint"}, or {"folder"}',
-      },
+      ...streamFields('shard'),
       readMaxRecords: {
         type: 'whole',
         most: readMaxRecords,

@@ -58,12 +58,13 @@ export class Table {
 
   /**
    * The description that is to be there, the columns of the file without rows, and whether it
-   * matters that there are rows, as JSON. `before`: the text that is there, or empty; `hasRows`: whether the table has files.
+   * matters that there are rows, as JSON. `before`: the text that is there, or empty; `hasRows`:
+   * whether the table has files.
    */
   describe(before: string, hasRows: boolean): string {
     const table = this.#table;
     const found = parsedDescription(before === '' ? undefined : before);
-    const changed = found !== undefined && (found.columns === undefined || isOther(found, table));
+    const changed = found !== undefined && isOther(found, table);
     const known =
       found === undefined || (changed && !hasRows)
         ? {}

@@ -101,7 +101,7 @@ export function firehoseFault(
     const fix = 'create it, or correct its name and the region';
     return new SluiceError(
       'delivery-stream-missing',
-      `there is no Firehose delivery stream '${stream}'`,
+      `no Firehose delivery stream '${stream}' found`,
       { fix, cause },
     );
   }

@@ -1,11 +1,6 @@
-/**
- * A topology on a cluster inside one JVM (deploy/flink/job/src/test, `JobRun`), until it is stopped
- * with a savepoint, of which another run may continue.
- */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
-import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
+/** A topology as a local run (deploy/flink/job/src/test, `JobRun`). */
 import type { FlinkSettings } from '../../../deploy/flink/settings.ts';
+import { LocalRun } from './local-run.ts';
 
 export interface JobRunOptions {
   /** Of plan.json and bundle.js. */
@@ -16,62 +11,9 @@ export interface JobRunOptions {
   readonly savepoint?: string | undefined;
 }
 
-export class JobRun {
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<number | null>;
-  #printed = '';
-  #log = '';
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.stdout?.on('data', (chunk: Buffer) => (this.#printed += chunk.toString()));
-    child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
-    this.#ended = new Promise((resolve) => child.once('exit', resolve));
-  }
-
-  static async start(options: JobRunOptions): Promise<JobRun> {
-    const { jar, flinkClassPath, harnessClassPath } = await builtJob({ harness: true });
-    const [testClasses] = harnessClassPath.split(':');
-    const { folder, settings, parallelism, env = {}, savepoint } = options;
-    const child = spawn(
-      'java',
-      [
-        ...['-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...jvmOptions],
-        ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
-        ...['-cp', `${testClasses}:${jar}:${flinkClassPath}`, 'sluice.flink.JobRun'],
-        ...[folder, JSON.stringify(settings), String(parallelism)],
-        ...(savepoint === undefined ? [] : [savepoint]),
-      ],
-      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-    );
-    return new JobRun(child);
-  }
-
-  /** Whether it runs; what it logged. */
-  get isRunning(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-  get log(): string {
-    return this.#log;
-  }
-
-  /** Stops it with a savepoint below `folder`; gives its path. */
-  async stop(folder: string): Promise<string> {
-    this.#child.stdin?.write(`${folder}\n`);
-    const code = await this.#ended;
-    const path = this.#printed.trim();
-    if (code !== 0 || path === '') throw new Error(`no savepoint:\n${this.#log}`);
-    return path;
-  }
-
-  /** What it logged when it failed. */
-  async failure(): Promise<string> {
-    await this.#ended;
-    return this.#log;
-  }
-
-  async kill(): Promise<void> {
-    if (this.isRunning) this.#child.kill('SIGKILL');
-    await this.#ended;
-  }
+export function startJob(options: JobRunOptions): Promise<LocalRun> {
+  const { folder, settings, parallelism, env, savepoint } = options;
+  const args = [folder, JSON.stringify(settings), String(parallelism)];
+  if (savepoint !== undefined) args.push(savepoint);
+  return LocalRun.start({ mainClass: 'JobRun', args, heapMb: 768, env });
 }

@@ -31,9 +31,10 @@ import { startKafka } from '../../servers/kafka.ts';
 import type { Moto } from '../../servers/moto.ts';
 import { startMoto } from '../../servers/moto.ts';
 import { isFull } from './full.ts';
-import { JobRun } from './job-run.ts';
+import { startJob } from './job-run.ts';
 import type { Reading } from './kafka-topology.ts';
 import topology from './kafka-topology.ts';
+import type { LocalRun } from './local-run.ts';
 
 const topic = 'shop-readings';
 const partitions = 3;
@@ -87,7 +88,7 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
   const path = (name: string): string => join(folder, name);
   const claims = path('claims');
   const claimStore = localBlobStore(claims);
-  const runs: JobRun[] = [];
+  const runs: LocalRun[] = [];
   let server: KafkaServer;
   let moto: Moto;
 
@@ -130,11 +131,11 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
     more: Readonly<Record<string, unknown>> = {},
     savepoint?: string,
     env: Readonly<Record<string, string>> = credentials,
-  ): Promise<JobRun> {
+  ): Promise<LocalRun> {
     const lines = (name: string) => ({ connector: 'lines', path: path(`${to}/${name}`) });
     const kafka = { connector: 'kafka', brokers: server.plain, discoveryMs: 500 };
     const sinks = ['read', 'totals', 'late', 'idle-totals'];
-    const started = await JobRun.start({
+    const started = await startJob({
       ...{ folder, parallelism, savepoint, env },
       settings: {
         watermarkIntervalMs: 50,
@@ -156,7 +157,7 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
   };
 
   /** Until there are so many rows, or more. */
-  async function rows(job: JobRun, name: string, count: number): Promise<readonly Row[]> {
+  async function rows(job: LocalRun, name: string, count: number): Promise<readonly Row[]> {
     for (;;) {
       const found = rowsOf(name);
       if (found.length >= count) return found;

@@ -9,21 +9,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtJob } from '../../../deploy/flink/jar.ts';
+import { loadTopologyFile } from '../../../deploy/host/topology-file.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { createKafkaReader } from '../../../deploy/streams/kafka/kafka-reader.ts';
 import { createKafkaWriter } from '../../../deploy/streams/kafka/kafka-writer.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { encodeBinary } from '../../../schemas/wire.ts';
-import {
-  count,
-  createJob,
-  schemaOf,
-  stream,
-  table,
-  topology,
-  tumbling,
-} from '../../../topology/index.ts';
+import { createJob } from '../../../topology/index.ts';
 import type { FlinkServer } from '../../servers/flink.ts';
 import { startFlink } from '../../servers/flink.ts';
 import { javaMissing } from '../../servers/jars.ts';
@@ -46,27 +39,10 @@ export default topology('clicks', { version: 1, owner: 'shop/web' }, (t) => {
     .sinkTo('counts', table('counts', row));
 });
 `;
+
 interface Row {
   readonly n: number;
 }
-const row = schemaOf<Row>({
-  $id: 'row',
-  type: 'object',
-  properties: { n: { type: 'integer' } },
-});
-/** The same as in the file: a job here is given the object. */
-const clicks = topology('clicks', { version: 1, owner: 'shop/web' }, (t) => {
-  t.source('clicks', stream('shop/clicks'))
-    .eventTime('time', (e) => (e.data as { at: number }).at, {
-      outOfOrderness: 0,
-      idleAfter: '1s',
-    })
-    .keyBy(() => 'all')
-    .window('hours', tumbling('1h'))
-    .aggregate({ n: count() })
-    .out.map(({ n }) => ({ n }))
-    .sinkTo('counts', table('counts', row));
-});
 
 describe.skipIf(!isFull || javaMissing() !== undefined)('a move', { timeout: 240_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-move-'));
@@ -140,8 +116,9 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a move', { timeout: 240
   async function countedHere(savepoint?: string): Promise<number> {
     const made = world({});
     const connection = { brokers: [kafka.plain], tls: false, clientId: 'here' };
+    const { topology } = await loadTopologyFile(file);
     const job = createJob({
-      topology: clicks,
+      topology,
       blobs: localBlobStore(data),
       connectors: {
         ...made.connectors,

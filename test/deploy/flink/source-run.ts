@@ -1,13 +1,11 @@
 /**
- * A source of the Flink job on a cluster inside one JVM (deploy/flink/job/src/test), as the tests of
+ * A source of the Flink job as a local run (deploy/flink/job/src/test, `SourceRun`), as the tests of
  * sources run it.
  */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
+import { LocalRun } from './local-run.ts';
 
 /** What a reader emits: its kind (topology/operators/batch.ts, 9: a record), and its JSON. */
 export interface Emitted {
@@ -25,42 +23,26 @@ export interface SourceRunOptions {
 }
 
 export class SourceRun {
-  readonly #child: ChildProcess;
+  readonly #run: LocalRun;
   readonly #folder: string;
-  readonly #ended: Promise<number | null>;
-  #printed = '';
-  #log = '';
 
-  private constructor(child: ChildProcess, folder: string) {
-    this.#child = child;
+  private constructor(run: LocalRun, folder: string) {
+    this.#run = run;
     this.#folder = folder;
-    child.stdout?.on('data', (chunk: Buffer) => (this.#printed += chunk.toString()));
-    child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
-    this.#ended = new Promise((resolve) => child.once('exit', resolve));
   }
 
   static async start(options: SourceRunOptions): Promise<SourceRun> {
     const folder = mkdtempSync(join(options.dir, 'run-'));
-    const { jar, flinkClassPath, harnessClassPath } = await builtJob({ harness: true });
-    const [testClasses] = harnessClassPath.split(':');
-    const classPath = `${testClasses}:${jar}:${flinkClassPath}`;
     const { settings, parallelism, env, savepoint } = options;
-    const child = spawn(
-      'java',
-      [
-        ...['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...jvmOptions],
-        ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath],
-        ...['sluice.flink.SourceRun', JSON.stringify(settings), folder, String(parallelism)],
-        ...(savepoint === undefined ? [] : [savepoint]),
-      ],
-      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-    );
-    return new SourceRun(child, folder);
+    const args = [JSON.stringify(settings), folder, String(parallelism)];
+    if (savepoint !== undefined) args.push(savepoint);
+    const run = await LocalRun.start({ mainClass: 'SourceRun', args, heapMb: 512, env });
+    return new SourceRun(run, folder);
   }
 
   /** What it logged. */
   get log(): string {
-    return this.#log;
+    return this.#run.log;
   }
 
   /** By reader, in order; lines that are written whole. */
@@ -80,39 +62,32 @@ export class SourceRun {
 
   /** Waits until it has emitted `count` records. Throws what it said when it ends before. */
   async records(count: number): Promise<void> {
-    const isOver = { yes: false };
-    void this.#ended.then(() => (isOver.yes = true));
     for (;;) {
+      const { isRunning } = this.#run;
       const found = existsSync(this.#folder)
         ? this.emitted()
             .flat()
             .filter(({ kind }) => kind === 9).length
         : 0;
       if (found >= count) return;
-      if (isOver.yes) throw new Error(`it ended with ${found} of ${count} records:\n${this.#log}`);
+      if (!isRunning) throw new Error(`it ended with ${found} of ${count} records:\n${this.log}`);
       await sleep(100);
     }
   }
 
   /** The path of the savepoint with which it ended. */
-  async stop(): Promise<string> {
+  stop(): Promise<string> {
     const target = join(this.#folder, '..', 'savepoints');
     mkdirSync(target, { recursive: true });
-    this.#child.stdin?.write(`${target}\n`);
-    const code = await this.#ended;
-    const path = this.#printed.trim();
-    if (code !== 0 || path === '') throw new Error(`no savepoint:\n${this.#log}`);
-    return path;
+    return this.#run.stop(target);
   }
 
   /** What it logged when it failed. */
-  async failure(): Promise<string> {
-    await this.#ended;
-    return this.#log;
+  failure(): Promise<string> {
+    return this.#run.failure();
   }
 
-  async kill(): Promise<void> {
-    if (this.#child.exitCode === null) this.#child.kill('SIGKILL');
-    await this.#ended;
+  kill(): Promise<void> {
+    return this.#run.kill();
   }
 }

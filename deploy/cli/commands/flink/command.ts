@@ -165,7 +165,7 @@ const flinkReturn = command({
   options: {
     ...cluster,
     job,
-    log: text('<file>', 'log of the end of the job, where there is no cluster to ask'),
+    log: text('<file>', 'log of the end of the job, if no cluster can be asked'),
     name: textOr('<name>', 'from-flink', 'name of the savepoint'),
   },
   examples: ['flink return topology.ts', 'flink return topology.ts --log job.log --name back'],

@@ -32,7 +32,7 @@ public interface ClaimStore extends Closeable {
     try {
       claims = new ObjectMapper().readTree(json);
     } catch (IOException cause) {
-      throw new IllegalArgumentException("the setting claims is no JSON", cause);
+      throw new IllegalArgumentException("the setting claims is not JSON", cause);
     }
     if (claims.has("folder")) return new Folder(Path.of(claims.get("folder").asText()));
     return new Bucket(claims);

@@ -77,7 +77,7 @@ final class DeduplicateOp extends AbstractStreamOperator<Elem>
     }
     // What is read of it is why it has no key.
     if (elem.read != null) {
-      output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(elem.read.substring(1), null)));
+      Ports.reject(output, elem.read.substring(1));
       return;
     }
     Long known = first.value();

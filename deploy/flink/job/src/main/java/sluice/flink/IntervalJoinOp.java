@@ -176,7 +176,7 @@ final class IntervalJoinOp extends AbstractStreamOperatorV2<Elem>
     if (given.charAt(0) == 'R') {
       Lines lines = new Lines(given);
       while (lines.hasNext())
-        output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(lines.next().substring(1), null)));
+        Ports.reject(output, lines.next().substring(1));
       return false;
     }
     Lines lines = new Lines(given.substring(1));

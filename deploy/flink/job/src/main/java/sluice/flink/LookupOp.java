@@ -40,7 +40,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   private transient Asking asking;
   private transient MailboxExecutor mails;
   private transient ListState<String> state;
-  private transient StreamRecord<Elem> record;
+  private transient Emitter emitter;
   private transient int waiting;
   private transient boolean isFull;
   /** When the timer is set that is next; MAX: none. */
@@ -61,7 +61,8 @@ final class LookupOp extends AbstractStreamOperator<Elem>
     lookup = functions.of("lookup", uid, (double) now(), (double) (System.nanoTime() & 0x7fff_ffff));
     asking = made.open();
     mails = getContainingTask().getMailboxExecutorFactory().createExecutor(getOperatorConfig().getChainIndex());
-    record = new StreamRecord<>(null);
+    // It has no side output, and writes all that it gives.
+    emitter = new Emitter(output, List.of());
     timer = Times.MAX;
     state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("waiting", Types.STRING));
     List<String> saved = new ArrayList<>();
@@ -72,7 +73,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   @Override
   public void open() throws Exception {
     super.open();
-    emit(lookup.invokeMember("said").asString());
+    emitter.emit(lookup.invokeMember("said").asString(), List.of());
     settle();
   }
 
@@ -101,7 +102,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   private void enter(byte kind, long at, String json, String origin) throws Exception {
     while (isFull) mails.yield();
     String row = "[" + kind + "," + Times.text(at) + "," + (json == null ? "null" : json) + "]";
-    emit(functions.call(lookup, "read", row, origin == null ? "" : "+" + origin));
+    emitter.emit(functions.call(lookup, "read", row, origin == null ? "" : "+" + origin), List.of());
     lookup.invokeMember("enter", (double) now());
     settle();
   }
@@ -118,7 +119,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
       boolean asks = lines.hasNext();
       while (lines.hasNext()) request(lines.next(), lines);
       if (gives) {
-        emit(functions.call(lookup, "give"));
+        emitter.emit(functions.call(lookup, "give"), List.of());
         lookup.invokeMember("given");
       }
       quiet = gives || asks ? 0 : quiet + 1;
@@ -172,37 +173,6 @@ final class LookupOp extends AbstractStreamOperator<Elem>
     if (isClosed) return;
     if (at >= timer) timer = Times.MAX;
     settle();
-  }
-
-  private void emit(String text) {
-    Lines lines = new Lines(text);
-    while (lines.hasNext()) {
-      String line = lines.next();
-      switch (line.charAt(0)) {
-        case 'E':
-          long at = Times.decode(lines.next());
-          lines.next();
-          lines.next();
-          String json = lines.next();
-          collect(Elem.of(json, lines.nextOrNull()), at);
-          break;
-        case 'C':
-          byte kind = Byte.parseByte(lines.next());
-          long time = Times.decode(lines.next());
-          collect(Elem.control(kind, lines.next()), time);
-          break;
-        case 'R':
-          output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(line.substring(1), null)));
-          break;
-        default:
-          Signals.emit(line, output);
-      }
-    }
-  }
-
-  private void collect(Elem elem, long at) {
-    record.replace(elem, at);
-    output.collect(record);
   }
 
   @Override

@@ -32,7 +32,7 @@ public final class Place {
     try {
       return MAPPER.readTree(program.plan).path("name").asText();
     } catch (IOException cause) {
-      throw new IllegalStateException("the plan is no JSON", cause);
+      throw new IllegalStateException("the plan is not JSON", cause);
     }
   }
 

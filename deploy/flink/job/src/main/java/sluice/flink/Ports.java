@@ -1,5 +1,7 @@
 package sluice.flink;
 
+import org.apache.flink.streaming.api.operators.Output;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.util.OutputTag;
 
 /** The outputs of operators beside the first: by the port's name in the plan. */
@@ -11,6 +13,11 @@ final class Ports {
   static final OutputTag<Elem> LATE_RIGHT = tag("lateRight");
 
   private Ports() {}
+
+  /** {@code json}: a rejection, as the functions write it. */
+  static void reject(Output<StreamRecord<Elem>> output, String json) {
+    output.collect(REJECTED, new StreamRecord<>(Elem.of(json, null)));
+  }
 
   static OutputTag<Elem> tag(String port) {
     return new OutputTag<>(port, Elem.TYPE);

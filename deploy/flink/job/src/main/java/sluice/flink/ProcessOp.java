@@ -102,7 +102,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
           output.collect(new StreamRecord<>(Elem.of(lines.next(), rest.isEmpty() ? null : rest), at));
           break;
         case 'R':
-          output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(rest, null)));
+          Ports.reject(output, rest);
           break;
         case 'X':
           expires(Long.parseLong(rest));

@@ -58,7 +58,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   private transient StringBuilder origins;
   private transient int count;
   private transient ListState<String> state;
-  private transient StreamRecord<Elem> record;
+  private transient Emitter emitter;
   private transient long clock;
 
   /** {@code tickMs}: between the periodic emissions; 0: none but those that come in. */
@@ -102,7 +102,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     rows = new StringBuilder();
     elements = new ArrayList<>();
     origins = new StringBuilder();
-    record = new StreamRecord<>(null);
+    emitter = new Emitter(output, outputs);
     clock = Long.MIN_VALUE;
     if (from != null) {
       positions = new Positions();
@@ -120,7 +120,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   @Override
   public void open() throws Exception {
     super.open();
-    if (timed) emit(segment.invokeMember("said").asString());
+    if (timed) emitter.emit(segment.invokeMember("said").asString(), elements);
     if (tickMs > 0) planTick();
   }
 
@@ -189,59 +189,8 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     count = 0;
     String from = origins.toString();
     origins.setLength(0);
-    emit(functions.call(segment, "run", batch, from));
+    emitter.emit(functions.call(segment, "run", batch, from), elements);
     elements.clear();
-  }
-
-  private void emit(String text) {
-    Lines lines = new Lines(text);
-    while (lines.hasNext()) {
-      String line = lines.next();
-      switch (line.charAt(0)) {
-        case 'E':
-          element(Integer.parseInt(line.substring(1)), lines);
-          break;
-        case 'C':
-          control(Integer.parseInt(line.substring(1)), lines);
-          break;
-        case 'R':
-          output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(line.substring(1), null)));
-          break;
-        default:
-          Signals.emit(line, output);
-      }
-    }
-  }
-
-  private void element(int port, Lines lines) {
-    long at = Times.decode(lines.next());
-    String key = lines.nextKey();
-    String read = lines.nextOrNull();
-    String value = lines.nextOrNull();
-    String json = isNumber(value) ? numbered(value).json : value;
-    String from = lines.nextOrNull();
-    String origin = isNumber(from) ? numbered(from).origin : from;
-    collect(port, new Elem(Elem.ELEMENT, json, key, read, origin), at);
-  }
-
-  private static boolean isNumber(String line) {
-    return line != null && line.charAt(0) == '@';
-  }
-
-  private Elem numbered(String line) {
-    return elements.get(Integer.parseInt(line.substring(1)));
-  }
-
-  private void control(int port, Lines lines) {
-    byte kind = Byte.parseByte(lines.next());
-    long at = Times.decode(lines.next());
-    collect(port, Elem.control(kind, lines.next()), at);
-  }
-
-  private void collect(int port, Elem elem, long at) {
-    record.replace(elem, at);
-    if (port == 0) output.collect(record);
-    else output.collect(outputs.get(port), record);
   }
 
   @Override

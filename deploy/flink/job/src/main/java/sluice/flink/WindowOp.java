@@ -125,7 +125,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
   private void reject(String text) {
     Lines lines = new Lines(text);
     while (lines.hasNext())
-      output.collect(Ports.REJECTED, new StreamRecord<>(Elem.of(lines.next().substring(1), null)));
+      Ports.reject(output, lines.next().substring(1));
   }
 
   private WindowState fixed(long start, long end) throws Exception {

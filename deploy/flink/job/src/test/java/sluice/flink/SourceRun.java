@@ -1,15 +1,10 @@
 package sluice.flink;
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
 import java.io.Writer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.apache.flink.configuration.Configuration;
-import org.apache.flink.core.execution.JobClient;
-import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
@@ -18,9 +13,8 @@ import org.apache.flink.streaming.api.functions.sink.RichSinkFunction;
 import sluice.flink.kinesis.KinesisConnector;
 
 /**
- * Runs one source on a cluster inside this process, for a test: what it emits goes to a file for each
- * of its readers, a line each: kind, JSON. A folder in a line of standard input stops it with a
- * savepoint, whose path is printed.
+ * Runs one source as a {@link LocalRun}: what it emits goes to a file for each of its readers, a line
+ * each: kind, JSON.
  */
 public final class SourceRun {
   private SourceRun() {}
@@ -30,39 +24,15 @@ public final class SourceRun {
     ObjectMapper mapper = new ObjectMapper();
     JsonNode settings = mapper.readTree(arguments[0]);
     ObjectNode operator = mapper.createObjectNode().put("uid", "clicks");
-    Configuration configuration = new Configuration();
-    configuration.setString("pipeline.generic-types", "false");
-    configuration.setString("rest.bind-address", "127.0.0.1");
-    configuration.setString("restart-strategy.type", "none");
-    configuration.setString("execution.checkpointing.interval", "500 ms");
-    if (arguments.length > 3) configuration.setString("execution.savepoint.path", arguments[3]);
     StreamExecutionEnvironment env =
-        StreamExecutionEnvironment.createLocalEnvironment(Integer.parseInt(arguments[2]), configuration);
+        LocalRun.environment(Integer.parseInt(arguments[2]), "500 ms", arguments.length > 3 ? arguments[3] : null);
     env.setMaxParallelism(128);
     new KinesisConnector()
         .source(env, new Place("clicks", "sources.clicks", operator, null, settings))
         .uid("clicks")
         .addSink(new LinesTo(arguments[1]))
         .uid("lines");
-    JobClient job = env.executeAsync("source");
-    Thread told = new Thread(() -> stopWhenTold(job));
-    told.setDaemon(true);
-    told.start();
-    job.getJobExecutionResult().get();
-    told.join();
-    System.exit(0);
-  }
-
-  private static void stopWhenTold(JobClient job) {
-    try {
-      BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-      String folder = commands.readLine();
-      if (folder == null) System.exit(1);
-      System.out.println(job.stopWithSavepoint(false, folder, SavepointFormatType.CANONICAL).get());
-    } catch (Exception thrown) {
-      thrown.printStackTrace();
-      System.exit(1);
-    }
+    LocalRun.untilTold(env.executeAsync("source"));
   }
 
   private static final class LinesTo extends RichSinkFunction<Elem> {

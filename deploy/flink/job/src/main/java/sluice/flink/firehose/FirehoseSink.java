@@ -1,7 +1,6 @@
 package sluice.flink.firehose;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.Collection;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
@@ -10,6 +9,7 @@ import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import sluice.flink.Elem;
+import sluice.flink.OrderSerializer;
 
 /**
  * A table that Firehose delivers: what a checkpoint covers was taken by Firehose before the checkpoint
@@ -45,22 +45,5 @@ final class FirehoseSink implements Sink<Elem>, SupportsWriterState<Elem, Long> 
   @Override
   public SimpleVersionedSerializer<Long> getWriterStateSerializer() {
     return new OrderSerializer();
-  }
-
-  private static final class OrderSerializer implements SimpleVersionedSerializer<Long> {
-    @Override
-    public int getVersion() {
-      return 1;
-    }
-
-    @Override
-    public byte[] serialize(Long order) {
-      return ByteBuffer.allocate(Long.BYTES).putLong(order).array();
-    }
-
-    @Override
-    public Long deserialize(int version, byte[] bytes) {
-      return ByteBuffer.wrap(bytes).getLong();
-    }
   }
 }

@@ -66,7 +66,7 @@ final class Stream implements Serializable {
   /** No message has the service's own text: it names accounts. */
   IOException fault(String call, String code, Exception cause) {
     if (code.equals("ResourceNotFoundException"))
-      return new IOException("delivery-stream-missing: there is no Firehose delivery stream '" + name + "'; create it, or correct its name and the region");
+      return new IOException("delivery-stream-missing: no Firehose delivery stream '" + name + "' found; create it, or correct its name and the region");
     return new IOException(
         "firehose-failed: " + call + " to the delivery stream '" + name + "' failed (" + code + "); check the role's right to firehose:" + call + ", the endpoint and the quotas of the stream",
         cause);

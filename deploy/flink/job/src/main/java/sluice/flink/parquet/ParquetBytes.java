@@ -87,7 +87,7 @@ final class ParquetBytes {
 
     @Override
     protected WriteSupport<String> getWriteSupport(Configuration configuration) {
-      throw new UnsupportedOperationException("there is no Hadoop");
+      throw new UnsupportedOperationException("Hadoop is not available");
     }
 
     @Override
@@ -106,7 +106,7 @@ final class ParquetBytes {
 
     @Override
     public WriteContext init(Configuration configuration) {
-      throw new UnsupportedOperationException("there is no Hadoop");
+      throw new UnsupportedOperationException("Hadoop is not available");
     }
 
     @Override

@@ -1,7 +1,6 @@
 package sluice.flink.parquet;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -14,6 +13,7 @@ import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import sluice.flink.Elem;
+import sluice.flink.OrderSerializer;
 
 /**
  * A table's files, exactly once: a checkpoint names what was staged until then, and when it is complete
@@ -101,25 +101,6 @@ final class TableSink implements Sink<Elem>, SupportsWriterState<Elem, Long>, Su
     @Override
     public void close() {
       calls.close();
-    }
-  }
-
-  private static final class OrderSerializer implements SimpleVersionedSerializer<Long> {
-    private static final int VERSION = 1;
-
-    @Override
-    public int getVersion() {
-      return VERSION;
-    }
-
-    @Override
-    public byte[] serialize(Long order) {
-      return ByteBuffer.allocate(Long.BYTES).putLong(order).array();
-    }
-
-    @Override
-    public Long deserialize(int version, byte[] bytes) {
-      return ByteBuffer.wrap(bytes).getLong();
     }
   }
 }
