@@ -27,9 +27,10 @@ import { latestOf } from '../../schemas/table-rows.ts';
 import type { Answer, AnswerBounds } from '../answer.ts';
 import { collectRows } from '../answer.ts';
 import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
+import { publishedFiles } from './published-files.ts';
 import { explainedSql, readSql } from './read-sql.ts';
 import type { TableFile } from './table-description.ts';
-import { columnsFile, publishedFiles, readTableFile } from './table-file.ts';
+import { columnsFile, readTableFile } from './table-file.ts';
 
 const sqlTypes: Readonly<Record<ColumnType, string>> = {
   STRING: 'VARCHAR',

@@ -13,6 +13,9 @@
  */
 import type { Column, ColumnType, KnownColumn, KnownColumns } from '../../schemas/columns.ts';
 
+/** The file without rows (table-file.ts). No topology's name has a `~` before its ending. */
+export const columnsName = 'columns~.parquet';
+
 /** What no reader could unify, in words. */
 export function columnMisfits(
   table: string,

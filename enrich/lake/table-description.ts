@@ -5,7 +5,7 @@
 import type { Column, KnownColumns } from '../../schemas/columns.ts';
 import { storedColumns } from '../../schemas/columns.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import { columnMisfits, grownColumns } from './table-columns.ts';
+import { columnMisfits, columnsName, grownColumns } from './table-columns.ts';
 
 export interface TableFile {
   readonly table: string;
@@ -24,8 +24,6 @@ export interface TableFile {
 /** Below the lake, as all paths here. */
 export const descriptionPath = (table: string): string => `.tables/${table}.json`;
 
-/** No topology's name has a `~` before its ending. */
-export const columnsName = 'columns~.parquet';
 /** Text and times that no reader takes for something else, before all that there are. */
 const columnsFolders: Readonly<Record<string, string>> = {
   date: '1970-01-01',

@@ -9,18 +9,18 @@
  *
  * Invariant: the file of columns is written before the description that relies on it.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { KnownColumns } from '../../schemas/columns.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import { encodeParquet } from '../parquet/encode.ts';
+import { hasRowsName } from './published-files.ts';
 import { grownColumns } from './table-columns.ts';
 import type { TableFile } from './table-description.ts';
 import {
   allColumns,
   columnsIn,
-  columnsName,
   columnsPath,
   descriptionPath,
   descriptionText,
@@ -98,23 +98,6 @@ export function columnsFile(lake: string, { table, partitionBy }: TableFile): st
   return existsSync(path) ? path : undefined;
 }
 
-/**
- * The published files with rows of a table of a local lake, sorted. A link is none: it may lead out
- * of the lake.
- */
-export function publishedFiles(lake: string, table: string): readonly string[] {
-  return readdirSync(join(lake, table), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && hasRowsName(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (path) =>
-        !relative(lake, path)
-          .split(sep)
-          .some((part) => part.startsWith('.')),
-    )
-    .sort();
-}
-
 async function hasRows(files: LakeFiles, table: string): Promise<boolean> {
   const published = await files.list(table);
   return (
@@ -122,8 +105,6 @@ async function hasRows(files: LakeFiles, table: string): Promise<boolean> {
     (await files.list(join('.staging', table))).length > 0
   );
 }
-
-const hasRowsName = (name: string): boolean => name.endsWith('.parquet') && name !== columnsName;
 
 function readLocal(path: string): string | undefined {
   try {

@@ -11,7 +11,12 @@
  * 4. Parts are made in one order (invariants of job-parts.ts): take-over, operators, sinks,
  *    sources. `close` ends whichever are there.
  */
-import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
+// Each from its file: the index loads 235 files, which takes every thread 80 ms more of CPU.
+import { lastValueFrom } from 'rxjs/internal/lastValueFrom';
+import { defer } from 'rxjs/internal/observable/defer';
+import { concatMap } from 'rxjs/internal/operators/concatMap';
+import { repeat } from 'rxjs/internal/operators/repeat';
+import { takeWhile } from 'rxjs/internal/operators/takeWhile';
 import { present } from '../../schemas/kernel/assert.ts';
 import { mebi } from '../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

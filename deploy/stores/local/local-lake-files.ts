@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { publishedFiles } from '../../../enrich/lake/table-file.ts';
+import { publishedFiles } from '../../../enrich/lake/published-files.ts';
 import { footerColumns } from '../../../enrich/parquet/footer-columns.ts';
 import { SluiceError, systemCodeOf } from '../../../schemas/kernel/errors.ts';
 import type { LakeFiles, LakeStore } from '../../../schemas/ports/lake-files.ts';

@@ -1,0 +1,28 @@
+/**
+ * Which files of a table have rows.
+ *
+ * The threads that write tables load this, so it needs no schemas.
+ */
+import { readdirSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { columnsName } from './table-columns.ts';
+
+/**
+ * The published files with rows of a table of a local lake, sorted. A link is none: it may lead out
+ * of the lake.
+ */
+export function publishedFiles(lake: string, table: string): readonly string[] {
+  return readdirSync(join(lake, table), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && hasRowsName(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter(
+      (path) =>
+        !relative(lake, path)
+          .split(sep)
+          .some((part) => part.startsWith('.')),
+    )
+    .sort();
+}
+
+export const hasRowsName = (name: string): boolean =>
+  name.endsWith('.parquet') && name !== columnsName;
