@@ -3,8 +3,8 @@
  *
  * The threads that write tables load this, so it needs no schemas.
  */
-import { readdirSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
+import { filesBelow } from '../../schemas/kernel/files-below.ts';
 import { columnsName } from './table-columns.ts';
 
 /**
@@ -12,9 +12,8 @@ import { columnsName } from './table-columns.ts';
  * of the lake.
  */
 export function publishedFiles(lake: string, table: string): readonly string[] {
-  return readdirSync(join(lake, table), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && hasRowsName(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+  return filesBelow(join(lake, table))
+    .filter((path) => hasRowsName(basename(path)))
     .filter(
       (path) =>
         !relative(lake, path)

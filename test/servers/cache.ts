@@ -43,6 +43,13 @@ export function missing(sentence: string): string {
   return sentence;
 }
 
+/** Why a test that runs the program cannot: undefined where it can. */
+export function programMissing(name: string): string | undefined {
+  return spawnSync(name, ['--version']).status === 0
+    ? undefined
+    : missing(`${name} is not installed.`);
+}
+
 /** Why Python packages cannot be installed here. */
 export function pythonMissing(): string | undefined {
   if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status === 0) return undefined;

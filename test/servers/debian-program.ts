@@ -19,12 +19,13 @@ export function debianProgramMissing(name: string): string | undefined {
   return missing(`this machine has no apt-get to fetch ${name} with.`);
 }
 
-/** The file of /usr/bin/`name` of `from`, a package. */
+/** The file of /usr/bin/`name` of a package of that name where there is one, otherwise of `from`. */
 export async function debianProgram(from: string, name: string): Promise<string> {
   const dir = await cached(`debian-${from}-${name}`, async (made) => {
     const scratch = mkdtempSync(join(tmpdir(), 'sluice-debian-'));
     try {
-      await download(from, scratch);
+      const isPackage = spawnSync('apt-cache', ['show', name]).status === 0;
+      await download(isPackage ? name : from, scratch);
       const [file = ''] = readdirSync(scratch).filter((found) => found.endsWith('.deb'));
       const unpack = `dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --strip-components=3 "./usr/bin/$3"`;
       const given = [join(scratch, file), made, name];

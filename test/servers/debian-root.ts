@@ -108,6 +108,7 @@ export function inDebian(
     'mount --bind /proc "$root/proc"',
     'mount --rbind /dev "$root/dev"',
     'mount -t tmpfs tmpfs "$root/tmp"',
+    `printf '127.0.0.1 localhost\\n::1 localhost\\n' > "$root/etc/hosts"`,
     'export TMPDIR=/tmp',
     `mount --bind "$dir" "$root${projectDir}"`,
     'mount --bind "$out" "$root/out"',

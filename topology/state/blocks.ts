@@ -175,9 +175,13 @@ export class Blocks {
   }
 }
 
-/** Into one piece of memory, which takes half of the time of several. */
+/**
+ * Into one piece of memory, which takes half of the time of several, and with a window of a block's
+ * size: to make one of 32 KiB ready takes a third of the time, and saves nothing.
+ */
 function deflated(content: Uint8Array): Uint8Array {
-  const small = deflateRawSync(content, { level: 1, chunkSize: content.length + 64 });
+  const chunkSize = content.length + 64;
+  const small = deflateRawSync(content, { level: 1, windowBits: 13, chunkSize });
   return small.length <= content.length * (1 - savesPart) ? small : content;
 }
 

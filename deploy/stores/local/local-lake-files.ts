@@ -19,6 +19,7 @@ import { dirname, join, relative } from 'node:path';
 import { publishedFiles } from '../../../enrich/lake/published-files.ts';
 import { footerColumns } from '../../../enrich/parquet/footer-columns.ts';
 import { SluiceError, systemCodeOf } from '../../../schemas/kernel/errors.ts';
+import { filesBelow } from '../../../schemas/kernel/files-below.ts';
 import type { LakeFiles, LakeStore } from '../../../schemas/ports/lake-files.ts';
 import { stagedMissing } from '../../../schemas/ports/lake-files.ts';
 import { makeDirectory, replaceFile, syncDirectory, writeDurable } from './durable-file.ts';
@@ -50,11 +51,8 @@ export function lakeFiles(dir: string): LakeFiles {
       return orMissing(() => readdirSync(at(folder))) ?? [];
     },
     async list(folder) {
-      const entries =
-        orMissing(() => readdirSync(at(folder), { recursive: true, withFileTypes: true })) ?? [];
-      return entries
-        .filter((entry) => entry.isFile())
-        .map((entry) => relative(dir, join(entry.parentPath, entry.name)));
+      const files = orMissing(() => filesBelow(at(folder))) ?? [];
+      return files.map((path) => relative(dir, path));
     },
     async columns(table) {
       return footerColumns(

@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
+import { programMissing } from '../../servers/cache.ts';
 import { sluice, startSluice, until } from '../support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-start-'));
@@ -68,42 +69,45 @@ async function rows(data: string): Promise<readonly unknown[]> {
 }
 
 describe('sluice start', () => {
-  it('on the shipped example prints a curl line that works, and where to look', async () => {
-    const data = join(root, 'example');
-    const started = await startSluice(data);
-    const line = /^ {2}(curl .*)$/m.exec(started.output())?.[1] ?? '';
-    const curl = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
-    expect(curl.stdout).toMatch(/^HTTP\/1.1 200 OK/);
-    expect(curl.stdout).toMatch(/x-sluice-ack: replicated/i);
-    const query = /query "(.*)"/.exec(started.output())?.[1] ?? '';
-    let found = '';
-    await until(
-      async () => {
-        found = (await sluice(['--dir', data, 'query', query])).out;
-        return found.includes('(1 row)');
-      },
-      () => found + started.output(),
-    );
-    expect(found).toContain('JFK');
-    const status = await sluice(['--dir', data, 'status']);
-    expect(status.out).toMatch(
-      /^topology flights \(.*\): running; lag 0; checkpoint \d+, .* ago$/m,
-    );
-    expect(status.out.trimEnd().split('\n')).toHaveLength(3);
-    const details = await sluice(['--dir', data, 'status', 'flights']);
-    expect(details.out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
-    expect((await sluice(['--dir', data, 'status', '--details'])).out).toMatch(
-      /nyc\/weather kinesis shardId-\d+: lag 0/,
-    );
-    expect((await sluice(['--dir', data, 'status', 'none'])).err).toContain(
-      "no topology 'none' runs here; there is flights",
-    );
-    expect(await started.stop()).toBe(0);
-    expect(await sluice(['--dir', data, 'status'])).toMatchObject({
-      code: 1,
-      err: expect.stringContaining('no instance runs') as string,
-    });
-  });
+  it.skipIf(programMissing('curl'))(
+    'on the shipped example prints a curl line that works, and where to look',
+    async () => {
+      const data = join(root, 'example');
+      const started = await startSluice(data);
+      const line = /^ {2}(curl .*)$/m.exec(started.output())?.[1] ?? '';
+      const curl = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
+      expect(curl.stdout).toMatch(/^HTTP\/1.1 200 OK/);
+      expect(curl.stdout).toMatch(/x-sluice-ack: replicated/i);
+      const query = /query "(.*)"/.exec(started.output())?.[1] ?? '';
+      let found = '';
+      await until(
+        async () => {
+          found = (await sluice(['--dir', data, 'query', query])).out;
+          return found.includes('(1 row)');
+        },
+        () => found + started.output(),
+      );
+      expect(found).toContain('JFK');
+      const status = await sluice(['--dir', data, 'status']);
+      expect(status.out).toMatch(
+        /^topology flights \(.*\): running; lag 0; checkpoint \d+, .* ago$/m,
+      );
+      expect(status.out.trimEnd().split('\n')).toHaveLength(3);
+      const details = await sluice(['--dir', data, 'status', 'flights']);
+      expect(details.out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
+      expect((await sluice(['--dir', data, 'status', '--details'])).out).toMatch(
+        /nyc\/weather kinesis shardId-\d+: lag 0/,
+      );
+      expect((await sluice(['--dir', data, 'status', 'none'])).err).toContain(
+        "no topology 'none' runs here; there is flights",
+      );
+      expect(await started.stop()).toBe(0);
+      expect(await sluice(['--dir', data, 'status'])).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('no instance runs') as string,
+      });
+    },
+  );
 
   it('refuses to run twice on a directory, and on a taken port, and says who is there', async () => {
     const { data, args } = project('twice');

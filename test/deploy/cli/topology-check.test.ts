@@ -18,6 +18,7 @@ import {
 } from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import { root as repository } from '../../repo/files.ts';
 import { saying } from '../../said.ts';
 import { sluice } from '../support.ts';
 
@@ -328,7 +329,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
   });
 
   it('of the template has nothing to be told', async () => {
-    const template = join(process.cwd(), 'deploy/cli/template/topology.ts');
+    const template = join(repository, 'deploy/cli/template/topology.ts');
     expect(readFileSync(template, 'utf8')).toContain('export default');
     expect(await sluice(['topology', 'check', template])).toMatchObject({ code: 0, err: '' });
   });

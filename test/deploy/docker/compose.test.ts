@@ -13,6 +13,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { heapFlags } from '../../bench/ingress-processes.ts';
 import { repositoryFiles, root } from '../../repo/files.ts';
+import { programMissing } from '../../servers/cache.ts';
 import type { Cloud } from '../../servers/cloud.ts';
 import { cloudMissing, copyLake, startCloud } from '../../servers/cloud.ts';
 import { freePort } from '../../servers/free-port.ts';
@@ -42,31 +43,34 @@ describe.skipIf(goMissing() !== undefined)('the compose file', () => {
 });
 
 describe('the services of the compose file', () => {
-  it('fit together: what they wait for, mount and name is there', () => {
-    const { services, volumes } = written;
-    const order = startOrder(written);
-    expect(order.toSorted()).toEqual(Object.keys(services).toSorted());
-    for (const [name, service] of Object.entries(services)) {
-      for (const [needed, { condition }] of Object.entries(service.depends_on ?? {}))
-        if (condition === 'service_healthy')
-          expect(services[needed]?.healthcheck, `${name} waits for ${needed}`).toBeDefined();
-      for (const [from = ''] of (service.volumes ?? []).map((each) => each.split(':')))
-        if (from.startsWith('./')) readFileSync(join(dirname(file), from));
-        else expect(Object.keys(volumes)).toContain(from);
-      for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
-    }
-    const own = Object.values(services).filter(ofSluice);
-    expect(own.length).toBeGreaterThanOrEqual(3);
-    for (const service of own)
-      expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
-    // Each address in the environment is that of a service.
-    const hosts = Object.values(own[0]?.environment ?? {}).flatMap(
-      (value) => /^(?:\w+:\/\/)?(\w+):\d+$/.exec(value)?.[1] ?? [],
-    );
-    expect(hosts.toSorted()).toEqual(['kafka', 'kinesis', 'neo4j', 's3']);
-    expect(Object.keys(services)).toEqual(expect.arrayContaining(hosts));
-    expect(repositoryFiles()).toContain('deploy/docker/services.yaml');
-  });
+  it.skipIf(programMissing('git'))(
+    'fit together: what they wait for, mount and name is there',
+    () => {
+      const { services, volumes } = written;
+      const order = startOrder(written);
+      expect(order.toSorted()).toEqual(Object.keys(services).toSorted());
+      for (const [name, service] of Object.entries(services)) {
+        for (const [needed, { condition }] of Object.entries(service.depends_on ?? {}))
+          if (condition === 'service_healthy')
+            expect(services[needed]?.healthcheck, `${name} waits for ${needed}`).toBeDefined();
+        for (const [from = ''] of (service.volumes ?? []).map((each) => each.split(':')))
+          if (from.startsWith('./')) readFileSync(join(dirname(file), from));
+          else expect(Object.keys(volumes)).toContain(from);
+        for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+      }
+      const own = Object.values(services).filter(ofSluice);
+      expect(own.length).toBeGreaterThanOrEqual(3);
+      for (const service of own)
+        expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
+      // Each address in the environment is that of a service.
+      const hosts = Object.values(own[0]?.environment ?? {}).flatMap(
+        (value) => /^(?:\w+:\/\/)?(\w+):\d+$/.exec(value)?.[1] ?? [],
+      );
+      expect(hosts.toSorted()).toEqual(['kafka', 'kinesis', 'neo4j', 's3']);
+      expect(Object.keys(services)).toEqual(expect.arrayContaining(hosts));
+      expect(repositoryFiles()).toContain('deploy/docker/services.yaml');
+    },
+  );
 
   it('beside ours have the versions that the tests run', () => {
     const read = (path: string): string => readFileSync(join(root, path), 'utf8');
