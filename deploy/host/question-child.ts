@@ -4,20 +4,24 @@
  *
  * Invariant: it ends when its standard input does, so that it does not outlive whoever asked.
  */
-import { createInterface } from 'node:readline';
 import { askLadybug } from '../../enrich/graph/ladybug/ask-ladybug.ts';
 import { queryLake } from '../../enrich/lake/query.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Question, QuestionReply } from './question.ts';
 
-const lines = createInterface({ input: process.stdin });
-lines.once('line', (line) => {
+// Not by node:readline, which on Node 24 also ends a line at U+2028, as text in JSON may have it.
+let line = '';
+process.stdin.setEncoding('utf8');
+process.stdin.on('data', function read(chunk: string) {
+  line += chunk;
+  if (!chunk.includes('\n')) return;
+  process.stdin.off('data', read).resume();
   void replyTo(JSON.parse(line) as Question).then((reply) =>
     process.stdout.write(JSON.stringify(reply), end),
   );
 });
-lines.once('close', end);
+process.stdin.once('end', end);
 
 async function replyTo(question: Question): Promise<QuestionReply> {
   try {
