@@ -169,11 +169,13 @@ export class Exchange {
     const headers = this.#headersOf(answer, now);
     const { status, body } = answer;
     const res = this.#res;
+    const closes = close || this.#hall.isShuttingDown || this.head.closes;
     res.cork(() => {
       res.writeStatus(statusTexts[status] ?? String(status));
       // One call for all headers: each call into the server costs more than the text.
       res.writeHeader('Content-Type', headers);
-      res.end(body, close || this.#hall.isShuttingDown || this.head.closes);
+      if (!closes) this.#readOn();
+      res.end(body, closes);
     });
     this.#answered(status, now);
   }
@@ -225,6 +227,7 @@ export class Exchange {
     const res = this.#res;
     res.cork(() => {
       res.write(text);
+      this.#readOn();
       res.end();
     });
     this.#hall.metrics.answered(207);
@@ -259,6 +262,11 @@ export class Exchange {
   resume(): void {
     this.#isPaused = false;
     if (this.#isOpen) this.#res.resume();
+  }
+
+  /** A connection that stays paused behind its answer would never read its next request. */
+  #readOn(): void {
+    if (this.#isPaused) this.#res.resume();
   }
 
   /**
