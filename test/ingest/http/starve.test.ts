@@ -209,7 +209,13 @@ describe('a token that has to be verified', () => {
       ).status,
     ).toBe(200);
     const lines = `"${'x'.repeat(1_000)}"\n`.repeat(8_000);
-    expect((await post(url(), lines, { ...(await fresh()), ...ndjson })).text).toContain(
+    // The HTTP server of Node 22 and later reads on in one go what the kernel has of a fast sender
+    // (in this process, all of it), whatever is paused. What is too much for those who are not
+    // known yet is to be sent again; by then the token is known.
+    const token = { ...(await fresh()), ...ndjson };
+    const first = await post(url(), lines, token);
+    if (first.status === 503) expect(first.headers).toHaveProperty('retry-after');
+    expect((first.status === 503 ? await post(url(), lines, token) : first).text).toContain(
       '{"verdict":200,"accepted":8000,"refused":0}',
     );
     expect(
