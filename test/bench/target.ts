@@ -3,8 +3,9 @@
  * warm; events a second, CPU an event, start-up, memory, and their ratio.
  *
  *   --load NAMES   of fused, sums, author, process, with commas between (default all)
- *   --rows N       events in all (default 600,000)
- *   --warm-up S    seconds before the measurement on Flink (default 15)
+ *   --rows N       events there are for Flink, which takes what its time allows (default 3,000,000);
+ *                  the engine here takes them all, or 600,000
+ *   --warm-up S    seconds before the measurement on Flink (default 60)
  *   --seconds S    of the measurement there (default 10)
  *   --core N       (default 0); the JobManager and this process have the others
  *   --jvm OPTION   one more for the task manager, such as -XX:StartFlightRecording=...
@@ -24,8 +25,8 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const { values: options } = parseArgs({
   options: {
     load: { type: 'string', default: 'fused,sums,author,process' },
-    rows: { type: 'string', default: '600000' },
-    'warm-up': { type: 'string', default: '15' },
+    rows: { type: 'string', default: '3000000' },
+    'warm-up': { type: 'string', default: '60' },
     seconds: { type: 'string', default: '10' },
     core: { type: 'string', default: '0' },
     jvm: { type: 'string', multiple: true, default: [] },
@@ -33,6 +34,8 @@ const { values: options } = parseArgs({
   },
 });
 const rows = Number(options.rows);
+/** They lie in memory. */
+const rowsHereMax = 600_000;
 
 /** Empty where a process cannot be kept on one core. */
 const pinned =
@@ -43,7 +46,12 @@ const pinned =
 async function runHere(file: string): Promise<RanHere> {
   const script = fileURLToPath(new URL('target-here.js', import.meta.url));
   const [command = '', ...args] = [...pinned, process.execPath, ...heapFlags];
-  const { stdout } = await run(command, [...args, script, file, options.rows]);
+  const { stdout } = await run(command, [
+    ...args,
+    script,
+    file,
+    String(Math.min(rows, rowsHereMax)),
+  ]);
   return JSON.parse(stdout) as RanHere;
 }
 
