@@ -22,20 +22,6 @@ export type Members = Readonly<
  */
 export const extensionName = /^[a-z0-9]+$/;
 
-/** Attributes that are none of ours are carried as text, not interpreted. */
-function extensionsOf(
-  members: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, string>> | undefined {
-  let extensions: Record<string, string> | undefined;
-  for (const name in members) {
-    if (readMembers.has(name) || !extensionName.test(name)) continue;
-    const value = members[name];
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-      (extensions ??= {})[name] = String(value);
-  }
-  return extensions;
-}
-
 /** Attributes with a place of their own in an event and in a header. */
 export const headerAttributes = [
   'id',
@@ -50,7 +36,7 @@ export const headerAttributes = [
   'receivedtime',
   'traceparent',
 ] as const;
-const attributeNames = [...headerAttributes, 'datacontenttype'] as const;
+const attributeNames = new Set<string>([...headerAttributes, 'datacontenttype']);
 
 /** Members that are not extensions. */
 export const readMembers = new Set<string>([
@@ -73,10 +59,18 @@ export function attributesOf(
     return { problem: "the record is not a CloudEvent 1.0: its specversion is not '1.0'" };
   if (isGiven(m.data_base64))
     return { problem: 'the record carries data_base64; only JSON data is read' };
-  for (const name of attributeNames) {
+  let extensions: Record<string, string> | undefined;
+  for (const name in m) {
     const value = m[name];
-    if (typeof value !== 'string' && isGiven(value))
-      return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
+    if (attributeNames.has(name)) {
+      if (typeof value !== 'string' && isGiven(value))
+        return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
+      continue;
+    }
+    if (readMembers.has(name) || !extensionName.test(name)) continue;
+    // Attributes that are none of ours are carried as text, not interpreted.
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      (extensions ??= {})[name] = String(value);
   }
   const id = textOf(m.id);
   const team = textOf(shared.team);
@@ -106,7 +100,6 @@ export function attributesOf(
   if (subject !== undefined) attributes.subject = subject;
   if (dataschema !== undefined) attributes.dataschema = dataschema;
   if (traceparent !== undefined) attributes.traceparent = traceparent;
-  const extensions = extensionsOf(m);
   if (extensions !== undefined) attributes.extensions = extensions;
   return attributes;
 }

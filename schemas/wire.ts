@@ -200,11 +200,10 @@ function ownAttributes(
   at: number,
   carrier: Carrier,
 ): EventAttributes | Undecodable | undefined {
-  const end = text.indexOf(idMember);
-  const shared = end > 0 && end < at ? sharedOf(text.slice(0, end)) : undefined;
-  const own = shared && parseFlat(`{${text.slice(end + 1, at)}}`);
+  const shared = sharedIn(text, at);
+  const own = shared && parseFlat(`{${text.slice(shared.text.length + 1, at)}}`);
   if (own !== undefined && hasNoneOfShared(own) && typeof own.receivedtime === 'string')
-    return attributesOf(own, shared as Members, carrier);
+    return attributesOf(own, (shared as Shared).members, carrier);
   const members = parseFlat(`${text.slice(0, at)}}`);
   return members !== undefined && isOurs(members)
     ? attributesOf(members, members, carrier)
@@ -225,25 +224,40 @@ function startOfData(value: Uint8Array, at: number): number {
 const idMember = ',"id":';
 const sharedNames = ['specversion', 'source', 'type', 'datacontenttype', 'team', 'app'] as const;
 
-/**
- * What records written here begin with, and its members: those that most records of a stream have
- * in common are parsed once.
- */
-const remembered = new Map<string, Members>();
+/** What records written here begin with, and its members. */
+interface Shared {
+  readonly text: string;
+  readonly members: Members;
+}
 
-/** The members that a record written here begins with; undefined where these are others. */
-function sharedOf(start: string): Members | undefined {
+/** By their text: those that most records of a stream have in common are parsed once. */
+const remembered = new Map<string, Shared>();
+/** Of the record before: most begin as it did, and to compare costs less than to look up. */
+let last: Shared = { text: '', members: {} };
+
+/** What a record written here, whose data is at `at`, begins with. */
+function sharedIn(text: string, at: number): Shared | undefined {
+  if (text.startsWith(last.text) && text.startsWith(idMember, last.text.length)) return last;
+  const end = text.indexOf(idMember);
+  const found = end > 0 && end < at ? sharedOf(text.slice(0, end)) : undefined;
+  if (found !== undefined) last = found;
+  return found;
+}
+
+/** Undefined where its members are others. */
+function sharedOf(start: string): Shared | undefined {
   const known = remembered.get(start);
   if (known !== undefined) return known;
   const members = parseFlat(`${start}}`);
   if (members === undefined || Object.keys(members).join() !== sharedNames.join()) return undefined;
   if (!sharedNames.every((name) => typeof members[name] === 'string')) return undefined;
+  // A copy: a part of a text keeps the whole of it.
+  const shared = { text: Buffer.from(start).toString(), members };
   if (start.length <= sharedMembersMaxChars) {
     if (remembered.size >= sharedMembersMaxEntries) remembered.clear();
-    // A copy: a part of a text keeps the whole of it.
-    remembered.set(Buffer.from(start).toString(), members);
+    remembered.set(shared.text, shared);
   }
-  return members;
+  return shared;
 }
 
 /**
