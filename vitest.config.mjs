@@ -12,6 +12,14 @@ const { fromSource, fromDist } = splitTests();
 const timed = fromDist.filter(isTimed).map(compiled);
 /** Of the tests that are not timed: most of them wait, for a server to start or a row to land. */
 const waitingWorkers = 3;
+/** What a test imports as `sluice` is of the modules that it runs with, not of the bundle. */
+const sluiceIn = (folder, ending) => [
+  { find: /^sluice$/, replacement: join(folder, `topology/index.${ending}`) },
+  { find: /^sluice\/enrich$/, replacement: join(folder, `enrich/index.${ending}`) },
+  { find: /^sluice\/testing$/, replacement: join(folder, `topology/testing.${ending}`) },
+];
+const fromSources = { alias: sluiceIn(root, 'ts') };
+const fromModules = { alias: sluiceIn(join(root, 'dist'), 'js') };
 const asksForDist = process.argv.some((arg) => arg.startsWith('dist/'));
 
 export default defineConfig({
@@ -30,21 +38,16 @@ export default defineConfig({
         : [
             {
               extends: true,
-              resolve: {
-                alias: [
-                  { find: /^sluice$/, replacement: join(root, 'topology/index.ts') },
-                  { find: /^sluice\/enrich$/, replacement: join(root, 'enrich/index.ts') },
-                  { find: /^sluice\/testing$/, replacement: join(root, 'topology/testing.ts') },
-                ],
-              },
+              resolve: fromSources,
               // Files share a process: to start one and load the modules costs more than most of
               // them do. What a file changes outside its modules it puts back.
               test: { name: 'unit', include: fromSource, isolate: false },
             },
-            { extends: true, test: { name: 'timed', include: timed } },
+            { extends: true, resolve: fromModules, test: { name: 'timed', include: timed } },
           ]),
       {
         extends: true,
+        resolve: fromModules,
         test: {
           name: 'tests',
           include: ['dist/test/**/*.test.js'],

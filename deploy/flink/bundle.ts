@@ -10,13 +10,13 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, dirname, join, resolve } from 'node:path';
 import vm from 'node:vm';
 import type { BuildFailure, Plugin } from 'esbuild';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Plan } from '../../topology/index.ts';
 import { validateTopology } from '../../topology/index.ts';
+import { compiledFolder } from '../compiled-folder.ts';
 import { loadTopologyFile } from '../host/topology-file.ts';
 import type { FlinkPlan } from './plan.ts';
 import { flinkPlan } from './plan.ts';
@@ -118,10 +118,9 @@ export async function bundleScript(
   return result.outputFiles[0]?.text ?? '';
 }
 
-/** A module of this package. */
+/** A module of this package: one a file, of which esbuild takes what is used. */
 function ours(path: string): string {
-  const at = fileURLToPath(new URL(`../${path}`, import.meta.url));
-  return existsSync(`${at}.js`) ? `${at}.js` : `${at}.ts`;
+  return join(compiledFolder, 'deploy', `${path}.js`);
 }
 
 /** What a topology imports of this package, by the name that it has there. */
@@ -140,11 +139,10 @@ const languageOfBundle: Plugin = {
         return { errors: [{ text: `'${path}' is not there when a topology runs on Flink` }] };
       return { path: ours(found), sideEffects: false };
     });
-    const root = dirname(dirname(fileURLToPath(new URL('.', import.meta.url))));
     plugin.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
       const at = resolve(resolveDir, path);
       const inside = ['topology', 'enrich', 'schemas'].some((room) =>
-        at.startsWith(`${root}/${room}/`),
+        at.startsWith(join(compiledFolder, room, '/')),
       );
       return inside && existsSync(at) ? { path: at, sideEffects: false } : undefined;
     });

@@ -14,10 +14,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { mebi } from '../../schemas/kernel/bytes.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { compiledFolder } from '../compiled-folder.ts';
 import type { Place } from './author-places.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { stampOf } from './file-stamps.ts';
@@ -49,8 +49,6 @@ export interface CheckedTypes {
 }
 
 const require = createRequire(import.meta.url);
-/** The compiled package: what a topology imports as `sluice` is of it. */
-const packageDist = fileURLToPath(new URL('../../', import.meta.url));
 const fix = 'correct the types: `npx tsc` says the same';
 
 /** Throws `SluiceError` `types-timeout`, `types-failed`, `trial-aborted`. */
@@ -176,9 +174,9 @@ const ownOptions = {
 };
 
 const ownPaths = {
-  sluice: [join(packageDist, 'topology', 'index.d.ts')],
-  'sluice/enrich': [join(packageDist, 'enrich', 'index.d.ts')],
-  'sluice/testing': [join(packageDist, 'topology', 'testing.d.ts')],
+  sluice: [join(compiledFolder, 'topology', 'index.d.ts')],
+  'sluice/enrich': [join(compiledFolder, 'enrich', 'index.d.ts')],
+  'sluice/testing': [join(compiledFolder, 'topology', 'testing.d.ts')],
 };
 
 function resolvesSluice(entry: string): boolean {
@@ -269,7 +267,7 @@ function parseOutput(text: string): {
     else if (
       line.startsWith('/') &&
       !line.includes('/node_modules/') &&
-      !line.startsWith(packageDist)
+      !line.startsWith(compiledFolder)
     )
       files.push(line);
   }

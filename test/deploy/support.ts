@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const repo = fileURLToPath(new URL('../../../', import.meta.url));
-export const main = join(repo, 'dist/deploy/cli/main.js');
+export const main = join(repo, 'bundle/deploy/cli/main.js');
 
 export interface Ran {
   readonly code: number | null;

@@ -51,7 +51,7 @@ it.each(['SIGINT', 'SIGHUP'] as const)(
       ...Object.fromEntries(sources.map((name) => [`${name}/empty.ts`, 'export {};\n'])),
       'deploy/cli/main.ts': main('one'),
     });
-    for (const tool of ['dev.mjs', 'build.mjs', 'unit-tests.mjs'])
+    for (const tool of ['dev.mjs', 'build.mjs', 'bundle.mjs', 'unit-tests.mjs'])
       cpSync(join(root, 'test', 'tools', tool), join(folder, 'test', 'tools', tool));
     const happened = (): readonly string[] =>
       existsSync(join(folder, 'happened'))

@@ -9,5 +9,5 @@ it('starts the command, npm start and the servers of the benchmark with the same
   const flags = heapFlags.join(' ');
   expect(text('deploy/cli/main.ts').split('\n')[0]).toBe(`#!/usr/bin/env -S node ${flags}`);
   const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
-  expect(scripts['start']).toBe(`node ${flags} dist/deploy/cli/main.js start`);
+  expect(scripts['start']).toBe(`node ${flags} bundle/deploy/cli/main.js start`);
 });

@@ -451,7 +451,7 @@ describe('knip', () => {
   const manifest = JSON.stringify({
     name: 'sluice',
     type: 'module',
-    bin: { sluice: 'dist/deploy/cli/main.js' },
+    bin: { sluice: 'bundle/deploy/cli/main.js' },
     dependencies: {
       rxjs: '*',
       'uWebSockets.js': '*',
@@ -571,7 +571,7 @@ describe('biome', () => {
     expect(done.status).not.toBe(0);
   });
 
-  it.each(['dist/a.ts', '.build/a.ts', '.sluice/a.ts', 'ingest/a.gen.ts'])(
+  it.each(['dist/a.ts', 'bundle/a.ts', '.build/a.ts', '.sluice/a.ts', 'ingest/a.gen.ts'])(
     'leaves %s alone',
     (path) => {
       expect(checked({ 'ingest/a.ts': text, [path]: 'export const a = "a"' }).status).toBe(0);

@@ -20,7 +20,8 @@ function installedClone(): string {
     expect(installed.output).not.toContain('warn install-scripts');
   } else {
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));
-    cpSync(join(root, 'dist'), join(clone, 'dist'), { recursive: true });
+    for (const built of ['dist', 'bundle'])
+      cpSync(join(root, built), join(clone, built), { recursive: true });
   }
   return clone;
 }
@@ -29,7 +30,7 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and an e
   timeout: 400_000,
 }, async ({ signal }) => {
   const clone = installedClone();
-  expect(existsSync(join(clone, 'dist', 'topology', 'index.js'))).toBe(true);
+  expect(existsSync(join(clone, 'bundle', 'deploy', 'cli', 'main.js'))).toBe(true);
 
   for (const name of [
     'uWebSockets.js',

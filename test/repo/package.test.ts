@@ -72,9 +72,11 @@ describe('the tarball', () => {
     for (const path of [
       'LICENSE',
       'README.md',
-      'dist/deploy/cli/main.js',
+      'bundle/LICENSES.txt',
+      'bundle/deploy/cli/main.js',
+      'bundle/enrich/parquet/parquet-worker.js',
       'dist/topology/index.d.ts',
-      'dist/enrich/parquet/parquet-worker.js',
+      'dist/topology/index.js',
       'deploy/cli/template/topology.ts',
       'topology/examples/flights/topology.ts',
       'topology/examples/flights/data/weather.ndjson.gz',

@@ -1,6 +1,7 @@
 /**
  * `npm run build`: compiles the whole project into dist, removes what has no source any more, copies
- * the data that modules read beside themselves, and makes the command line executable.
+ * the data that modules read beside themselves, makes the command line executable, and bundles what
+ * runs (bundle.mjs).
  *
  * What is up to date is not written again: a package that depends on this folder builds it when it
  * is installed, and what runs from dist meanwhile must go on.
@@ -10,6 +11,7 @@ import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:f
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeBundle } from './bundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const dist = join(root, 'dist');
@@ -38,3 +40,4 @@ for (const file of ['deploy/cost/prices.yaml'])
 
 const cli = join(dist, 'deploy', 'cli', 'main.js');
 if (existsSync(cli)) chmodSync(cli, 0o755);
+await writeBundle(root);

@@ -60,7 +60,7 @@ const node = (...args) => spawn(process.execPath, args, { cwd: root, stdio: 'inh
 function main(args) {
   const dev = restarter({
     build: async () => (await ended(node(join(root, 'test', 'tools', 'build.mjs')))) === 0,
-    start: () => node(...flags, join(root, 'dist', 'deploy', 'cli', 'main.js'), 'start', ...args),
+    start: () => node(...flags, join(root, 'bundle', 'deploy', 'cli', 'main.js'), 'start', ...args),
     stop: async (child) => {
       child.kill('SIGTERM');
       await ended(child);

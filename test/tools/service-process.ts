@@ -14,7 +14,7 @@ import type { InstanceStatus } from '../../deploy/host/status.ts';
 import { heapFlags } from '../bench/ingress-processes.ts';
 import { metricsOf, statusOf } from './instance-asked.ts';
 
-const main = fileURLToPath(new URL('../../deploy/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../bundle/deploy/cli/main.js', import.meta.url));
 const readyMaxMs = 180_000;
 const logMaxChars = 40_000;
 

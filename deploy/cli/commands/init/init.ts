@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { Output } from '../../output.ts';
 
-/** This package; commands run from dist/deploy/cli. */
+/** This package; commands run from bundle/deploy/cli or dist/deploy/cli. */
 const packageRoot = fileURLToPath(new URL('../../../../../', import.meta.url));
 const template = join(packageRoot, 'deploy', 'cli', 'template');
 const shownMax = 5;

@@ -14,7 +14,7 @@ import { foundIn } from '../../instance.ts';
 import type { Attack, Door } from '../rig.ts';
 import { openDoor } from '../rig.ts';
 
-const main = fileURLToPath(new URL('../../../../deploy/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../../../bundle/deploy/cli/main.js', import.meta.url));
 const stream = 'other/events';
 const takeoverMaxMs = 30_000;
 
