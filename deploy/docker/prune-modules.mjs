@@ -37,6 +37,9 @@ const prebuilds = join(modules, 'fs-native-extensions', 'prebuilds');
 for (const name of readdirSync(prebuilds))
   if (name !== `${platform}-${arch}`) remove(join(prebuilds, name));
 
+// Their code is in bundle/, and nothing else imports them.
+for (const name of ['hash-wasm', 'jose']) remove(join(modules, name));
+
 // Bundles for browsers and old engines, tests, documents; what formats, which is never asked for; a
 // binary for another C library.
 const unused = [
@@ -45,6 +48,7 @@ const unused = [
   'prettier/internal',
   'prettier/plugins',
   'rxjs/dist/bundles',
+  'rxjs/dist/esm',
   'rxjs/dist/esm5',
   'uWebSockets.js/docs',
   'uWebSockets.js/examples',

@@ -76,7 +76,9 @@ describe('the tarball', () => {
       'bundle/deploy/cli/main.js',
       'bundle/enrich/parquet/parquet-worker.js',
       'dist/topology/index.d.ts',
+      // Of these the bundle of a topology for Flink is made.
       'dist/topology/index.js',
+      'dist/deploy/flink/runtime/runtime.js',
       'deploy/cli/template/topology.ts',
       'topology/examples/flights/topology.ts',
       'topology/examples/flights/data/weather.ndjson.gz',
