@@ -1,12 +1,12 @@
 /**
  * The generic Flink job as a jar: built by Maven of the sources beside this file, once for each
- * version of them, and kept in the user's cache folder.
+ * version of them and each line of Flink, and kept in the user's cache folder.
  *
  * Invariants:
  * 1. What is given back was built of the sources that are there now: the folder is named by their
  *    digest.
  * 2. A build appears whole or not at all: it is made aside and renamed. One is made at a time.
- * 3. Of older builds one is kept.
+ * 3. Of older builds for the same line of Flink one is kept.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,8 +27,13 @@ const buildMaxMs = 600_000;
 /** What Maven may print. */
 const outputMaxBytes = 1 << 26;
 
+/** Lines of Flink that the job is built for, with what Maven is told (job/pom.xml). */
+const profiles = { '1.20': [], '2.2': ['flink2'] } as const;
+export type FlinkLine = keyof typeof profiles;
+export const flinkLines = Object.keys(profiles) as readonly FlinkLine[];
+
 /**
- * What a JVM from 16 on must be told for Flink 1.20: its own scripts set the same
+ * What a JVM from 16 on must be told for Flink: its own scripts set the same
  * (conf/config.yaml, env.java.opts.all).
  */
 export const jvmOptions: readonly string[] = [
@@ -53,30 +58,50 @@ export interface BuiltJob {
   readonly harnessClassPath: string;
 }
 
+export interface BuildJobOptions {
+  /** With the classes that run conformance cases. */
+  readonly harness?: boolean;
+  /** Default: that of the variable `SLUICE_FLINK_VERSION`, or else 1.20. */
+  readonly flink?: FlinkLine | undefined;
+}
+
+/** `text`: such as of an option `named`. Throws `SluiceError` `option-invalid`. */
+export function flinkLineOf(text: string, named: string): FlinkLine {
+  const line = flinkLines.find((one) => one === text);
+  if (line !== undefined) return line;
+  throw new SluiceError(
+    'option-invalid',
+    `invalid ${named} '${text}': expected ${flinkLines.join(' or ')}`,
+  );
+}
+
 /**
- * The uber-jar. Throws `SluiceError` `flink-tools-missing`, `flink-build`.
+ * The uber-jar. Throws `SluiceError` `flink-tools-missing`, `flink-build`, `option-invalid`.
  */
-export async function jobJar(): Promise<string> {
-  return (await builtJob()).jar;
+export async function jobJar(flink?: FlinkLine): Promise<string> {
+  return (await builtJob({ flink })).jar;
 }
 
 /**
  * The class path of Flink itself, for a job on this machine. Throws as `jobJar`.
  */
-export async function flinkClassPath(): Promise<string> {
-  return (await builtJob()).flinkClassPath;
+export async function flinkClassPath(flink?: FlinkLine): Promise<string> {
+  return (await builtJob({ flink })).flinkClassPath;
 }
 
-/** `harness`: with the classes that run conformance cases. */
-export async function builtJob({ harness = false } = {}): Promise<BuiltJob> {
+/** Throws as `jobJar`. */
+export async function builtJob({
+  harness = false,
+  flink = lineByDefault(),
+}: BuildJobOptions = {}): Promise<BuiltJob> {
   const sources = jobSources();
   const folder = cacheFolder();
-  const kind = `flink-${harness ? 'harness' : 'job'}-`;
+  const kind = `flink-${flink}-${harness ? 'harness' : 'job'}-`;
   const dir = join(folder, `${kind}${digestOf(sources)}`);
   if (!existsSync(dir))
     await withLock(join(folder, 'flink-build'), async () => {
       if (existsSync(dir)) return;
-      await build(sources, dir, harness);
+      await build(sources, dir, [...profiles[flink], ...(harness ? ['harness'] : [])]);
       keepNewest(folder, kind);
     });
   const libs = join(dir, 'test-libs', '*');
@@ -88,6 +113,10 @@ export async function builtJob({ harness = false } = {}): Promise<BuiltJob> {
       : '',
   };
 }
+
+/** Throws `SluiceError` `option-invalid`. */
+export const lineByDefault = (named = process.env['SLUICE_FLINK_VERSION'] ?? ''): FlinkLine =>
+  named === '' ? '1.20' : flinkLineOf(named, 'SLUICE_FLINK_VERSION');
 
 function jobSources(): string {
   const found = places
@@ -111,13 +140,15 @@ function digestOf(sources: string): string {
   return digest.digest('hex').slice(0, 12);
 }
 
-async function build(sources: string, dir: string, harness: boolean): Promise<void> {
+/** `named`: profiles of Maven; without `harness` the tests are left out. */
+async function build(sources: string, dir: string, named: readonly string[]): Promise<void> {
   await requireTools();
   const made = mkdtempSync(`${dir}-`);
-  const tests = harness ? ['-P', 'harness'] : ['-Dmaven.test.skip=true'];
+  const chosen = named.length > 0 ? ['-P', named.join(',')] : [];
+  const tests = named.includes('harness') ? [] : ['-Dmaven.test.skip=true'];
   const pom = join(sources, 'pom.xml');
   try {
-    await run('mvn', ['-q', '-B', '-f', pom, `-Dout=${made}`, ...tests, 'package'], {
+    await run('mvn', ['-q', '-B', '-f', pom, `-Dout=${made}`, ...chosen, ...tests, 'package'], {
       maxBuffer: outputMaxBytes,
       timeout: buildMaxMs,
     });
@@ -130,7 +161,7 @@ async function build(sources: string, dir: string, harness: boolean): Promise<vo
       `the Flink job cannot be built: ${said ?? messageOf(cause)}`,
       {
         cause,
-        fix: `run mvn -f ${pom} package, and look at what it says`,
+        fix: `run mvn -f ${pom} ${[...chosen, 'package'].join(' ')}, and look at what it says`,
       },
     );
   } finally {

@@ -1,6 +1,6 @@
 /**
  * Apache Flink 1.20.5 with its REST endpoint on loopback, a cluster of one JVM, and a tiny job as a
- * jar (java/flink): both fetched and compiled once.
+ * jar (java/flink): both fetched and compiled once. With `SLUICE_FLINK_VERSION=2.2` it is Flink 2.2.1.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { jvmOptions } from '../../deploy/flink/jar.ts';
+import { jvmOptions, lineByDefault } from '../../deploy/flink/jar.ts';
 import { cached } from './cache.ts';
 import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
@@ -37,13 +37,15 @@ export async function flinkJars(): Promise<FlinkJars> {
   const own = ['pom.xml', 'cluster/Cluster.java', 'job/Tiny.java'].map((file) =>
     join(sources, file),
   );
-  const version = createHash('sha256');
+  const line = lineByDefault();
+  const profile = line === '2.2' ? ['-P', 'flink2'] : [];
+  const version = createHash('sha256').update(line);
   for (const path of own) version.update(readFileSync(path));
   const dir = await cached(`flink-${version.digest('hex').slice(0, 12)}`, async (made) => {
     const [pom = '', cluster = '', job = ''] = own;
     const [jars, classes, jobClasses] = ['jars', 'classes', 'job'].map((name) => join(made, name));
     const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime'];
-    await run('mvn', ['-q', '-B', '-f', pom, ...copy, `-DoutputDirectory=${jars}`], {
+    await run('mvn', ['-q', '-B', '-f', pom, ...profile, ...copy, `-DoutputDirectory=${jars}`], {
       maxBuffer: 1 << 26,
     });
     for (const [source, target = ''] of [

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { bundleScript } from '../../../deploy/flink/bundle.ts';
+import type { FlinkLine } from '../../../deploy/flink/jar.ts';
 import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
 
 /** Bytes of what it printed last that are shown when it ends. */
@@ -43,7 +44,7 @@ export class CaseServer {
     });
   }
 
-  static async start(): Promise<CaseServer> {
+  static async start(flink?: FlinkLine): Promise<CaseServer> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-flink-cases-'));
     const at = dirname(fileURLToPath(import.meta.url));
     const bundle = join(folder, 'bundle.js');
@@ -53,7 +54,7 @@ export class CaseServer {
       'cases.ts',
     );
     writeFileSync(bundle, script);
-    const { harnessClassPath } = await builtJob({ harness: true });
+    const { harnessClassPath } = await builtJob({ harness: true, flink });
     const child = spawn(
       'java',
       [

@@ -74,7 +74,9 @@ describe.skipIf(javaMissing() !== undefined)('the engine of the job', () => {
     const file = join(dir, 'probe.js');
     writeFileSync(file, script);
     const probe = join(root, 'test/servers/java/flink/probe/Probe.java');
-    const { stdout } = await run('java', ['-Xmx512m', '-cp', jar, probe, file]);
+    // Not by the launcher for sources, which a runtime without a compiler does not have.
+    await run('javac', ['--release', '11', '-cp', jar, '-d', dir, probe]);
+    const { stdout } = await run('java', ['-Xmx512m', '-cp', `${jar}:${dir}`, 'Probe', file]);
     const there = JSON.parse(stdout) as Probed;
     const here = JSON.parse(vm.runInNewContext(script) as string) as Probed;
     const differing = Object.keys(there.math).filter(

@@ -23,6 +23,10 @@ const directory = text(
 );
 const settings = text('<file>', 'settings of the job: its sources, sinks and intervals, as JSON');
 const jar = text('<file>', "the job's jar (default: it is built by Maven, once)");
+const flinkVersion = text(
+  '<version>',
+  'version of Flink that Maven builds the jar for: 1.20 or 2.2 (default: 1.20)',
+);
 
 const flinkBuild = command({
   name: 'flink build',
@@ -33,6 +37,7 @@ const flinkBuild = command({
     out: text('<folder>', 'where to write them (default: beside the topology, NAME.flink)'),
     into: text('<jar>', "write a copy of the job's jar with them in it, ready for upload"),
     jar,
+    flinkVersion,
   },
   examples: [
     'flink build topology.ts --settings settings.json',
@@ -51,9 +56,10 @@ const flinkRun = command({
   options: {
     settings,
     jar,
+    flinkVersion,
     flink: text(
       '<folder>',
-      'jars of Flink 1.20, such as /opt/flink/lib (default: fetched by Maven, once)',
+      'jars of Flink, such as /opt/flink/lib (default: fetched by Maven, once)',
     ),
   },
   examples: ['flink run topology.ts --settings settings.json'],
@@ -71,6 +77,7 @@ const flinkSubmit = command({
     ...cluster,
     settings,
     jar,
+    flinkVersion,
     parallelism: text('<n>', "parallelism of the job (default: that of the cluster's settings)"),
     from: text(
       '<path>',

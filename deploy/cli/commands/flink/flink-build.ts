@@ -7,7 +7,8 @@ import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { FlinkBundle } from '../../../flink/bundle.ts';
 import { boundedBundle } from '../../../flink/check/evaluate.ts';
-import { jobJar } from '../../../flink/jar.ts';
+import type { FlinkLine } from '../../../flink/jar.ts';
+import { flinkLineOf, jobJar } from '../../../flink/jar.ts';
 import { withEntries } from '../../../flink/jar-entries.ts';
 import { readSettings } from '../../../flink/read-settings.ts';
 import type { FlinkSettings } from '../../../flink/settings.ts';
@@ -17,6 +18,7 @@ export interface SourceOptions {
   readonly file: string;
   readonly settings: string | undefined;
   readonly jar: string | undefined;
+  readonly flinkVersion: string | undefined;
 }
 
 export interface BuildOptions extends SourceOptions {
@@ -30,12 +32,13 @@ export interface FlinkParts {
   readonly settings: string;
 }
 
-/** Resolves with the exit code. Throws what `flinkParts` throws, `flink-jar-invalid`. */
+/** Resolves with the exit code. Throws what `flinkParts` and `lineOf` throw, `flink-jar-invalid`. */
 export async function buildFlinkCommand(
   { output, clock }: Pick<Context, 'output' | 'clock'>,
   options: BuildOptions,
 ): Promise<number> {
-  const { file, out, into, jar } = options;
+  const { file, out, into } = options;
+  const line = lineOf(options);
   const { bundle, settings } = await flinkParts(options, clock);
   const { name } = bundle.plan;
   const texts = {
@@ -54,7 +57,7 @@ export async function buildFlinkCommand(
   }
   if (into !== undefined) {
     const entries = Object.entries(texts).map(([part, text]) => [`sluice/${part}`, text] as const);
-    const bytes = readJar(jar ?? (await jobJar()));
+    const bytes = readJar(options.jar ?? (await jobJar(line)));
     const target = resolve(into);
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, withEntries(bytes, Object.fromEntries(entries)));
@@ -76,6 +79,17 @@ export async function flinkParts(
 ): Promise<FlinkParts> {
   const bundle = await boundedBundle(file, clock);
   return { bundle, settings: JSON.stringify({ ...readSettings(settings, bundle.plan), ...more }) };
+}
+
+/** For what the jar is built. Throws `SluiceError` `option-invalid`. */
+export function lineOf({ jar, flinkVersion }: SourceOptions): FlinkLine | undefined {
+  if (flinkVersion === undefined) return undefined;
+  if (jar === undefined) return flinkLineOf(flinkVersion, '--flink-version');
+  throw new SluiceError(
+    'option-invalid',
+    'invalid --flink-version: expected none beside --jar, whose jar was built for one version already',
+    { fix: 'leave out --jar, or --flink-version' },
+  );
 }
 
 /** Throws `SluiceError` `flink-jar-invalid`. */

@@ -12,7 +12,7 @@ import { flinkClassPath, jobJar, jvmOptions } from '../../../flink/jar.ts';
 import { flinkCause } from '../../../flink/rest/flink-cause.ts';
 import type { Context } from '../../command.ts';
 import type { SourceOptions } from './flink-build.ts';
-import { flinkParts } from './flink-build.ts';
+import { flinkParts, lineOf } from './flink-build.ts';
 
 export interface RunOptions extends SourceOptions {
   /** Jars of Flink. */
@@ -31,16 +31,17 @@ const quiet = [
 const saidMaxChars = 65_536;
 
 /**
- * Resolves with the exit code. Throws what `flinkParts` and `jobJar` throw, `flink-job-failed`,
+ * Resolves with the exit code. Throws what `flinkParts`, `lineOf` and `jobJar` throw, `flink-job-failed`,
  * `flink-tools-missing`.
  */
 export async function runFlinkCommand(
   { output, clock }: Pick<Context, 'output' | 'clock'>,
   options: RunOptions,
 ): Promise<number> {
+  const line = lineOf(options);
   const { bundle, settings } = await flinkParts(options, clock);
-  const jar = options.jar ?? (await jobJar());
-  const flink = options.flink === undefined ? await flinkClassPath() : join(options.flink, '*');
+  const jar = options.jar ?? (await jobJar(line));
+  const flink = options.flink === undefined ? await flinkClassPath(line) : join(options.flink, '*');
   const classPath = [jar, flink].join(delimiter);
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
   try {

@@ -16,7 +16,7 @@ import type { Context } from '../../command.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { openCluster } from './cluster.ts';
 import type { FlinkParts, SourceOptions } from './flink-build.ts';
-import { flinkParts, readJar } from './flink-build.ts';
+import { flinkParts, lineOf, readJar } from './flink-build.ts';
 
 export interface SubmitOptions extends ClusterOptions, SourceOptions {
   readonly parallelism: string | undefined;
@@ -37,12 +37,13 @@ export async function submitFlinkCommand(
 ): Promise<number> {
   const { output, clock } = context;
   const parallelism = parallelismOf(options.parallelism);
+  const line = lineOf(options);
   const { rest, waiting } = openCluster(options, context);
   const more = parallelism === undefined ? {} : { parallelism };
   const parts = await flinkParts(options, clock, more);
   const { name } = parts.bundle.plan;
   await requireNone(rest, name);
-  const jar = readJar(options.jar ?? (await jobJar()));
+  const jar = readJar(options.jar ?? (await jobJar(line)));
   const uploaded = await uploadOnce(rest, jar, output.note);
   const programArgsList = argumentsOf(parts, jar);
   // The upload took its time.

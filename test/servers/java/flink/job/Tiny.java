@@ -1,12 +1,13 @@
 package job;
 
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
-import org.apache.flink.configuration.Configuration;
+import org.apache.flink.api.connector.source.lib.NumberSequenceSource;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
-import org.apache.flink.streaming.api.functions.source.SourceFunction;
 import org.apache.flink.util.Collector;
 
 /**
@@ -19,8 +20,12 @@ public final class Tiny {
     String what = args[1];
     if (what.equals("refuse")) throw new IllegalArgumentException("the tiny job does not want to");
     StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
-    env.addSource(new Numbers())
+    env.fromSource(new NumberSequenceSource(0, Long.MAX_VALUE - 1), WatermarkStrategy.noWatermarks(), "numbers")
         .uid("numbers")
+        .setParallelism(1)
+        .map(Tiny::slowly)
+        .uid("slowly")
+        .setParallelism(1)
         .keyBy(n -> n % 7)
         .process(new Count(what.equals("fail")))
         .uid(what.equals("other") ? "other" : "count")
@@ -29,21 +34,10 @@ public final class Tiny {
     env.execute(name);
   }
 
-  private static final class Numbers implements SourceFunction<Long> {
-    private volatile boolean runs = true;
-
-    @Override
-    public void run(SourceContext<Long> context) throws Exception {
-      for (long n = 0; runs; n++) {
-        context.collect(n);
-        Thread.sleep(5);
-      }
-    }
-
-    @Override
-    public void cancel() {
-      runs = false;
-    }
+  /** Beside the source, so that nothing waits between the two. */
+  private static Long slowly(Long n) throws Exception {
+    Thread.sleep(5);
+    return n;
   }
 
   private static final class Count extends KeyedProcessFunction<Long, Long, Long> {
@@ -55,7 +49,7 @@ public final class Tiny {
     }
 
     @Override
-    public void open(Configuration parameters) {
+    public void open(OpenContext context) {
       count = getRuntimeContext().getState(new ValueStateDescriptor<>("count", Long.class));
     }
 

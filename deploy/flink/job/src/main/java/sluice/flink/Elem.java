@@ -128,7 +128,7 @@ public final class Elem {
       return Ser.INSTANCE;
     }
 
-    @Override
+    /** Of 1.20's interface; 2.x has it no longer. */
     public TypeSerializer<Elem> createSerializer(ExecutionConfig config) {
       return Ser.INSTANCE;
     }

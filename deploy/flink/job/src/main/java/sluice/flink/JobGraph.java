@@ -12,9 +12,11 @@ import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.MultipleConnectedStreams;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.transformations.KeyedMultipleInputTransformation;
 import org.apache.flink.streaming.api.transformations.MultipleInputTransformation;
+import org.apache.flink.streaming.api.transformations.PhysicalTransformation;
 
 /**
  * Builds a Flink job of a plan (deploy/flink/plan.ts): an operator of ours for each of its own, in
@@ -147,12 +149,18 @@ final class JobGraph {
     SingleOutputStreamOperator<Elem> records = source.stream;
     String name = records.getName() + "/enter";
     SingleOutputStreamOperator<Elem> made =
-        records.transform(name, Elem.TYPE, SegmentOp.enter(program, uid, source.from, batchRows, tickMs));
+        chained(records.transform(name, Elem.TYPE, SegmentOp.enter(program, uid, source.from, batchRows, tickMs)));
     // Beside what reads them, as every segment.
     made.setParallelism(records.getParallelism());
     // First its uid, by which what it rejects is known.
     made.uid(name);
     rejects(made);
+    return made;
+  }
+
+  /** Runs in one task with what feeds it. Flink 1.20 does so only where it is said, 2.x always. */
+  private static SingleOutputStreamOperator<Elem> chained(SingleOutputStreamOperator<Elem> made) {
+    ((PhysicalTransformation<Elem>) made.getTransformation()).setChainingStrategy(ChainingStrategy.ALWAYS);
     return made;
   }
 
@@ -198,7 +206,7 @@ final class JobGraph {
     DataStream<Elem> input = input(operator, 0);
     SegmentOp segment =
         new SegmentOp(program, uid, operator.get("timed").asBoolean(), ports, batchRows, tickMs).expects(readersBefore(operator));
-    SingleOutputStreamOperator<Elem> made = input.transform(uid, Elem.TYPE, segment);
+    SingleOutputStreamOperator<Elem> made = chained(input.transform(uid, Elem.TYPE, segment));
     // It stays beside what feeds it: splits are said to one part only, and order is kept.
     made.setParallelism(input.getParallelism());
     done(uid, ports.isEmpty() ? "" : ports.get(0), made);
@@ -208,7 +216,7 @@ final class JobGraph {
   private void lookup(String uid, JsonNode operator) {
     DataStream<Elem> input = input(operator, 0);
     LookupOp own = new LookupOp(program, uid, connectors.lookup(operator));
-    SingleOutputStreamOperator<Elem> made = input.transform(uid, Elem.TYPE, own);
+    SingleOutputStreamOperator<Elem> made = chained(input.transform(uid, Elem.TYPE, own));
     // As a segment.
     made.setParallelism(input.getParallelism());
     done(uid, "out", made);

@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 
@@ -15,7 +14,7 @@ import org.apache.flink.api.connector.sink2.WriterInitContext;
  * Writes rows as lines of JSON to `rows.ndjson` in a folder: at least once, as nothing of it is
  * undone when a job starts again from a checkpoint.
  */
-final class LinesSink implements Sink<Elem> {
+final class LinesSink implements ElemSink {
   private static final long serialVersionUID = 1;
   private final String folder;
   /** Whether a row is written beside its time. */
@@ -24,12 +23,6 @@ final class LinesSink implements Sink<Elem> {
   LinesSink(String folder, boolean timed) {
     this.folder = folder;
     this.timed = timed;
-  }
-
-  @Override
-  @Deprecated
-  public SinkWriter<Elem> createWriter(InitContext context) throws IOException {
-    return new Writer();
   }
 
   @Override

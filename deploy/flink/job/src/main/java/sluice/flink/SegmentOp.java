@@ -11,7 +11,6 @@ import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -75,7 +74,6 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
     this.tickMs = tickMs;
     outputs = new ArrayList<>();
     for (String port : ports) outputs.add(Ports.tag(port));
-    chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
   /**

@@ -3,16 +3,13 @@ package sluice.flink;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.streaming.api.watermark.Watermark;
-import org.apache.flink.streaming.runtime.io.PushingAsyncDataInput.DataOutput;
-import org.apache.flink.streaming.runtime.streamrecord.LatencyMarker;
-import org.apache.flink.streaming.runtime.streamrecord.RecordAttributes;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 
 /** What reaches a sink, as its task would see it behind the valve of its channels. */
-final class Captured implements DataOutput<Elem> {
+final class Captured implements Reached {
   /** What was said of time so far: an operator that is restored says it again. */
   static final class Said {
     final long watermark;
@@ -65,10 +62,4 @@ final class Captured implements DataOutput<Elem> {
     said = new Said(said.watermark, status.isIdle());
     signals.add(status.isIdle() ? "\"idle\"" : "\"active\"");
   }
-
-  @Override
-  public void emitLatencyMarker(LatencyMarker marker) {}
-
-  @Override
-  public void emitRecordAttributes(RecordAttributes attributes) {}
 }

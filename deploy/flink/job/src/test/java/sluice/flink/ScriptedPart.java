@@ -5,9 +5,6 @@ import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
 import org.apache.flink.streaming.api.operators.StreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
-import org.apache.flink.streaming.runtime.io.PushingAsyncDataInput.DataOutput;
-import org.apache.flink.streaming.runtime.streamrecord.LatencyMarker;
-import org.apache.flink.streaming.runtime.streamrecord.RecordAttributes;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve;
@@ -60,7 +57,7 @@ final class ScriptedPart {
   }
 
   /** What a task has in front of an input of an operator. */
-  private final class Valve implements DataOutput<Elem> {
+  private final class Valve implements Reached {
     private final int input;
     final StatusWatermarkValve valve;
 
@@ -89,11 +86,5 @@ final class ScriptedPart {
     public void emitRecord(StreamRecord<Elem> record) {
       throw new IllegalStateException("records go beside the valve");
     }
-
-    @Override
-    public void emitLatencyMarker(LatencyMarker marker) {}
-
-    @Override
-    public void emitRecordAttributes(RecordAttributes attributes) {}
   }
 }

@@ -16,7 +16,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.streaming.api.functions.sink.SinkFunction;
+import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.streaming.api.graph.StreamEdge;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
@@ -24,6 +24,7 @@ import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.util.Collector;
 
 /**
  * A job's stream graph, run in one order: each part of each operator in Flink's test harness, with
@@ -205,8 +206,16 @@ final class ScriptedRun {
     }
 
     private static void looked(DataStream<Elem> rows, String name) {
-      rows.addSink(new SinkFunction<Elem>() {}).name(name).setParallelism(1);
+      rows.process(new Looked(), Elem.TYPE).name("Sink: " + name).setParallelism(1);
     }
+  }
+
+  /** The end of a stream, in the graph alone: {@link Captured} stands in its place. */
+  private static final class Looked extends ProcessFunction<Elem, Elem> {
+    private static final long serialVersionUID = 1;
+
+    @Override
+    public void processElement(Elem elem, Context context, Collector<Elem> out) {}
   }
 
   static WatermarkStatus status(StreamElement element) {

@@ -4,12 +4,13 @@ import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.apache.flink.configuration.Configuration;
+import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.streaming.api.functions.sink.RichSinkFunction;
+import org.apache.flink.streaming.api.functions.ProcessFunction;
+import org.apache.flink.util.Collector;
 import sluice.flink.kinesis.KinesisConnector;
 
 /**
@@ -30,12 +31,12 @@ public final class SourceRun {
     new KinesisConnector()
         .source(env, new Place("clicks", "sources.clicks", operator, null, settings))
         .uid("clicks")
-        .addSink(new LinesTo(arguments[1]))
+        .process(new LinesTo(arguments[1]), Elem.TYPE)
         .uid("lines");
     LocalRun.untilTold(env.executeAsync("source"));
   }
 
-  private static final class LinesTo extends RichSinkFunction<Elem> {
+  private static final class LinesTo extends ProcessFunction<Elem, Elem> {
     private static final long serialVersionUID = 1;
     private final String folder;
     private transient Writer out;
@@ -45,13 +46,13 @@ public final class SourceRun {
     }
 
     @Override
-    public void open(Configuration parameters) throws Exception {
+    public void open(OpenContext context) throws Exception {
       int subtask = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
       out = Files.newBufferedWriter(Path.of(folder, subtask + ".lines"), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     @Override
-    public void invoke(Elem elem, Context context) throws Exception {
+    public void processElement(Elem elem, Context context, Collector<Elem> none) throws Exception {
       out.write(elem.kind + " " + elem.json + "\n");
       out.flush();
     }

@@ -2,20 +2,20 @@ package sluice.flink.firehose;
 
 import java.io.IOException;
 import java.util.Collection;
-import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import sluice.flink.Elem;
+import sluice.flink.ElemSink;
 import sluice.flink.OrderSerializer;
 
 /**
  * A table that Firehose delivers: what a checkpoint covers was taken by Firehose before the checkpoint
  * is complete. Rows since the last one come again after a failure, under the same row_id.
  */
-final class FirehoseSink implements Sink<Elem>, SupportsWriterState<Elem, Long> {
+final class FirehoseSink implements ElemSink, SupportsWriterState<Elem, Long> {
   private static final long serialVersionUID = 1;
   private final Stream stream;
   /** Whether rows have a number that says which of a key came last. */
@@ -24,12 +24,6 @@ final class FirehoseSink implements Sink<Elem>, SupportsWriterState<Elem, Long> 
   FirehoseSink(Stream stream, boolean ordered) {
     this.stream = stream;
     this.ordered = ordered;
-  }
-
-  @Override
-  @Deprecated
-  public SinkWriter<Elem> createWriter(InitContext context) throws IOException {
-    return new DeliveryWriter(stream, ordered, 0);
   }
 
   @Override

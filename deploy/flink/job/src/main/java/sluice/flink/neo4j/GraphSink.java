@@ -5,7 +5,6 @@ import java.util.Collection;
 import java.util.List;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
-import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.api.connector.sink2.SupportsCommitter;
@@ -13,13 +12,14 @@ import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import sluice.flink.Elem;
+import sluice.flink.ElemSink;
 import sluice.flink.Program;
 
 /**
  * A graph: writes are merged and kept in Flink's state, and applied once the checkpoint that has them
  * is complete. Once each: the database records which chunks it has.
  */
-final class GraphSink implements Sink<Elem>, SupportsCommitter<Staged>, SupportsWriterState<Elem, Staged> {
+final class GraphSink implements ElemSink, SupportsCommitter<Staged>, SupportsWriterState<Elem, Staged> {
   private static final long serialVersionUID = 1;
 
   private final Program program;
@@ -30,12 +30,6 @@ final class GraphSink implements Sink<Elem>, SupportsCommitter<Staged>, Supports
     this.program = program;
     this.uid = uid;
     this.access = access;
-  }
-
-  @Override
-  @Deprecated
-  public SinkWriter<Elem> createWriter(InitContext context) {
-    return new GraphWriter(program, uid, 0);
   }
 
   @Override

@@ -7,19 +7,19 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
-import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SupportsCommitter;
 import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import sluice.flink.Elem;
+import sluice.flink.ElemSink;
 import sluice.flink.OrderSerializer;
 
 /**
  * A table's files, exactly once: a checkpoint names what was staged until then, and when it is complete
  * that becomes visible. An element has its folder as key, or its file where files are replaced.
  */
-final class TableSink implements Sink<Elem>, SupportsWriterState<Elem, Long>, SupportsCommitter<Staged> {
+final class TableSink implements ElemSink, SupportsWriterState<Elem, Long>, SupportsCommitter<Staged> {
   private static final long serialVersionUID = 1;
 
   final Lake lake;
@@ -43,12 +43,6 @@ final class TableSink implements Sink<Elem>, SupportsWriterState<Elem, Long>, Su
   /** The folder of files that are not visible yet: one that the engine's own runs do not look at. */
   String staging() {
     return ".staging/" + layout.table + "/" + prefix + "flink/";
-  }
-
-  @Override
-  @Deprecated
-  public TableWriter createWriter(InitContext context) {
-    return new TableWriter(this, List.of());
   }
 
   @Override
