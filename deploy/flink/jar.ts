@@ -30,7 +30,7 @@ const outputMaxBytes = 1 << 26;
 /** Lines of Flink that the job is built for, with what Maven is told (job/pom.xml). */
 const profiles = { '1.20': [], '2.2': ['flink2'] } as const;
 export type FlinkLine = keyof typeof profiles;
-export const flinkLines = Object.keys(profiles) as readonly FlinkLine[];
+const flinkLines = Object.keys(profiles) as readonly FlinkLine[];
 
 /**
  * What a JVM from 16 on must be told for Flink: its own scripts set the same

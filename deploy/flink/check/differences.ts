@@ -116,8 +116,11 @@ export const differingMath: ReadonlySet<string> = new Set(
   'sin cos tan exp log log10 log2 cbrt pow acosh asinh atanh'.split(' '),
 );
 
-/** Powers that are the same everywhere: roots and squares. */
-export const samePowers: ReadonlySet<unknown> = new Set([0.5, 1, 2]);
+/**
+ * Powers that are the same everywhere. Not 0.5: Java 11 does not take it for a root, as Java 17 does;
+ * `Math.sqrt` is the same.
+ */
+export const samePowers: ReadonlySet<unknown> = new Set([1, 2]);
 
 export const localeMethods: ReadonlySet<string> = new Set([
   'localeCompare',
