@@ -87,7 +87,7 @@ export function lineOf({ jar, flinkVersion }: SourceOptions): FlinkLine | undefi
   if (jar === undefined) return flinkLineOf(flinkVersion, '--flink-version');
   throw new SluiceError(
     'option-invalid',
-    'invalid --flink-version: expected none beside --jar, whose jar was built for one version already',
+    `invalid --flink-version '${flinkVersion}': expected none beside --jar, whose jar was built for one`,
     { fix: 'leave out --jar, or --flink-version' },
   );
 }
