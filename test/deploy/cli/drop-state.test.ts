@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
+import { statusOf } from '../../tools/instance-asked.ts';
 import type { Started } from '../support.ts';
 import { sluice, startSluice, until } from '../support.ts';
 
@@ -78,11 +79,8 @@ async function send({ url }: Started, ...ids: readonly string[]): Promise<void> 
  */
 async function stopWith(rows: number, started: Started, project: Project): Promise<void> {
   await until(async () => {
-    const { out } = await project.run('--json', 'status');
-    const [topology] = (
-      JSON.parse(out) as { topologies: { job: { uncommittedRows: number } | null }[] }
-    ).topologies;
-    return topology?.job?.uncommittedRows === rows;
+    const status = await statusOf(project.data);
+    return status?.topologies[0]?.job?.uncommittedRows === rows;
   }, started.output);
   expect(await started.stop()).toBe(0);
 }
@@ -159,48 +157,13 @@ it('drops the state of what is named, once, and refuses what there is not', {
   started = await of.start('--drop-state', 'time', '--drop-state', 'once');
   await send(started, 'e2');
   await stopWith(2, started, of);
-});
 
-it('reads a stream from its beginning when the positions of its source are dropped, and keeps the output', {
-  timeout: 120_000,
-}, async () => {
-  const of = project('positions');
-  of.write(topologyText());
-  let started = await of.start();
-  await send(started, 'e1', 'e2');
-  await stopWith(2, started, of);
+  // Of its source: it reads the stream from its beginning, and keeps the output.
   started = await of.start('--drop-state', 'clicks');
   await stopWith(4, started, of);
 });
 
-it('makes visible what a topology had staged that is renamed', { timeout: 120_000 }, async () => {
-  const of = project('renamed');
-  of.write(topologyText());
-  let started = await of.start();
-  await send(started, 'e1', 'e2');
-  await stopWith(2, started, of);
-  of.write(topologyText({ name: 'other', table: 'other' }));
-  started = await of.start();
-  await until(
-    () =>
-      started
-        .output()
-        .includes(
-          "'clicks' is no longer in any topology file: 2 rows that it had staged are visible now",
-        ),
-    started.output,
-  );
-  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
-  await started.stop();
-  // Under its old name it goes on where it was.
-  of.write(topologyText());
-  started = await of.start();
-  await send(started, 'e3');
-  await stopWith(1, started, of);
-  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
-});
-
-it('finds a column of another type before a start, and at the start itself, and rejects no row for it', {
+it('finds a column of another type before a start and at it, and rejects no row for it; makes visible what a topology had staged that is renamed', {
   timeout: 120_000,
 }, async () => {
   const of = project('columns');
@@ -227,4 +190,24 @@ it('finds a column of another type before a start, and at the start itself, and 
   expect((await queryLake(join(of.data, 'lake'), 'SELECT count(*) FROM rejected')).rows).toEqual([
     [0],
   ]);
+
+  of.write(topologyText({ name: 'other', table: 'other' }));
+  started = await of.start();
+  await until(
+    () =>
+      started
+        .output()
+        .includes(
+          "'clicks' is no longer in any topology file: 2 rows that it had staged are visible now",
+        ),
+    started.output,
+  );
+  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
+  await started.stop();
+  // Under its old name it goes on where it was.
+  of.write(topologyText());
+  started = await of.start();
+  await send(started, 'e3');
+  await stopWith(1, started, of);
+  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
 });
