@@ -370,7 +370,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
     it('keeps rows apart in chunks as large as they come', async () => {
       const { database, ask } = await opened();
       const oracle = new GraphOracle(model);
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 2; round++) {
         const pending = new PendingWrites(model);
         const add = (write: GraphWrite): void => {
           oracle.apply(write);

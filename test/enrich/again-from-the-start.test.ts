@@ -238,9 +238,9 @@ function lakeTests(
         await rig.run(blobs);
         const copy = copyOf(blobs);
         rig.put(20);
-        await rig.run(blobs, 2);
+        await rig.run(blobs, 4);
         for (let n = 0; n < later; n++) await rig.run(blobs);
-        await rig.run(copy, 2);
+        await rig.run(copy, 4);
         rig.put(10);
         await rig.run(copy);
         expect(counted(await rowsIn(rig.lake, 'numbers'))).toEqual({ 1: 18, 2: 18 });

@@ -2,11 +2,12 @@
  * The package as it is published: what is in the tarball, that it runs where nothing else is, and
  * what is told of what it depends on: platforms, licenses, the bill of materials, advisories.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Ajv } from 'ajv';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goMissing, goModule } from '../servers/go.ts';
 import { root, run, temporaryFolder } from './support.ts';
 import { runTour } from './tour.ts';
@@ -49,26 +50,41 @@ const { packages } = jsonOf('package-lock.json') as {
   readonly packages: Readonly<Record<string, Entry>>;
 };
 
-/** Packs the project as it is compiled; the tarball's path. */
-function pack(folder: string): string {
-  const packed = run(
-    root,
-    'npm',
-    'pack',
-    '--ignore-scripts',
-    '--silent',
-    '--pack-destination',
-    folder,
-  );
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** The project as it is compiled, packed into a folder. */
+function pack(folder: string): Packed {
+  const options = ['--ignore-scripts', '--json', '--pack-destination', folder];
+  const packed = run(root, 'npm', 'pack', ...options);
   expect(packed.status, packed.output).toBe(0);
-  return join(folder, packed.stdout.trim());
+  const [found] = JSON.parse(packed.stdout) as [Packed];
+  return found;
+}
+
+let bill: string | undefined;
+/** What `npm run sbom` prints. */
+function billOfMaterials(): string {
+  if (bill !== undefined) return bill;
+  const made = run(root, 'npm', 'run', '--silent', 'sbom');
+  expect(made.status, made.output).toBe(0);
+  bill = made.stdout;
+  return bill;
 }
 
 describe('the tarball', () => {
+  let packedIn: string;
+  let packed: Packed;
+  beforeAll(() => {
+    packedIn = mkdtempSync(join(tmpdir(), 'sluice-packed-'));
+    packed = pack(packedIn);
+  }, 120_000);
+  afterAll(() => rmSync(packedIn, { recursive: true, force: true }));
+
   it('has what runs, the example and the template, and no tests, maps or sources of ours', () => {
-    const listed = run(root, 'npm', 'pack', '--dry-run', '--json', '--ignore-scripts');
-    const [{ files }] = JSON.parse(listed.stdout) as [{ files: readonly { path: string }[] }];
-    const paths = files.map(({ path }) => path);
+    const paths = packed.files.map(({ path }) => path);
     for (const path of [
       'LICENSE',
       'README.md',
@@ -95,7 +111,7 @@ describe('the tarball', () => {
     timeout: 400_000,
   }, async ({ signal }) => {
     const folder = temporaryFolder('package');
-    const tarball = pack(folder);
+    const tarball = join(packedIn, packed.filename);
     const empty = join(folder, 'empty');
     mkdirSync(empty);
     const installed = run(empty, 'npm', 'install', '--no-audit', '--no-fund', tarball);
@@ -175,12 +191,10 @@ describe('the licenses of all dependencies', () => {
 });
 
 it('the bill of materials names every package that is shipped, in CycloneDX, with its license', () => {
-  const made = run(root, 'npm', 'run', '--silent', 'sbom');
-  expect(made.status, made.output).toBe(0);
-  const bill = JSON.parse(made.stdout) as {
+  const told = JSON.parse(billOfMaterials()) as {
     components: readonly { purl: string; licenses?: readonly unknown[] }[];
   };
-  expect(bill).toMatchObject({
+  expect(told).toMatchObject({
     bomFormat: 'CycloneDX',
     specVersion: '1.5',
     serialNumber: expect.stringMatching(
@@ -188,7 +202,7 @@ it('the bill of materials names every package that is shipped, in CycloneDX, wit
     ) as string,
     metadata: { component: { name: 'sluice', version: manifest.version } },
   });
-  const named = new Map(bill.components.map((component) => [component.purl, component]));
+  const named = new Map(told.components.map((component) => [component.purl, component]));
   const shipped = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
   expect(shipped.length).toBeGreaterThan(150);
   for (const [path, { version }] of shipped) {
@@ -216,12 +230,10 @@ it.skipIf(goMissing() !== undefined)(
     const signatures = 'http://cyclonedx.org/schema/jsf-0.82.schema.json';
     ajv.addSchema({ $id: signatures, definitions: { signature: false } });
     const check = ajv.compile(schemaOf('bom-1.5'));
-    const bill = JSON.parse(run(root, 'npm', 'run', '--silent', 'sbom').stdout) as {
-      components: readonly object[];
-    };
-    expect(check(bill), JSON.stringify(check.errors)).toBe(true);
-    const wrong = [{ ...bill.components[0], licenses: [{ license: { id: 'No-Such-1.0' } }] }];
-    expect(check({ ...bill, components: wrong })).toBe(false);
+    const told = JSON.parse(billOfMaterials()) as { components: readonly object[] };
+    expect(check(told), JSON.stringify(check.errors)).toBe(true);
+    const wrong = [{ ...told.components[0], licenses: [{ license: { id: 'No-Such-1.0' } }] }];
+    expect(check({ ...told, components: wrong })).toBe(false);
   },
 );
 

@@ -43,7 +43,7 @@ export interface Neo4jServer {
    * gave, what was there then.
    */
   renew(): Promise<void>;
-  copy(): Promise<() => Promise<void>>;
+  copy(): () => Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -196,10 +196,11 @@ export async function startNeo4j({
       setPassword();
       server = await start();
     },
-    async copy() {
-      await server.kill();
+    copy() {
+      // What is in its files while it stands still is what a kill would leave.
+      server.pause();
       cpSync(data, join(home, 'copy'), { recursive: true });
-      server = await start();
+      server.resume();
       return async () => {
         await server.kill();
         rmSync(data, { recursive: true });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
+import { statusOf } from '../../tools/instance-asked.ts';
 import type { Ran, Started } from '../support.ts';
 import { sluice, startSluice, until } from '../support.ts';
 
@@ -107,11 +108,7 @@ class Project {
   /** Waits until nothing is between the streams and what can be read. */
   async settled(): Promise<void> {
     await until(async () => {
-      const { out } = await this.run('--json', 'status');
-      const { topologies } = JSON.parse(out) as {
-        topologies: { job: { uncommittedRows: number; splits: { lag: number | null }[] } | null }[];
-      };
-      const job = topologies[0]?.job;
+      const job = (await statusOf(this.data))?.topologies[0]?.job;
       return job?.uncommittedRows === 0 && job.splits.every(({ lag }) => lag === 0);
     });
   }

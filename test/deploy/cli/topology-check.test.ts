@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import topologyCommands from '../../../deploy/cli/commands/topology/command.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
 import {
@@ -20,8 +21,10 @@ import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import { root as repository } from '../../repo/files.ts';
 import { saying } from '../../said.ts';
+import { commandHere } from '../command-here.ts';
 import { sluice } from '../support.ts';
 
+const here = process.cwd();
 const root = mkdtempSync(join(tmpdir(), 'sluice-check-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -44,11 +47,13 @@ function write(name: string, text: string): void {
   writeFileSync(join(dir, name), text);
 }
 
+/** In the project's folder, as a person is. */
 async function problemsOf(...options: readonly string[]): Promise<readonly Problem[]> {
-  const { code, out } = await sluice(
+  process.chdir(dir);
+  const { code, out } = await commandHere(
+    [topologyCommands],
     ['--json', ...options, 'topology', 'check', 'topology.ts'],
-    dir,
-  );
+  ).finally(() => process.chdir(here));
   const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: readonly Problem[] };
   expect([code, ok]).toEqual(problems.length === 0 ? [0, true] : [1, false]);
   for (const { fix } of problems) expect(fix).not.toBe('');

@@ -29,6 +29,7 @@ import type { Neo4jServer } from '../../servers/neo4j.ts';
 import { startNeo4j } from '../../servers/neo4j.ts';
 import type { World } from '../../topology/support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../../topology/support.ts';
+import { replacedTests } from './neo4j-replaced.ts';
 
 const steps = graphModel({
   nodes: { Step: { key: 'n', props: { n: 'integer', event: 'string' } } },
@@ -308,6 +309,8 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     for (const [asked, committed] of begins) expect(asked).toBe(committed);
     expect(new Set(begins.map(([asked]) => asked)).size).toBeGreaterThanOrEqual(3);
   }, 60_000);
+
+  replacedTests(() => server);
 });
 
 interface Heard {

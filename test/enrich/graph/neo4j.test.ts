@@ -20,6 +20,7 @@ import { allCounts, runOf } from '../../runs.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Neo4jServer } from '../../servers/neo4j.ts';
 import { startNeo4j } from '../../servers/neo4j.ts';
+import { constraintTests } from './neo4j-constraints.ts';
 import { writesBatch } from './support.ts';
 
 const steps = graphModel({
@@ -51,8 +52,9 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
       close: () => made.close(),
     };
   };
-  graphDatabaseContract('Neo4j', { open, runs: 15 });
-  graphMappingsContract('Neo4j', { open, runs: 15 });
+  graphDatabaseContract('Neo4j', { open, runs: 10 });
+  graphMappingsContract('Neo4j', { open, runs: 8 });
+  constraintTests(() => server);
 
   function sinkOf(attempt: number, folder: string, own = session()): Sink {
     const database = cypherDatabase(own);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
 import { openLadybug } from '../../../enrich/graph/ladybug/ladybug-database.ts';
-import type { ElementBatch } from '../../../topology/index.ts';
+import type { ElementBatch, GraphModel } from '../../../topology/index.ts';
+import { graphModel } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { batchOf } from '../support.ts';
 
@@ -32,4 +33,13 @@ export async function ladybugRig(folder: string): Promise<GraphDatabaseRig> {
 
 export function writesBatch(...elements: readonly unknown[]): ElementBatch {
   return batchOf(elements, () => 0);
+}
+
+/** A label and its key each. */
+export function labels(...of: readonly (readonly [label: string, key: string])[]): GraphModel {
+  return graphModel({
+    nodes: Object.fromEntries(
+      of.map(([label, key]) => [label, { key, props: { [key]: 'string' as const } }]),
+    ),
+  }).definition;
 }

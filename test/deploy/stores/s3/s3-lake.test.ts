@@ -193,8 +193,8 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     runs: 3,
   });
   sinkContract('a table in S3 whose files stay open', {
-    make: tableContract(2_000, () => undefined),
-    checkpointsMax: 5,
+    make: tableContract(1_000, () => undefined),
+    checkpointsMax: 3,
     runs: 3,
   });
   sinkContract('a table in failing S3 whose files stay open', {
