@@ -156,7 +156,7 @@ describe('the pages for operators', () => {
       /^aws kinesisanalyticsv2 describe-application --application-name NAME$/,
       /^aws kinesis start-stream-encryption --stream-name NAME --encryption-type KMS --key-id KEY$/,
       /^openssl s_client -connect HOST:443 < \/dev\/null$/,
-      /^npm run (?:drill|drill:streams|bench:(?:ingress|smoke|sinks|operators|state|threads))$/,
+      /^npm run (?:drill|drill:streams|bench:(?:ingress|smoke|sinks|operators|state|target|threads))$/,
     ];
     const form = /^(?:kubectl|docker|openssl|npm|aws|helm) /;
     expect(wrongIn(form, (code) => known.some((each) => each.test(code)), 8)).toEqual([]);
