@@ -10,11 +10,12 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { filesBelow } from '../../schemas/kernel/files-below.ts';
 import { cacheFolder, keepNewest, withLock } from './cache-folder.ts';
 
 const run = promisify(execFile);
@@ -131,11 +132,7 @@ function jobSources(): string {
 
 function digestOf(sources: string): string {
   const digest = createHash('sha256').update(readFileSync(join(sources, 'pom.xml')));
-  const files = readdirSync(join(sources, 'src'), { recursive: true, withFileTypes: true });
-  for (const path of files
-    .filter((file) => file.isFile())
-    .map((file) => join(file.parentPath, file.name))
-    .sort())
+  for (const path of filesBelow(join(sources, 'src')).toSorted())
     digest.update(path.slice(sources.length)).update(readFileSync(path));
   return digest.digest('hex').slice(0, 12);
 }

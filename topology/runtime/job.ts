@@ -11,7 +11,8 @@
  * 4. Parts are made in one order (invariants of job-parts.ts): take-over, operators, sinks,
  *    sources. `close` ends whichever are there.
  */
-// Each from its file: the index loads 235 files, which takes every thread 80 ms more of CPU.
+// Each from its file: the index takes every thread 16 ms more of CPU in the bundle, and 80 ms where
+// its 235 files are loaded.
 import { lastValueFrom } from 'rxjs/internal/lastValueFrom';
 import { defer } from 'rxjs/internal/observable/defer';
 import { concatMap } from 'rxjs/internal/operators/concatMap';

@@ -31,8 +31,8 @@ const quiet = [
 const saidMaxChars = 65_536;
 
 /**
- * Resolves with the exit code. Throws what `flinkParts`, `lineOf` and `jobJar` throw, `flink-job-failed`,
- * `flink-tools-missing`.
+ * Resolves with the exit code. Throws what `flinkParts`, `lineOf` and `jobJar` throw,
+ * `flink-job-failed`, `flink-tools-missing`.
  */
 export async function runFlinkCommand(
   { output, clock }: Pick<Context, 'output' | 'clock'>,

@@ -16,6 +16,7 @@ import {
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
+import { filesBelow } from '../../../../schemas/kernel/files-below.ts';
 import type { Output } from '../../output.ts';
 
 /** This package; commands run from bundle/deploy/cli or dist/deploy/cli. */
@@ -42,9 +43,8 @@ export function initCommand(dir: string, output: Output): number {
   // A file of that name in the template would hide files of this repository from git.
   renameSync(join(target, 'gitignore'), join(target, '.gitignore'));
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifestOf(target), null, 2)}\n`);
-  const files = readdirSync(target, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(target, join(entry.parentPath, entry.name)))
+  const files = filesBelow(target)
+    .map((path) => relative(target, path))
     .sort();
   if (output.json) output.line(JSON.stringify({ dir: target, files }));
   else {
