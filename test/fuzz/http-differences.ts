@@ -26,6 +26,11 @@ export interface Difference {
 const firstLine = ({ lines }: MadeRequest): string => lines[0] ?? '';
 const someHeader = ({ lines }: MadeRequest, pattern: RegExp): boolean =>
   lines.slice(1).some((line) => pattern.test(line));
+/** As a receiver has it: a line that was made with a line end inside is two. */
+const received = (request: MadeRequest): MadeRequest => ({
+  ...request,
+  lines: request.lines.flatMap((line, at) => (at === 0 ? [line] : line.split('\r\n'))),
+});
 const isChunked = (request: MadeRequest): boolean => someHeader(request, /^transfer-encoding/i);
 
 export const differences: readonly Difference[] = [
@@ -221,8 +226,9 @@ export function isFollowed(request: MadeRequest): boolean {
 
 export function classOf(request: MadeRequest, pair: Pair, modules: string): string | undefined {
   const isOld = Number(modules) < 127;
+  const whole = received(request);
   return differences.find(
     ({ accepts, of, is }) =>
-      (accepts === 'ingress') === pair.ingress && (of === 'all' || isOld) && is(request),
+      (accepts === 'ingress') === pair.ingress && (of === 'all' || isOld) && is(whole),
   )?.name;
 }

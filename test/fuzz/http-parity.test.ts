@@ -58,6 +58,13 @@ describe('differences', () => {
     expect(named.toSorted()).toEqual(differences.map(({ name }) => name).toSorted());
   });
 
+  it('see the line that a line end inside another one makes', () => {
+    const lines = ['POST /v1/a/plain HTTP/1.1', 'Host: localhost\r\n:80', 'Content-Length: 1'];
+    const cut = { lines, tail: '1', lineEnd: '\r\n', cuts: [], mark: '' };
+    const pair = { ingress: true, node: false, ours: 'closed', nodes: 'closed' } as const;
+    expect(classOf(cut, pair, '115')).toBe('empty-name');
+  });
+
   it('do not explain a usual request, whoever refuses it', () => {
     const lines = [
       'POST /v1/a/plain HTTP/1.1',

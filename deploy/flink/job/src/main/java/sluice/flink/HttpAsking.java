@@ -32,8 +32,11 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 final class HttpAsking implements Asking {
   /** As lookupAnswerMaxBytes of enrich/lookup/http-answer.ts. */
   static final int BODY_MAX_BYTES = 1 << 20;
-  /** A request that nobody waits for any more ends at the latest so long after its time. */
-  private static final Duration GRACE = Duration.ofSeconds(1);
+  /**
+   * The look-up's own clock says when a request is over. Where its task does not run, the request
+   * ends at the latest so long after its time.
+   */
+  private static final Duration GRACE = Duration.ofSeconds(30);
 
   /** What it is made of. */
   static final class Factory implements Asking.Factory {
