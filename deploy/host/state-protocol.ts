@@ -2,13 +2,15 @@
  * What a topology and the thread that writes the runs of its state say to each other.
  *
  * Invariants:
- * 1. Each `write` and `merge` is answered once, with `done` or `failed`.
- * 2. The memory of chunks and of files that were made is handed over, not copied.
+ * 1. Each `write` and `merge` is answered once, with `done` or `failed`; each `deflate` with
+ *    `deflated`.
+ * 2. The memory of chunks, of blocks and of files that were made is handed over, not copied.
  */
 import type { EntryChunk } from '../../topology/checkpoint/sorted-runs/entry-chunks.ts';
 import type { MadeFile } from '../../topology/checkpoint/sorted-runs/file-builder.ts';
 import type { MergeRules } from '../../topology/checkpoint/sorted-runs/merge-runs.ts';
 import type { SortedRun, StateFile } from '../../topology/checkpoint/sorted-runs/sorted-run.ts';
+import type { BlockRow } from '../../topology/state/deflate-blocks.ts';
 import type { WorkerFault } from './worker-protocol.ts';
 
 export type ToStateWorker =
@@ -21,6 +23,7 @@ export type ToStateWorker =
       readonly runs: readonly SortedRun[];
       readonly rules: MergeRules;
     }
+  | { readonly kind: 'deflate'; readonly call: number; readonly blocks: BlockRow }
   /** To a `get` or `put`; without bytes where none were asked for, or none came. */
   | {
       readonly kind: 'answer';
@@ -32,4 +35,5 @@ export type FromStateWorker =
   | { readonly kind: 'get'; readonly call: number; readonly ask: number; readonly name: string }
   | { readonly kind: 'put'; readonly call: number; readonly ask: number; readonly made: MadeFile }
   | { readonly kind: 'done'; readonly call: number; readonly files: readonly StateFile[] }
+  | { readonly kind: 'deflated'; readonly call: number; readonly blocks: BlockRow }
   | { readonly kind: 'failed'; readonly call: number; readonly fault: WorkerFault };

@@ -1,12 +1,13 @@
 /**
- * The thread that sorts, deflates, digests and merges the runs of one topology's state. It knows no
- * store: files come and go through the topology.
+ * The thread that sorts, deflates, digests and merges the runs of one topology's state, and deflates
+ * what of it is at rest in memory. It knows no store: files come and go through the topology.
  */
 import { parentPort } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
 import type { MergeFiles } from '../../topology/checkpoint/sorted-runs/merge-runs.ts';
 import type { StateFile } from '../../topology/checkpoint/sorted-runs/sorted-run.ts';
 import { inlineStateWriter } from '../../topology/checkpoint/sorted-runs/state-writer.ts';
+import { deflatedBlocks } from '../../topology/state/deflate-blocks.ts';
 import type { FromStateWorker, ToStateWorker } from './state-protocol.ts';
 import { faultOf } from './worker-protocol.ts';
 
@@ -24,6 +25,10 @@ port.on('message', (message: ToStateWorker) => {
     case 'merge': {
       const { call, prefix, runs, rules } = message;
       return answer(call, writer.merge(prefix, runs, rules, filesOf(call)));
+    }
+    case 'deflate': {
+      const blocks = deflatedBlocks(message.blocks);
+      return tell({ kind: 'deflated', call: message.call, blocks }, [blocks.bytes.buffer]);
     }
     case 'answer':
       asked.get(message.ask)?.(message.outcome);

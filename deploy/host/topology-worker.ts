@@ -15,8 +15,8 @@ import { remoteGraph } from './graph-link.ts';
 import { threadedWorkers } from './keyed-ports.ts';
 import type { StateFolder } from './state-folder.ts';
 import { openStateFolder } from './state-folder.ts';
-
-import { stateThread } from './state-thread.ts';
+import type { JobStateThread } from './state-thread.ts';
+import { jobStateThread } from './state-thread.ts';
 import { importTopology } from './topology-file.ts';
 import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
 import { dropsOf, faultOf, savepointOf } from './worker-protocol.ts';
@@ -46,7 +46,8 @@ async function main(): Promise<void> {
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const { stateFolder } = input;
   const disk = stateFolder === undefined ? undefined : await openStateFolder(stateFolder);
-  const job = createJob(jobOptions(topology, bindings, connectors, { disk, keyed }));
+  const state = jobStateThread();
+  const job = createJob(jobOptions(topology, bindings, connectors, { disk, state, keyed }));
   const hear = (message: ToWorker): void => obey(message, job, bindings);
   const ends = beating();
   early.forEach(hear);
@@ -63,6 +64,7 @@ async function main(): Promise<void> {
   } finally {
     ends();
     await job.close();
+    await state.close();
     disk?.close();
     await bindings.close();
   }
@@ -73,7 +75,14 @@ function jobOptions(
   topology: Topology,
   { checkpoints: blobs }: Bindings,
   connectors: JobConnectors,
-  { disk, keyed }: { readonly disk: StateFolder | undefined } & Pick<Begin, 'keyed'>,
+  {
+    disk,
+    state,
+    keyed,
+  }: { readonly disk: StateFolder | undefined; readonly state: JobStateThread } & Pick<
+    Begin,
+    'keyed'
+  >,
 ): JobOptions {
   const workers = keyed.length === 0 ? undefined : threadedWorkers(keyed);
   return {
@@ -91,8 +100,8 @@ function jobOptions(
     from: input.from,
     savepoint: savepointOf(input, topology.plan.name),
     calls: input.calls,
-    stateWriter: stateThread,
-    recordStore: disk?.recordStore,
+    stateWriter: state.stateWriter,
+    recordStore: disk?.recordStore ?? state.recordStore,
     digestSegments: disk?.digestSegments,
     stateFolder: disk?.stateFolder,
     keyedWorkers: workers && (() => workers),

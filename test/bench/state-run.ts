@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openStateFolder } from '../../deploy/host/state-folder.ts';
-import { stateThread } from '../../deploy/host/state-thread.ts';
+import { jobStateThread } from '../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { sleep, systemClock } from '../../schemas/kernel/clock.ts';
@@ -158,7 +158,7 @@ const memoryMaxBytes = (): number => process.resourceUsage().maxRSS * 1_024;
 
 async function measureRun(options: PhaseOptions, load: Load): Promise<RunMeasure> {
   let allowed = load.filled;
-  const [job, close] = await jobOf(options, load, { now: () => allowed });
+  const { job, close } = await jobOf(options, load, { now: () => allowed });
   await job.open();
   const begunMs = performance.now();
   const running = job.run();
@@ -186,7 +186,7 @@ async function measureRun(options: PhaseOptions, load: Load): Promise<RunMeasure
   await until(async () => failed !== undefined || (await readTo(job)) === 0);
   const { state } = await job.status();
   await closed(job, running);
-  close();
+  await close();
   const checkpoints = seen - before;
   return {
     load: options.load,
@@ -209,13 +209,13 @@ async function measureRun(options: PhaseOptions, load: Load): Promise<RunMeasure
 }
 
 async function measureRestore(options: PhaseOptions, load: Load): Promise<RestoreMeasure> {
-  const [job, close] = await jobOf(options, load, { now: () => load.filled });
+  const { job, close } = await jobOf(options, load, { now: () => load.filled });
   const openedMs = performance.now();
   await job.open();
   const restoreSeconds = (performance.now() - openedMs) / 1_000;
   const { state } = await job.status();
   await closed(job, job.run());
-  close();
+  await close();
   return {
     restoreSeconds,
     restoredEntries: state?.entries ?? 0,
@@ -223,12 +223,13 @@ async function measureRestore(options: PhaseOptions, load: Load): Promise<Restor
   };
 }
 
-/** And what is to be closed after it. */
+/** And what closes what it stands on, after it. */
 async function jobOf(
   { backend, checkpointMs, dir }: PhaseOptions,
   load: Load,
   given: Given,
-): Promise<readonly [Job, () => void]> {
+): Promise<{ readonly job: Job; readonly close: () => Promise<void> }> {
+  const thread = jobStateThread();
   const disk = backend === 'disk' ? await openStateFolder(join(dir, 'resting')) : undefined;
   const job = createJob({
     topology: load.topology,
@@ -237,11 +238,15 @@ async function jobOf(
     clock: systemClock,
     random: systemRandom,
     checkpointIntervalMs: checkpointMs,
-    stateWriter: stateThread,
-    recordStore: disk?.recordStore,
+    stateWriter: thread.stateWriter,
+    recordStore: disk?.recordStore ?? thread.recordStore,
     digestSegments: disk?.digestSegments,
   });
-  return [job, () => disk?.close()];
+  const close = async (): Promise<void> => {
+    await thread.close();
+    disk?.close();
+  };
+  return { job, close };
 }
 
 if (process.argv[1]?.endsWith('state-run.js') === true) {

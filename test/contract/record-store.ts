@@ -10,7 +10,12 @@ import type { RecordStore } from '../../topology/state/records.ts';
 /** What may be held beside what lives, and for little. */
 export interface RecordStoreBounds {
   readonly emptyMaxBytes: number;
+  /** What is done beside the turns of who uses the store goes on. */
+  readonly goOn?: () => Promise<void>;
 }
+
+/** Between so many calls of the random part. */
+const turnCalls = 100;
 
 /** A record as operators have them: JSON whose texts differ. */
 function jsonRecord(n: number, bytes: number): Buffer {
@@ -24,7 +29,7 @@ function jsonRecord(n: number, bytes: number): Buffer {
 export function recordStoreContract(
   name: string,
   make: () => RecordStore,
-  { emptyMaxBytes }: RecordStoreBounds,
+  { emptyMaxBytes, goOn }: RecordStoreBounds,
 ): void {
   describe(name, () => {
     const opened: RecordStore[] = [];
@@ -121,38 +126,42 @@ export function recordStoreContract(
       expect(textOf(one, handle)).toBe('one');
     });
 
-    it.each([1, 2, 3])('holds what a map holds, whatever comes and goes (seed %i)', (seed) => {
-      const store = open();
-      const random = seededRandom(seed);
-      const known = new Map<number, Buffer>();
-      const live: number[] = [];
-      let bytes = 0;
-      const sizeOf = (kind: number): number =>
-        kind < 0.9 ? random.next() * kibi : kind < 0.99 ? random.next() * 10 * kibi : 40 * kibi;
-      for (let step = 0; step < 12_000; step++) {
-        const grows = Math.floor(step / 3_000) % 2 === 0;
-        if (live.length === 0 || random.next() < (grows ? 0.7 : 0.3)) {
-          const record = jsonRecord(step, Math.floor(sizeOf(random.next())));
-          const handle = store.add(record);
-          expect(known.has(handle)).toBe(false);
-          known.set(handle, record);
-          live.push(handle);
-          bytes += record.length;
-        } else {
-          const at = Math.floor(random.next() * live.length);
-          const handle = live[at] as number;
-          const record = known.get(handle) as Buffer;
-          expect(Buffer.compare(store.read(handle), record)).toBe(0);
-          store.free(handle);
-          known.delete(handle);
-          live[at] = live.at(-1) as number;
-          live.pop();
-          bytes -= record.length;
+    it.each([1, 2, 3])(
+      'holds what a map holds, whatever comes and goes (seed %i)',
+      async (seed) => {
+        const store = open();
+        const random = seededRandom(seed);
+        const known = new Map<number, Buffer>();
+        const live: number[] = [];
+        let bytes = 0;
+        const sizeOf = (kind: number): number =>
+          kind < 0.9 ? random.next() * kibi : kind < 0.99 ? random.next() * 10 * kibi : 40 * kibi;
+        for (let step = 0; step < 12_000; step++) {
+          const grows = Math.floor(step / 3_000) % 2 === 0;
+          if (live.length === 0 || random.next() < (grows ? 0.7 : 0.3)) {
+            const record = jsonRecord(step, Math.floor(sizeOf(random.next())));
+            const handle = store.add(record);
+            expect(known.has(handle)).toBe(false);
+            known.set(handle, record);
+            live.push(handle);
+            bytes += record.length;
+          } else {
+            const at = Math.floor(random.next() * live.length);
+            const handle = live[at] as number;
+            const record = known.get(handle) as Buffer;
+            expect(Buffer.compare(store.read(handle), record)).toBe(0);
+            store.free(handle);
+            known.delete(handle);
+            live[at] = live.at(-1) as number;
+            live.pop();
+            bytes -= record.length;
+          }
+          if (store.records !== live.length || store.bytes !== bytes) expect(step).toBe('exact');
+          if (step % turnCalls === 0) await goOn?.();
         }
-        if (store.records !== live.length || store.bytes !== bytes) expect(step).toBe('exact');
-      }
-      for (const [handle, record] of known)
-        expect(Buffer.compare(store.read(handle), record)).toBe(0);
-    });
+        for (const [handle, record] of known)
+          expect(Buffer.compare(store.read(handle), record)).toBe(0);
+      },
+    );
   });
 }

@@ -13,6 +13,7 @@ import { assert } from '../../schemas/kernel/assert.ts';
 import { kibi } from '../../schemas/kernel/bytes.ts';
 import { Blocks } from './blocks.ts';
 import { wholes } from './chunked.ts';
+import type { BlockDeflater } from './deflate-blocks.ts';
 import type { RecordStore } from './records.ts';
 import type { Segments } from './segments.ts';
 
@@ -43,9 +44,10 @@ export class BlockRecords implements RecordStore {
   /** The segment whose records are moved. */
   #moving: number | undefined;
 
-  constructor(segments: Segments) {
+  /** `deflater`: of blocks that are kept deflated; absent: they are where they are written. */
+  constructor(segments: Segments, deflater?: BlockDeflater) {
     this.#segments = segments;
-    this.#blocks = new Blocks(segments);
+    this.#blocks = new Blocks(segments, deflater);
     this.#openBlock = this.#blocks.take();
     this.#newHandle();
   }

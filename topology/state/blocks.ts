@@ -6,13 +6,19 @@
  * 1. A block whose last used byte is freed is gone, and its number is used again; a segment whose
  *    last used byte is freed is dropped.
  * 2. A segment is written to once, at its end; what is freed in it is only free when it is dropped.
+ * 3. Where a deflater has room, blocks come to a raw segment. A full one is deflated beside the
+ *    turns, and what is used of it then takes its place. Until then, and for ever if nothing comes,
+ *    it is read as it is.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import { present } from '../../schemas/kernel/assert.ts';
 import { wholes } from './chunked.ts';
+import type { BlockDeflater, BlockRow } from './deflate-blocks.ts';
+import { deflated } from './deflate-blocks.ts';
 import type { Segments } from './segments.ts';
 
 interface Segment {
+  readonly number: number;
   readonly bytes: number;
   /** Where the next block goes. */
   end: number;
@@ -21,10 +27,10 @@ interface Segment {
   usedBytes: number;
   /** Those that it was given: one that is gone may be elsewhere by now. */
   readonly blocks: number[];
+  /** Of a raw one: the length of each of its blocks. */
+  raw: number[] | undefined;
 }
 
-/** A block is kept deflated when this part of it is saved. */
-const savesPart = 1 / 8;
 /** Contents that are kept as they were read last: one for each remainder of a block's number. */
 const cachedBlocks = 64;
 const columnBytes = 5 * 4;
@@ -35,8 +41,12 @@ export class Blocks {
   usedBytes = 0;
   #segmentsBytes = 0;
   readonly #segments: Segments;
+  readonly #deflater: BlockDeflater | undefined;
   readonly #kept = new Map<number, Segment>();
-  #last = 0;
+  #numbers = 0;
+  /** Where the next block goes, and where the next raw one does. */
+  #last: Segment | undefined;
+  #lastRaw: Segment | undefined;
   // By block: its segment and where it begins there, the length of what is written and of its
   // content, which differ where it is deflated; used bytes. Of a free one: the next free block.
   readonly #segment = wholes();
@@ -48,8 +58,9 @@ export class Blocks {
   #free = 0;
   readonly #cache: ({ readonly block: number; readonly content: Uint8Array } | undefined)[] = [];
 
-  constructor(segments: Segments) {
+  constructor(segments: Segments, deflater?: BlockDeflater) {
     this.#segments = segments;
+    this.#deflater = deflater;
     this.#newBlock();
   }
 
@@ -76,11 +87,12 @@ export class Blocks {
   /** `usedBytes` of the content are used: more than none. */
   write(block: number, content: Uint8Array, usedBytes: number): void {
     const isPlain = this.#segmentsBytes <= this.#segments.plainMaxBytes;
-    const written = isPlain ? content : deflated(content);
-    const segment = this.#roomFor(written.length);
-    const { end } = segment;
-    this.#segments.write(this.#last, end, written);
-    this.#segment.set(block, this.#last);
+    const isRaw = !isPlain && this.#deflater?.hasRoom === true;
+    const written = isPlain || isRaw ? content : deflated(content);
+    const segment = isRaw ? this.#rawRoomFor(written.length) : this.#roomFor(written.length);
+    const { number, end } = segment;
+    this.#segments.write(number, end, written);
+    this.#segment.set(block, number);
     this.#at.set(block, end);
     this.#written.set(block, written.length);
     this.#content.set(block, content.length);
@@ -90,6 +102,7 @@ export class Blocks {
     segment.contentBytes += content.length;
     segment.usedBytes += usedBytes;
     segment.blocks.push(block);
+    segment.raw?.push(written.length);
     this.contentBytes += content.length;
     this.usedBytes += usedBytes;
   }
@@ -116,20 +129,19 @@ export class Blocks {
     segment.usedBytes -= bytes;
     this.usedBytes -= bytes;
     if (used === 0) {
-      const slot = block % cachedBlocks;
-      if (this.#cache[slot]?.block === block) this.#cache[slot] = undefined;
+      this.#forget(block);
       this.giveBack(block);
     }
-    if (segment.usedBytes === 0) this.#drop(number, segment);
+    if (segment.usedBytes === 0) this.#drop(segment);
   }
 
   /** The segment that is used least, of those that are full; undefined where there is none. */
   get emptiest(): number | undefined {
     let [emptiest, least] = [undefined as number | undefined, Number.POSITIVE_INFINITY];
-    for (const [number, { usedBytes, contentBytes }] of this.#kept) {
-      const part = usedBytes / contentBytes;
-      if (number === this.#last || part >= least) continue;
-      [emptiest, least] = [number, part];
+    for (const segment of this.#kept.values()) {
+      const part = segment.usedBytes / segment.contentBytes;
+      if (segment === this.#last || segment.raw !== undefined || part >= least) continue;
+      [emptiest, least] = [segment.number, part];
     }
     return emptiest;
   }
@@ -143,6 +155,8 @@ export class Blocks {
   }
 
   close(): void {
+    this.#last = undefined;
+    this.#lastRaw = undefined;
     this.#kept.clear();
     this.#cache.length = 0;
     this.#segmentsBytes = 0;
@@ -156,18 +170,83 @@ export class Blocks {
     return block;
   }
 
-  #roomFor(bytes: number): Segment {
-    const last = this.#kept.get(this.#last);
-    if (last !== undefined && last.end + bytes <= last.bytes) return last;
-    this.#last++;
-    const segmentBytes = Math.max(this.#segments.segmentBytes, bytes);
-    this.#segments.begin(this.#last, segmentBytes);
-    const begun = { bytes: segmentBytes, end: 0, contentBytes: 0, usedBytes: 0, blocks: [] };
-    this.#kept.set(this.#last, begun);
-    return begun;
+  /** What was read of it is where it was, not where it is. */
+  #forget(block: number): void {
+    const slot = block % cachedBlocks;
+    if (this.#cache[slot]?.block === block) this.#cache[slot] = undefined;
   }
 
-  #drop(number: number, { end, contentBytes }: Segment): void {
+  #roomFor(bytes: number): Segment {
+    if (!hasRoom(this.#last, bytes)) this.#last = this.#begin(this.#bytesFor(bytes));
+    return this.#last;
+  }
+
+  #rawRoomFor(bytes: number): Segment {
+    if (hasRoom(this.#lastRaw, bytes)) return this.#lastRaw;
+    if (this.#lastRaw !== undefined) this.#deflate(this.#lastRaw);
+    this.#lastRaw = this.#begin(this.#bytesFor(bytes), []);
+    return this.#lastRaw;
+  }
+
+  #bytesFor(block: number): number {
+    return Math.max(this.#segments.segmentBytes, block);
+  }
+
+  #begin(bytes: number, raw?: number[]): Segment {
+    const segment: Segment = {
+      number: ++this.#numbers,
+      bytes,
+      end: 0,
+      contentBytes: 0,
+      usedBytes: 0,
+      blocks: [],
+      raw,
+    };
+    this.#segments.begin(segment.number, segment.bytes);
+    this.#kept.set(segment.number, segment);
+    return segment;
+  }
+
+  #deflate(segment: Segment): void {
+    const bytes = new Uint8Array(this.#segments.read(segment.number, 0, segment.end));
+    this.#deflater?.deflate({ bytes, lengths: segment.raw ?? [] }).then(
+      (row) => this.#replace(segment, row),
+      // It stays as it is.
+      () => {
+        segment.raw = undefined;
+      },
+    );
+  }
+
+  /** Blocks that were freed since have no part in it, but their bytes are there. */
+  #replace(raw: Segment, { bytes, lengths }: BlockRow): void {
+    if (this.#kept.get(raw.number) !== raw) return;
+    const made = this.#begin(bytes.length);
+    this.#segments.write(made.number, 0, bytes);
+    let from = 0;
+    for (const [n, block] of raw.blocks.entries()) {
+      const written = lengths[n] as number;
+      if (this.#segment.get(block) === raw.number && this.#at.get(block) === from) {
+        this.#forget(block);
+        this.#segment.set(block, made.number);
+        this.#at.set(block, made.end);
+        this.#written.set(block, written);
+        made.blocks.push(block);
+      }
+      made.end += written;
+      from += raw.raw?.[n] as number;
+    }
+    made.contentBytes = raw.contentBytes;
+    made.usedBytes = raw.usedBytes;
+    this.#segmentsBytes += made.end;
+    this.contentBytes += made.contentBytes;
+    this.#drop(raw);
+  }
+
+  #drop(segment: Segment): void {
+    const { number, end, contentBytes } = segment;
+    if (segment === this.#last) this.#last = undefined;
+    if (segment === this.#lastRaw) this.#lastRaw = undefined;
     this.#kept.delete(number);
     this.#segmentsBytes -= end;
     this.contentBytes -= contentBytes;
@@ -175,14 +254,8 @@ export class Blocks {
   }
 }
 
-/**
- * Into one piece of memory, which takes half of the time of several, and with a window of a block's
- * size: to make one of 32 KiB ready takes a third of the time, and saves nothing.
- */
-function deflated(content: Uint8Array): Uint8Array {
-  const chunkSize = content.length + 64;
-  const small = deflateRawSync(content, { level: 1, windowBits: 13, chunkSize });
-  return small.length <= content.length * (1 - savesPart) ? small : content;
+function hasRoom(segment: Segment | undefined, bytes: number): segment is Segment {
+  return segment !== undefined && segment.end + bytes <= segment.bytes;
 }
 
 /** Into one piece of memory: what is left of it says that all came. */

@@ -22,8 +22,10 @@ export interface Segments {
 /** What is small is read as it is: deflated blocks take a third, and a hundred times as long. */
 const plainMaxBytes = 256 * mebi;
 
+export type MemorySegmentsOptions = Partial<Pick<Segments, 'segmentBytes' | 'plainMaxBytes'>>;
+
 /** In the memory of the process, outside the heap of JavaScript. */
-export function memorySegments(options: Partial<Pick<Segments, 'plainMaxBytes'>> = {}): Segments {
+export function memorySegments(options: MemorySegmentsOptions = {}): Segments {
   const pages = new Map<number, Uint8Array>();
   const pageOf = (segment: number): Uint8Array => pages.get(segment) as Uint8Array;
   return {

@@ -3,7 +3,8 @@
  * outside it rejects as it failed.
  */
 import { afterEach, expect, it } from 'vitest';
-import { stateThread } from '../../../deploy/host/state-thread.ts';
+import { jobStateThread } from '../../../deploy/host/state-thread.ts';
+import { mebi } from '../../../schemas/kernel/bytes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { EntryChunk } from '../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
 import { ChunkWriter } from '../../../topology/checkpoint/sorted-runs/entry-chunks.ts';
@@ -13,7 +14,7 @@ import { entriesIn, memoryFiles } from '../../topology/checkpoint/sorted-runs/su
 
 const threads: StateWriter[] = [];
 const open = (): StateWriter => {
-  const thread = stateThread();
+  const thread = jobStateThread().stateWriter();
   threads.push(thread);
   return thread;
 };
@@ -114,4 +115,20 @@ it('what is under way when it is closed rejects, and so does what comes after', 
   await expect(thread.write('state/t/r5-', files.put)).rejects.toMatchObject({
     code: 'checkpoint-failed',
   });
+});
+
+it('deflates what is at rest in memory, until it is closed', async () => {
+  const thread = jobStateThread({ plainMaxBytes: 0 });
+  const store = thread.recordStore();
+  const textOf = (n: number): string => `${n}${'said again and again '.repeat(40)}`;
+  const handles = Array.from({ length: 10_000 }, (_, n) => store.add(Buffer.from(textOf(n))));
+  // More than a segment is raw yet, and less than two are once all that was given came back.
+  expect(store.heldBytes).toBeGreaterThan(store.bytes * 0.9);
+  while (store.heldBytes > 2 * mebi) await new Promise((resolve) => setImmediate(resolve));
+  await thread.close();
+  const later = Array.from({ length: 3_000 }, (_, n) => store.add(Buffer.from(textOf(n))));
+  expect(store.heldBytes).toBeLessThan(3 * mebi);
+  for (const [n, handle] of [...handles, ...later].entries())
+    expect(Buffer.from(store.read(handle)).toString()).toBe(textOf(n % handles.length));
+  store.close();
 });

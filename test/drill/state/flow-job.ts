@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { threadedWorkers } from '../../../deploy/host/keyed-ports.ts';
 import { KeyedThreads } from '../../../deploy/host/keyed-threads.ts';
 import { openStateFolder } from '../../../deploy/host/state-folder.ts';
-import { stateThread } from '../../../deploy/host/state-thread.ts';
+import { jobStateThread } from '../../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
@@ -119,7 +119,7 @@ const job = createJob({
   random: systemRandom,
   checkpointIntervalMs: 0,
   turnBounds: { maxRecords: 100, maxBytes: 1e7 },
-  stateWriter: stateThread,
+  stateWriter: jobStateThread().stateWriter,
   ...(await runningOf()),
 });
 await job.open();

@@ -6,7 +6,7 @@
  *
  * At that operation of its store, and so long after it began, it kills itself.
  */
-import { stateThread } from '../../../deploy/host/state-thread.ts';
+import { jobStateThread } from '../../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
@@ -47,7 +47,7 @@ async function run(blobs: BlobStore): Promise<void> {
     {
       before: fence.state ?? noState,
       store: files,
-      stateWriter: stateThread,
+      stateWriter: jobStateThread().stateWriter,
       clock: systemClock,
       tell: () => undefined,
     },

@@ -9,6 +9,7 @@
  */
 import { createHash, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { ZlibOptions } from 'node:zlib';
 import { inflateRaw, inflateRawSync } from 'node:zlib';
 import { bufferOf } from '../../../schemas/kernel/buffer-of.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
@@ -38,6 +39,10 @@ const bodyMaxBytes = sectionHeadBytes + entryHeadMaxBytes + entryMaxBytes;
 const timeBytes = 8;
 /** Below it, another thread costs more than it saves. */
 const asideMinBytes = 65_536;
+/** What one byte of DEFLATE may say at most (zlib's technical details, "Maximum Compression Factor"). */
+const inflatedMaxFactor = 1_032;
+/** Left over, it says that all came; and zlib takes no smaller piece. */
+const spareBytes = 64;
 
 const inflateAside = promisify(inflateRaw);
 
@@ -53,11 +58,11 @@ export function openFile(name: string, bytes: Uint8Array): OpenFile {
   const file = bufferOf(bytes);
   requireHash(name, createHash('sha256').update(file).digest('hex'));
   const stored = storedBody(name, file);
-  const { kept, bodyBytes, isDeflated } = stored;
+  const { kept, isDeflated } = stored;
   if (!isDeflated) return opened(name, file, kept);
   let body: Buffer;
   try {
-    body = inflateRawSync(kept, { maxOutputLength: bodyBytes });
+    body = inflateRawSync(kept, inflation(stored));
   } catch {
     throw notInflated(name, stored);
   }
@@ -71,9 +76,9 @@ export async function openFileAside(name: string, bytes: Uint8Array): Promise<Op
   const digest = await webcrypto.subtle.digest('SHA-256', file);
   requireHash(name, Buffer.from(digest).toString('hex'));
   const stored = storedBody(name, file);
-  const { kept, bodyBytes, isDeflated } = stored;
+  const { kept, isDeflated } = stored;
   if (!isDeflated) return opened(name, file, kept);
-  const body = await inflateAside(kept, { maxOutputLength: bodyBytes }).catch(() => {
+  const body = await inflateAside(kept, inflation(stored)).catch(() => {
     throw notInflated(name, stored);
   });
   return opened(name, file, body);
@@ -110,6 +115,12 @@ function storedBody(name: string, file: Buffer): StoredBody {
   )
     throw damaged(name, `a body of ${bodyBytes} bytes cannot be`);
   return { kept, bodyBytes, isDeflated };
+}
+
+/** Into one piece of memory: in pieces of 16 KiB each of them is a turn of the thread that waits. */
+function inflation({ kept, bodyBytes }: StoredBody): ZlibOptions {
+  const chunkSize = Math.min(bodyBytes, kept.length * inflatedMaxFactor) + spareBytes;
+  return { maxOutputLength: bodyBytes, chunkSize };
 }
 
 function opened(name: string, file: Buffer, body: Buffer): OpenFile {
