@@ -19,7 +19,10 @@ interface Waiting {
 }
 
 /** Answers when it is told to, in any order; takes four segments at a time. */
-function deflaterAside(): BlockDeflater & { goOn(): Promise<void>; readonly done: number } {
+function deflaterAside(): BlockDeflater & {
+  readonly goOn: () => Promise<void>;
+  readonly done: number;
+} {
   const waiting: Waiting[] = [];
   const random = seededRandom(9);
   let done = 0;
