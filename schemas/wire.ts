@@ -15,10 +15,10 @@
  *    survive a Kafka header.
  */
 import type { EventAttributes } from './event.ts';
-import { quoteJson } from './json-quote.ts';
 import { isFault, scanObject } from './json-scan.ts';
 import { bufferOf } from './kernel/buffer-of.ts';
 import { kibi } from './kernel/bytes.ts';
+import { quoteJson } from './kernel/json-quote.ts';
 import { limits } from './limits.ts';
 import type { IncomingRecord } from './ports/record.ts';
 import type { Carrier, Members, Undecodable } from './wire-attributes.ts';

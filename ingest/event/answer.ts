@@ -6,7 +6,7 @@
  * asks for most patience: 503, 429, else 409 when all are conflicts, else 400.
  */
 import type { Ack } from '../../schemas/config.ts';
-import { quoteJson } from '../../schemas/json-quote.ts';
+import { quoteJson } from '../../schemas/kernel/json-quote.ts';
 import type { Route } from '../../schemas/ports/record.ts';
 import type { Delivered } from '../delivery/delivered.ts';
 import type { Refusal } from './refusal.ts';

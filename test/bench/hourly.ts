@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { jobStateThread } from '../../deploy/host/state-thread.ts';
 import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
 import type { EmbeddedStreamHandle } from '../../deploy/streams/embedded/embedded-log.ts';
@@ -191,6 +192,8 @@ export async function measureHourly(copies: number): Promise<HourlyMeasure> {
 /** Runs until drained; how many windows came out. */
 async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Promise<number> {
   const lake = join(dir, 'lake');
+  // As in production.
+  const thread = jobStateThread();
   const job = createJob({
     topology: hourly(),
     blobs: localBlobStore(dir),
@@ -219,6 +222,8 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
     clock: systemClock,
     random: systemRandom,
     checkpointIntervalMs: startCheckpointIntervalMs,
+    stateWriter: thread.stateWriter,
+    recordStore: thread.recordStore,
   });
   await job.open();
   const running = job.run();
@@ -226,5 +231,6 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
   await running;
   const { nodes } = await job.status();
   await job.close();
+  await thread.close();
   return nodes.find(({ id }) => id === 'table')?.passed ?? 0;
 }

@@ -7,7 +7,7 @@
  * (https://github.com/segmentio/analytics-next/blob/master/packages/browser/src/browser/settings.ts).
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { quoteJson } from '../../../schemas/json-quote.ts';
+import { quoteJson } from '../../../schemas/kernel/json-quote.ts';
 import { isRefusal } from '../../event/refusal.ts';
 import type { PostContext } from '../../http/body.ts';
 import { Exchange } from '../../http/exchange.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quoteJson } from '../../schemas/json-quote.ts';
+import { quoteJson } from '../../../schemas/kernel/json-quote.ts';
 
 describe('a string as JSON text', () => {
   it('is what JSON.stringify writes, for any string', () => {
