@@ -39,8 +39,8 @@ describe('the text of a key', () => {
     [['a', null]],
     [[Number.NaN]],
     [[['nested']]],
-    // biome-ignore lint/suspicious/noSparseArray: a hole is what is tested.
-    [['a', , 'b']],
+    // Of holes.
+    [new Array<string>(2)],
   ])('there is none of %j', (key) => {
     expect(() => encodeKey(key as Key)).toThrow('a key must be a string');
   });
