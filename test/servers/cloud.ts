@@ -235,7 +235,10 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
   }
 }
 
-/** Copies what lies below `prefix` into `dir`, which SQL can be asked over then. */
+/**
+ * Copies what lies below `prefix` into `dir`, which SQL can be asked over then. Not marks of folders,
+ * which Hadoop leaves in a bucket: keys that end with a slash.
+ */
 export async function copyLake(
   cloud: Cloud,
   bucket: string,
@@ -244,6 +247,7 @@ export async function copyLake(
 ): Promise<void> {
   mkdirSync(dir, { recursive: true });
   for await (const { key, bytes } of cloud.objects(bucket, prefix)) {
+    if (key.endsWith('/')) continue;
     const path = join(dir, key.slice(prefix.length));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, bytes);

@@ -1,7 +1,7 @@
 /**
  * The flights on real servers for both engines: `sluice ingest` writes them once into Kinesis and
  * Kafka, `sluice enrich` and a job on Flink read both streams from their begin. Each writes tables of
- * its own, and one graph after the other is in Neo4j.
+ * its own into one bucket, and one graph after the other is in Neo4j.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlinkSettings } from '../../deploy/flink/settings.ts';
 import type { Cloud } from '../servers/cloud.ts';
 import { copyLake, startCloud } from '../servers/cloud.ts';
-import type { FlinkProcesses } from '../servers/flink-processes.ts';
+import { flinkS3Plugin } from '../servers/flink.ts';
+import type { FlinkProcesses, FlinkProcessesOptions } from '../servers/flink-processes.ts';
 import { freePort } from '../servers/free-port.ts';
 import { readLines, rowsOf } from './flights-checks.ts';
 import type { Written } from './flights-equal.ts';
@@ -18,6 +19,8 @@ import { killTaskManagers, submitFlights } from './flights-flink-job.ts';
 import { runSluice, serviceProcess } from './service-process.ts';
 
 const bucket = 'flights';
+/** Where the tables of each are in the bucket. */
+const lakes = { here: 'lake/', there: 'lake-flink/' } as const;
 const files = ['departures', 'weather', 'schedules'] as const;
 const tables = [...files, 'departures_hourly', 'rotations', 'rejected'] as const;
 const checkpointIntervalMs = 1_000;
@@ -35,8 +38,8 @@ export interface RealFlights {
   here(): Promise<Written>;
   /** What the job wrote, though `kills` task managers were killed. */
   there(flink: FlinkProcesses, kills: number, parallelism: number): Promise<Written>;
-  /** Of task managers: credentials, and the password of the graph. */
-  readonly env: Readonly<Record<string, string>>;
+  /** What the job's places need of the cluster: S3 by Flink's plugin, credentials, a password. */
+  readonly cluster: Pick<FlinkProcessesOptions, 'env' | 'settings'>;
   stop(): Promise<void>;
 }
 
@@ -60,7 +63,7 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
     PARQUET_FILE_AGE_MS: '5000',
   };
   return {
-    env: cloud.env,
+    cluster: await clusterFor(cloud),
     async here() {
       const ingest = serviceProcess('ingest', config, await freePort(), env);
       const enrich = serviceProcess('enrich', config, await freePort(), env);
@@ -69,7 +72,7 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
         for (const file of files) await send(ingest.dir, ingest.url, data, file);
         const { code, said } = await runSluice(['--dir', enrich.dir, 'drain', 'flights'], env);
         if (code !== 0) throw new Error(`drain ended with ${code}: ${said}\n${enrich.log}`);
-        await copyLake(cloud, bucket, 'lake/', join(folder, 'here'));
+        await copyLake(cloud, bucket, lakes.here, join(folder, 'here'));
         return await writtenIn(join(folder, 'here'), cloud);
       } finally {
         await Promise.all([ingest.end('SIGKILL'), enrich.end('SIGKILL')]);
@@ -78,13 +81,13 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
     },
     async there(flink, kills, parallelism) {
       await cloud.neo4j.ask('MATCH (n) DETACH DELETE n');
-      const lake = join(folder, 'there');
-      const settings = settingsOf(cloud, example, lake, parallelism);
+      const settings = settingsOf(cloud, example, parallelism);
       const job = await submitFlights(flink, topology, 'flights', settings, cloud.env);
       await killTaskManagers(flink, job, kills);
-      await untilRead(cloud, lake, data);
+      await untilRead(cloud, join(folder, 'progress'), data);
       await job.drain();
-      return writtenIn(lake, cloud);
+      await copyLake(cloud, bucket, lakes.there, join(folder, 'there'));
+      return writtenIn(join(folder, 'there'), cloud);
     },
     async stop() {
       await cloud.stop();
@@ -106,10 +109,16 @@ async function send(dir: string, url: string, data: string, file: string): Promi
   if (code !== 0) throw new Error(`send ${file} ended with ${code}: ${said}`);
 }
 
+async function clusterFor({ env }: Cloud): Promise<RealFlights['cluster']> {
+  return {
+    env: { ...env, FLINK_PLUGINS_DIR: await flinkS3Plugin() },
+    settings: { 's3.endpoint': env['S3_ENDPOINT'] ?? '', 's3.path.style.access': 'true' },
+  };
+}
+
 function settingsOf(
   { env, kinesis, kafka }: Cloud,
   example: string,
-  lake: string,
   parallelism: number,
 ): FlinkSettings {
   const region = env['AWS_REGION'] ?? '';
@@ -120,7 +129,7 @@ function settingsOf(
       { connector: 'kafka', brokers: kafka.iam, auth: 'msk_iam', tls: false, region },
     ],
   ]);
-  const table = { connector: 'parquet', path: `file://${lake}` };
+  const table = { connector: 'parquet', path: `s3://${bucket}/${lakes.there}` };
   const graph = {
     connector: 'neo4j',
     url: env['NEO4J_URL'] ?? '',
@@ -146,7 +155,7 @@ function settingsOf(
  * All that was sent has come out where nothing waits for time: observations and schedules in their
  * tables, departures as flights of planes, or rejected.
  */
-async function untilRead(cloud: Cloud, lake: string, data: string): Promise<void> {
+async function untilRead(cloud: Cloud, copy: string, data: string): Promise<void> {
   const left = readLines(data, 'departures').filter(({ fields }) => fields['departed'] !== null);
   const planes = left.filter(({ fields }) => fields['tailnum'] !== null);
   const flown = new Set(
@@ -160,9 +169,7 @@ async function untilRead(cloud: Cloud, lake: string, data: string): Promise<void
   let found = '';
   for (const deadline = performance.now() + readMaxMs; performance.now() < deadline; ) {
     const rows = await Promise.all(
-      ['weather', 'schedules'].map((name) =>
-        rowsOf(lake, `SELECT count(*) FROM ${name}`).catch(() => [[0]]),
-      ),
+      ['weather', 'schedules'].map((name) => countOf(cloud, copy, name)),
     );
     const edges = await cloud.neo4j.ask('MATCH ()-[r:FLEW]->() RETURN count(r)');
     found = JSON.stringify([...rows, edges].map((one) => Number(one[0]?.[0])));
@@ -170,6 +177,17 @@ async function untilRead(cloud: Cloud, lake: string, data: string): Promise<void
     await sleep(500);
   }
   throw new Error(`the job came to ${found} instead of ${wanted} rows in ${readMaxMs} ms`);
+}
+
+/** Rows of a table of the job; 0 while it has none. */
+async function countOf(
+  cloud: Cloud,
+  copy: string,
+  table: string,
+): Promise<Awaited<ReturnType<typeof rowsOf>>> {
+  for (const folder of ['.tables/', `${table}/`])
+    await copyLake(cloud, bucket, `${lakes.there}${folder}`, join(copy, folder));
+  return rowsOf(copy, `SELECT count(*) FROM ${table}`).catch(() => [[0]]);
 }
 
 async function writtenIn(lake: string, { neo4j }: Cloud): Promise<Written> {

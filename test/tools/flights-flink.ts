@@ -26,6 +26,7 @@ import { checks, readLines } from './flights-checks.ts';
 import type { Written } from './flights-equal.ts';
 import { compareWritten } from './flights-equal.ts';
 import { killTaskManagers, submitFlights } from './flights-flink-job.ts';
+import type { RealFlights } from './flights-flink-real.ts';
 import { realFlights } from './flights-flink-real.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -139,13 +140,12 @@ const begunMs = performance.now();
 const note = (what: string): void =>
   console.log(`      ${what}: ${((performance.now() - begunMs) / 1_000).toFixed(1)} s`);
 
-/** `env`: of task managers. */
 async function withFlink<T>(
-  env: Readonly<Record<string, string>>,
+  more: RealFlights['cluster'],
   run: (flink: FlinkProcesses) => Promise<T>,
 ): Promise<T> {
   const flink = await startFlinkProcesses({
-    ...{ taskManagers: parallelism, taskManagerJvm: soonReady, env, heapMb },
+    ...{ taskManagers: parallelism, taskManagerJvm: soonReady, heapMb, ...more },
   });
   note('Flink is up');
   try {
@@ -173,7 +173,9 @@ async function compareReal(): Promise<void> {
     note('servers are up');
     const here = await flights.here();
     note('here');
-    const there = await withFlink(flights.env, (flink) => flights.there(flink, kills, parallelism));
+    const there = await withFlink(flights.cluster, (flink) =>
+      flights.there(flink, kills, parallelism),
+    );
     note('on Flink');
     compareWritten(here, there, { check, again: false });
   } finally {
