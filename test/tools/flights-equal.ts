@@ -9,18 +9,20 @@ export type Written = ReadonlyMap<string, readonly unknown[]>;
 export interface Comparing {
   readonly check: Check;
   /**
-   * Whether a row may be there again: of a sink that writes rows since its last checkpoint once
-   * more after a failure.
+   * Whether rows of a table may be there again: of a sink that writes rows since its last checkpoint
+   * once more after a failure.
    */
-  readonly again: boolean;
+  again(table: string): boolean;
 }
 
 const shownRows = 3;
 
 /** A check a table: how many rows, and how many are only here or only there. */
-export function compareWritten(here: Written, there: Written, { check, again }: Comparing): void {
+export function compareWritten(here: Written, there: Written, comparing: Comparing): void {
+  const { check } = comparing;
   check('tables', [...there.keys()].sort(), [...here.keys()].sort());
   for (const [name, rows] of here) {
+    const again = comparing.again(name);
     const [ours, theirs] = [rows, there.get(name) ?? []].map((all) => counted(all, again));
     const [onlyHere, onlyThere] = [missing(ours, theirs), missing(theirs, ours)];
     const total = again ? (theirs?.size ?? 0) : (there.get(name) ?? []).length;

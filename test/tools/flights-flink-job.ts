@@ -46,19 +46,25 @@ export async function submitFlights(
   const rest = new FlinkRest({ url, authorization: undefined, clock: systemClock });
   const job = await findJob(rest, { topology: name, id: undefined }, { orEnded: true });
   const status = (): Promise<FlinkStatus> => readFlinkStatus(rest, job);
+  const until: FlightsJob['until'] = async (what, isSo, maxMs) => {
+    for (const deadline = performance.now() + maxMs; ; await sleep(pollMs)) {
+      const now = await status().catch(unanswered);
+      if (now !== undefined && isSo(now)) return now;
+      if (now !== undefined && isEnded(now))
+        throw new Error(`${what}: the job is ${now.state}: ${now.failure}`);
+      if (performance.now() > deadline)
+        throw new Error(`${what}: not in ${maxMs} ms\n${JSON.stringify(now)}\n${flink.log}`);
+    }
+  };
   return {
-    status,
-    async until(what, isSo, maxMs) {
-      for (const deadline = performance.now() + maxMs; ; await sleep(pollMs)) {
-        const now = await status().catch(unanswered);
-        if (now !== undefined && isSo(now)) return now;
-        if (now !== undefined && isEnded(now))
-          throw new Error(`${what}: the job is ${now.state}: ${now.failure}`);
-        if (performance.now() > deadline)
-          throw new Error(`${what}: not in ${maxMs} ms\n${JSON.stringify(now)}\n${flink.log}`);
-      }
+    ...{ status, until },
+    async drain() {
+      // Flink refuses a savepoint of a job whose tasks are not all up again after a kill.
+      const areUp = ({ vertices }: FlinkStatus): boolean =>
+        vertices.every(({ state }) => state === 'RUNNING');
+      await until('all tasks running', areUp, recoveryMaxMs);
+      await command('drain', name);
     },
-    drain: () => command('drain', name),
   };
 }
 
@@ -74,14 +80,17 @@ const recoveryMaxMs = 240_000;
 /**
  * SIGKILL to one task manager after the other while the job runs: each time after a checkpoint that
  * is newer than the last kill, so that every kill undoes something that a restore has to bring back.
+ * `reached` resolves when a part of all that is to be written was, from 0 to 1: kills are spread over it.
  */
 export async function killTaskManagers(
   flink: FlinkProcesses,
   job: FlightsJob,
   kills: number,
+  reached: (part: number) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   let known = 0;
   for (let nth = 0; nth < kills; nth++) {
+    await reached((nth + 1) / (kills + 1));
     const before = await job.until(
       `a checkpoint before kill ${nth + 1}`,
       ({ checkpoints }) => checkpoints.completed > known,

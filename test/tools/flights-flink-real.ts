@@ -1,15 +1,16 @@
 /**
  * The flights on real servers for both engines: `sluice ingest` writes them once into Kinesis and
  * Kafka, `sluice enrich` and a job on Flink read both streams from their begin. Each writes tables of
- * its own into one bucket, and one graph after the other is in Neo4j.
+ * its own into one bucket, that of the weather through a delivery stream of its own, and one graph
+ * after the other is in Neo4j.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlinkSettings } from '../../deploy/flink/settings.ts';
 import type { Cloud } from '../servers/cloud.ts';
-import { copyLake, startCloud } from '../servers/cloud.ts';
+import { copyLake, deliveredRows, startCloud } from '../servers/cloud.ts';
 import { flinkS3Plugin } from '../servers/flink.ts';
 import type { FlinkProcesses, FlinkProcessesOptions } from '../servers/flink-processes.ts';
 import { freePort } from '../servers/free-port.ts';
@@ -19,12 +20,23 @@ import { killTaskManagers, submitFlights } from './flights-flink-job.ts';
 import { runSluice, serviceProcess } from './service-process.ts';
 
 const bucket = 'flights';
-/** Where the tables of each are in the bucket. */
-const lakes = { here: 'lake/', there: 'lake-flink/' } as const;
+/** Where the tables of each are in the bucket, and what its delivery stream puts there. */
+const places = {
+  here: { lake: 'lake/', deliveryStream: 'nyc-weather', delivered: 'delivered/' },
+  there: {
+    lake: 'lake-flink/',
+    deliveryStream: 'nyc-weather-flink',
+    delivered: 'delivered-flink/',
+  },
+} as const;
+type Place = (typeof places)[keyof typeof places];
 const files = ['departures', 'weather', 'schedules'] as const;
-const tables = [...files, 'departures_hourly', 'rotations', 'rejected'] as const;
+const tables = ['departures', 'schedules', 'departures_hourly', 'rotations', 'rejected'] as const;
+/** Through Firehose. */
+const deliveredTable = 'weather';
 const checkpointIntervalMs = 1_000;
-const readMaxMs = 600_000;
+const writtenMaxMs = 900_000;
+const pollMs = 1_000;
 
 /** What both write of it: nodes and edges of the model, with all their properties. */
 const graphQueries = {
@@ -40,6 +52,8 @@ export interface RealFlights {
   there(flink: FlinkProcesses, kills: number, parallelism: number): Promise<Written>;
   /** What the job's places need of the cluster: S3 by Flink's plugin, credentials, a password. */
   readonly cluster: Pick<FlinkProcessesOptions, 'env' | 'settings'>;
+  /** Whether rows of a table may come again after a failure, all members as they were. */
+  isAgain(table: string): boolean;
   stop(): Promise<void>;
 }
 
@@ -52,10 +66,11 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
   const cloud = await startCloud();
   for (const file of files) await cloud.createStream(`nyc-${file}`, 2);
   await cloud.createBucket(bucket);
+  for (const { deliveryStream, delivered } of Object.values(places))
+    await cloud.createDeliveryStream(deliveryStream, bucket, delivered);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-flights-both-'));
   const topology = join(example, 'topology.ts');
-  const config = join(folder, 'services.yaml');
-  writeFileSync(config, configOf(join(example, 'services.yaml'), topology));
+  const config = join(example, 'services.yaml');
   const env = {
     ...cloud.env,
     S3_BUCKET: bucket,
@@ -72,8 +87,7 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
         for (const file of files) await send(ingest.dir, ingest.url, data, file);
         const { code, said } = await runSluice(['--dir', enrich.dir, 'drain', 'flights'], env);
         if (code !== 0) throw new Error(`drain ended with ${code}: ${said}\n${enrich.log}`);
-        await copyLake(cloud, bucket, lakes.here, join(folder, 'here'));
-        return await writtenIn(join(folder, 'here'), cloud);
+        return await written(cloud, places.here, join(folder, 'here'));
       } finally {
         await Promise.all([ingest.end('SIGKILL'), enrich.end('SIGKILL')]);
         for (const one of [ingest, enrich]) one.remove();
@@ -83,23 +97,20 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
       await cloud.neo4j.ask('MATCH (n) DETACH DELETE n');
       const settings = settingsOf(cloud, example, parallelism);
       const job = await submitFlights(flink, topology, 'flights', settings, cloud.env);
-      await killTaskManagers(flink, job, kills);
-      await untilRead(cloud, join(folder, 'progress'), data);
+      const wanted = wantedOf(data);
+      const reached = (part: number): Promise<void> =>
+        untilWritten(cloud, join(folder, 'progress'), wanted, part);
+      await killTaskManagers(flink, job, kills, reached);
+      await reached(1);
       await job.drain();
-      await copyLake(cloud, bucket, lakes.there, join(folder, 'there'));
-      return writtenIn(join(folder, 'there'), cloud);
+      return written(cloud, places.there, join(folder, 'there'));
     },
+    isAgain: (table) => table === deliveredTable,
     async stop() {
       await cloud.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Without Firehose, which delivers rows again after a failure, and with the topology by its path. */
-function configOf(services: string, topology: string): string {
-  const text = readFileSync(services, 'utf8').replace(/^firehose:\n(?: .*\n)+/m, '');
-  return text.replace(/^topologies:\n(?: .*\n?)+/m, `topologies: [${JSON.stringify(topology)}]\n`);
 }
 
 async function send(dir: string, url: string, data: string, file: string): Promise<void> {
@@ -129,19 +140,23 @@ function settingsOf(
       { connector: 'kafka', brokers: kafka.iam, auth: 'msk_iam', tls: false, region },
     ],
   ]);
-  const table = { connector: 'parquet', path: `s3://${bucket}/${lakes.there}` };
+  const table = { connector: 'parquet', path: `s3://${bucket}/${places.there.lake}` };
+  const hose = {
+    ...{ connector: 'firehose', deliveryStream: places.there.deliveryStream, fallback: table },
+    ...{ region, endpoint: env['FIREHOSE_ENDPOINT'] ?? '' },
+  };
   const graph = {
     connector: 'neo4j',
     url: env['NEO4J_URL'] ?? '',
     passwordEnv: 'NEO4J_PASSWORD',
   };
-  const ofTables = ['departures', 'weather', 'schedules', 'departures-hourly', 'rotations'];
+  const ofTables = ['departures', 'schedules', 'departures-hourly', 'rotations'];
   return {
     ...{ parallelism, checkpointIntervalMs },
     sources: Object.fromEntries(sources) as FlinkSettings['sources'],
     sinks: {
       ...Object.fromEntries(ofTables.map((one) => [`${one}-table`, table])),
-      ...{ routes: graph, flown: graph },
+      ...{ [`${deliveredTable}-table`]: hose, routes: graph, flown: graph },
     },
     rejected: table,
     tables: {
@@ -152,48 +167,61 @@ function settingsOf(
 }
 
 /**
- * All that was sent has come out where nothing waits for time: observations and schedules in their
- * tables, departures as flights of planes, or rejected.
+ * What comes out where nothing waits for time: observations and schedules in their tables, departures
+ * as flights of planes.
  */
-async function untilRead(cloud: Cloud, copy: string, data: string): Promise<void> {
-  const left = readLines(data, 'departures').filter(({ fields }) => fields['departed'] !== null);
-  const planes = left.filter(({ fields }) => fields['tailnum'] !== null);
-  const flown = new Set(
-    planes.map(({ fields }) => [fields['tailnum'], fields['dest'], fields['departed']].join(' ')),
-  );
-  const wanted = JSON.stringify([
-    readLines(data, 'weather').length,
-    readLines(data, 'schedules').length,
-    flown.size,
-  ]);
-  let found = '';
-  for (const deadline = performance.now() + readMaxMs; performance.now() < deadline; ) {
-    const rows = await Promise.all(
-      ['weather', 'schedules'].map((name) => countOf(cloud, copy, name)),
-    );
-    const edges = await cloud.neo4j.ask('MATCH ()-[r:FLEW]->() RETURN count(r)');
-    found = JSON.stringify([...rows, edges].map((one) => Number(one[0]?.[0])));
-    if (found === wanted) return;
-    await sleep(500);
-  }
-  throw new Error(`the job came to ${found} instead of ${wanted} rows in ${readMaxMs} ms`);
+function wantedOf(data: string): readonly number[] {
+  const flown = readLines(data, 'departures')
+    .filter(({ fields }) => fields['departed'] !== null && fields['tailnum'] !== null)
+    .map(({ fields }) => [fields['tailnum'], fields['dest'], fields['departed']].join(' '));
+  const [weather, schedules] = [readLines(data, 'weather'), readLines(data, 'schedules')];
+  return [weather.length, schedules.length, new Set(flown).size];
 }
 
-/** Rows of a table of the job; 0 while it has none. */
-async function countOf(
+/** Resolves when the job has written that part of each of `wanted`; `copy`: a folder for tables. */
+async function untilWritten(
   cloud: Cloud,
   copy: string,
-  table: string,
-): Promise<Awaited<ReturnType<typeof rowsOf>>> {
-  for (const folder of ['.tables/', `${table}/`])
-    await copyLake(cloud, bucket, `${lakes.there}${folder}`, join(copy, folder));
-  return rowsOf(copy, `SELECT count(*) FROM ${table}`).catch(() => [[0]]);
+  wanted: readonly number[],
+  part: number,
+): Promise<void> {
+  let found: readonly number[] = [];
+  for (const deadline = performance.now() + writtenMaxMs; performance.now() < deadline; ) {
+    const weather = new Set((await delivered(cloud, places.there)).map((row) => row['row_id']));
+    const [schedules] = await schedulesOf(cloud, copy);
+    const [edges] = await cloud.neo4j.ask('MATCH ()-[r:FLEW]->() RETURN count(r)');
+    found = [weather.size, Number(schedules?.[0]), Number(edges?.[0])];
+    if (wanted.every((all, of) => (found[of] ?? 0) >= part * all)) return;
+    await sleep(pollMs);
+  }
+  const share = `${Math.round(100 * part)} % of ${wanted.join(', ')}`;
+  throw new Error(
+    `the job wrote ${found.join(', ')} rows instead of ${share} in ${writtenMaxMs} ms`,
+  );
 }
 
-async function writtenIn(lake: string, { neo4j }: Cloud): Promise<Written> {
-  const written = new Map<string, readonly unknown[]>();
-  for (const name of tables) written.set(name, await rowsOf(lake, `SELECT * FROM ${name}`));
+/** How many the job has written so far. */
+async function schedulesOf(cloud: Cloud, copy: string): ReturnType<typeof rowsOf> {
+  for (const folder of ['.tables/', 'schedules/'])
+    await copyLake(cloud, bucket, `${places.there.lake}${folder}`, join(copy, folder));
+  return rowsOf(copy, 'SELECT count(*) FROM schedules').catch(() => [[0]]);
+}
+
+const delivered = (cloud: Cloud, place: Place): ReturnType<typeof deliveredRows> =>
+  deliveredRows(cloud, bucket, place.delivered);
+
+/** `copy`: of the lake, where SQL can be asked over it. */
+async function written(cloud: Cloud, place: Place, copy: string): Promise<Written> {
+  await copyLake(cloud, bucket, place.lake, copy);
+  const found = new Map<string, readonly unknown[]>();
+  for (const name of tables) found.set(name, await rowsOf(copy, `SELECT * FROM ${name}`));
+  const rows = await delivered(cloud, place);
+  const again = rows.length - new Set(rows.map((row) => row['row_id'])).size;
+  console.log(
+    `      ${place.deliveryStream}: ${rows.length} rows delivered, ${again} of them again`,
+  );
+  found.set(deliveredTable, rows);
   for (const [name, query] of Object.entries(graphQueries))
-    written.set(`graph: ${name}`, await neo4j.ask(query));
-  return written;
+    found.set(`graph: ${name}`, await cloud.neo4j.ask(query));
+  return found;
 }

@@ -6,7 +6,6 @@
 import { resolveClaim, resolveTextClaim } from '../../../schemas/claim.ts';
 import type { JsonLosses } from '../../../schemas/inexact-numbers.ts';
 import { inexactNumbers } from '../../../schemas/inexact-numbers.ts';
-import { isTooDeep } from '../../../schemas/json-scan.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord, Route } from '../../../schemas/ports/record.ts';
 import type { DecodedEvent, DecodedText, TextRecord } from '../../../schemas/wire.ts';
@@ -64,7 +63,7 @@ export const inText: RecordForm<TextRecord, DecodedText> = {
 
 export const inBytes: RecordForm<IncomingRecord, DecodedEvent> = {
   decode: decodeRecord,
-  losses: ({ text, data }) => lossesOf(text, data),
+  losses: ({ text }) => lossesOf(text),
   originOf: (from, record, { attributes, data }, inexact) => ({
     ...placeIn(from, record),
     ...{ attributes, data },
@@ -85,9 +84,9 @@ function placeIn({ source, route, split, key }: EntrySplit, record: RecordHead) 
 const longNumber = /(?:^|[[:,\s])-?(?:\d[\d.]*[eE]|[\d.]{16})/;
 
 /** As schemas/number-scan.ts finds them in bytes; the text is JSON. */
-function lossesOf(text: string, bytes?: Uint8Array): JsonLosses | undefined {
+function lossesOf(text: string): JsonLosses | undefined {
   const inexact = longNumber.test(text) ? inexactNumbers(text) : [];
-  const tooDeep = hasManyBrackets(text) && isTooDeep(bytes ?? toBytes(text));
+  const tooDeep = hasManyBrackets(text) && isTooDeep(text);
   return inexact.length === 0 && !tooDeep ? undefined : { inexact, tooDeep };
 }
 
@@ -98,5 +97,20 @@ function hasManyBrackets(text: string): boolean {
   for (const bracket of ['{', '['])
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1))
       if (left-- === 0) return true;
+  return false;
+}
+
+const stringOrRest = /"(?:[^"\\]|\\.)*"|[^"[\]{}]+/g;
+
+/**
+ * Whether a JSON text is nested deeper than `limits.jsonDepthMax`. All but its brackets goes by one
+ * expression: in an interpreter a step for each character of a large record takes seconds.
+ */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (const bracket of text.replaceAll(stringOrRest, '')) {
+    depth += bracket === '{' || bracket === '[' ? 1 : -1;
+    if (depth > limits.jsonDepthMax) return true;
+  }
   return false;
 }
