@@ -5,13 +5,17 @@
  * The format is that of APPNOTE 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT),
  * sections 4.3.7, 4.3.12 and 4.3.16, without Zip64.
  */
-import { crc32 } from 'node:zlib';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { crc32, inflateRawSync } from 'node:zlib';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 
 const endMark = 0x06054b50;
 const centralMark = 0x02014b50;
 const localMark = 0x04034b50;
 const endBytes = 22;
+/** The only method of compression that jars have. */
+const deflated = 8;
+/** What an entry may hold: far above the largest bundle (flink-check.ts). */
+const textMaxBytes = 1 << 26;
 /** The comment at the end of a jar is at most so long. */
 const commentMaxBytes = 65_535;
 const utf8Flag = 0x0800;
@@ -55,18 +59,24 @@ export function withEntries(
   return Buffer.concat([bytes.subarray(0, centralAt), ...locals, central, added, end]);
 }
 
-/** The text of an entry that `withEntries` made; undefined where there is none. */
+/** The text of an entry, stored or deflated; undefined where there is none. Throws as `withEntries`. */
 export function entryIn(jar: Uint8Array, name: string): string | undefined {
   const bytes = Buffer.from(jar.buffer, jar.byteOffset, jar.byteLength);
   const { count, centralBytes, centralAt } = endOf(bytes);
   const central = bytes.subarray(centralAt, centralAt + centralBytes);
   const found = directoryOf(central, count).find((entry) => entry.name === name);
   if (found === undefined) return undefined;
-  const { at, bytes: length } = found;
+  const { at, bytes: length, isDeflated } = found;
   if (at + 30 > centralAt) throw invalid('its directory is damaged');
   // The file comes after its own head, the name and what else stands there.
   const begin = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
-  return bytes.toString('utf8', begin, begin + length);
+  const file = bytes.subarray(begin, begin + length);
+  if (!isDeflated) return file.toString();
+  try {
+    return inflateRawSync(file, { maxOutputLength: textMaxBytes }).toString();
+  } catch (cause) {
+    throw invalid(`its entry '${name}' cannot be inflated (${messageOf(cause)})`);
+  }
 }
 
 /** The record at the end, which says where the directory of entries is. */
@@ -88,6 +98,7 @@ interface Entry {
   /** Where it begins, and how long its file is as it is stored. */
   readonly at: number;
   readonly bytes: number;
+  readonly isDeflated: boolean;
 }
 
 function directoryOf(central: Buffer, count: number): readonly Entry[] {
@@ -102,6 +113,7 @@ function directoryOf(central: Buffer, count: number): readonly Entry[] {
       name: central.toString('utf8', at + 46, at + 46 + name),
       at: central.readUInt32LE(at + 42),
       bytes: central.readUInt32LE(at + 20),
+      isDeflated: central.readUInt16LE(at + 10) === deflated,
     });
     at += 46 + name + extra + comment;
   }
@@ -134,7 +146,7 @@ function entryOf(
 }
 
 function invalid(why: string): SluiceError {
-  return new SluiceError('flink-jar-invalid', `the jar cannot take the topology: ${why}`, {
+  return new SluiceError('flink-jar-invalid', `the jar cannot be used: ${why}`, {
     fix: "pass the job's own jar with --jar, or leave the option out so that it is built",
   });
 }

@@ -17,6 +17,7 @@ import { promisify } from 'node:util';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { filesBelow } from '../../schemas/kernel/files-below.ts';
 import { cacheFolder, keepNewest, withLock } from './cache-folder.ts';
+import { entryIn } from './jar-entries.ts';
 
 const run = promisify(execFile);
 
@@ -31,7 +32,7 @@ const outputMaxBytes = 1 << 26;
 /** Lines of Flink that the job is built for, with what Maven is told (job/pom.xml). */
 const profiles = { '1.20': [], '2.2': ['flink2'] } as const;
 export type FlinkLine = keyof typeof profiles;
-const flinkLines = Object.keys(profiles) as readonly FlinkLine[];
+export const flinkLines = Object.keys(profiles) as readonly FlinkLine[];
 
 /**
  * What a JVM from 16 on must be told for Flink: its own scripts set the same
@@ -113,6 +114,19 @@ export async function builtJob({
       ? [join(dir, 'test-classes'), join(dir, 'classes'), libs].join(':')
       : '',
   };
+}
+
+/** For which line a jar of the job, from `file`, was built. Throws `SluiceError` `flink-jar-invalid`. */
+export function lineOfJar(jar: Uint8Array, file: string): FlinkLine {
+  const version = entryIn(jar, 'sluice/flink-version')?.trim();
+  const line = flinkLines.find((one) => version === one || version?.startsWith(`${one}.`));
+  if (line !== undefined) return line;
+  const found = version === undefined ? 'one that does not say so' : `one for Flink ${version}`;
+  throw new SluiceError(
+    'flink-jar-invalid',
+    `the jar ${file}: expected a job of Sluice for Flink ${flinkLines.join(' or ')}, got ${found}`,
+    { fix: 'build it again with `sluice flink build TOPOLOGY --into JAR`' },
+  );
 }
 
 /** Throws `SluiceError` `option-invalid`. */

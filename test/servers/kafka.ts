@@ -1,8 +1,9 @@
 /**
  * Apache Kafka in KRaft mode on loopback, one broker or several, of which the first is the
- * controller as well: a plain listener, and one that wants tokens of MSK IAM
- * (java/sluice/MskIamHandler.java).
+ * controller as well: a plain listener, one that wants tokens of MSK IAM
+ * (java/sluice/MskIamHandler.java), and, where it is asked for, one that wants them over TLS.
  */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,12 +11,15 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { ChildServer } from './child-server.ts';
 import { childServer } from './child-server.ts';
 import type { JavaStart } from './class-archive.ts';
 import { classArchive } from './class-archive.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
+
+const run = promisify(execFile);
 
 const {
   AclOperationTypes,
@@ -32,6 +36,10 @@ export interface KafkaServer {
   readonly plain: string;
   /** Takes tokens of MSK IAM that are signed with one of the keys. Of the first broker. */
   readonly iam: string;
+  /** As `iam`, over TLS; undefined without `tls`. */
+  readonly iamTls: string | undefined;
+  /** A store (PKCS12, of the password `storePassword`) that trusts its certificate; as `iamTls`. */
+  readonly trustStore: string | undefined;
   /** The plain listeners of all brokers. */
   readonly brokers: readonly string[];
   /** Their IAM listeners. */
@@ -48,6 +56,8 @@ export interface KafkaServer {
   leaders(topic: string): Promise<readonly number[]>;
   /** Resolves when all partitions have so many replicas in sync. */
   inSync(topic: string, replicas: number): Promise<void>;
+  /** By partition: the offsets that a group committed. */
+  committed(group: string, topic: string): Promise<readonly number[]>;
   /** Resolves when the broker has no such topic any more. */
   deleteTopic(topic: string): Promise<void>;
   createPartitions(topic: string, partitions: number): Promise<void>;
@@ -81,6 +91,8 @@ export interface KafkaServerOptions {
   readonly sessionMaxMs?: number;
   /** Default 1. */
   readonly brokers?: number;
+  /** Whether there is a listener with TLS, whose certificate is for 127.0.0.1. Default false. */
+  readonly tls?: boolean;
   /**
    * Given the port of the first broker's plain listener, the one that it says it has: a proxy's
    * (kafka-proxy.ts). Default: the same.
@@ -91,30 +103,83 @@ export interface KafkaServerOptions {
 interface Ports {
   readonly plain: number;
   readonly iam: number;
+  readonly iamTls: number;
 }
 
-const brokerProperties = (
-  { keys, sessionMaxMs, brokers = 1, advertise = (port) => port }: KafkaServerOptions,
-  { plain, iam }: Ports,
-  control: number,
-  nth: number,
-  dir: string,
-): Readonly<Record<string, string | number | boolean>> => {
+export const storePassword = 'test-password';
+
+/** A certificate that signs itself: the store has its key, and trusts it. Of the JDK's keytool. */
+async function certificate(dir: string): Promise<string> {
+  const store = join(dir, 'broker.p12');
+  const name = ['-alias', 'broker', '-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1'];
+  const key = ['-keyalg', 'EC', '-groupname', 'secp256r1', '-validity', '2'];
+  const kept = ['-storetype', 'PKCS12', '-keystore', store, '-storepass', storePassword];
+  await run('keytool', ['-genkeypair', ...name, ...key, ...kept]);
+  return store;
+}
+
+/** Of a listener that wants tokens of MSK IAM. */
+function iamProperties(
+  listener: string,
+  { keys, sessionMaxMs }: KafkaServerOptions,
+): Readonly<Record<string, string | number>> {
   const secrets = Object.entries(keys)
     .map(([id, secret]) => `${id}:${secret}`)
     .join(',');
   const login = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required';
+  const of = `listener.name.${listener}`;
+  return {
+    [`${of}.sasl.enabled.mechanisms`]: 'OAUTHBEARER',
+    [`${of}.oauthbearer.sasl.jaas.config`]: `${login} unsecuredLoginStringClaim_sub="broker" keys="${secrets}";`,
+    [`${of}.oauthbearer.sasl.server.callback.handler.class`]: 'sluice.MskIamHandler',
+    ...(sessionMaxMs === undefined
+      ? {}
+      : { [`${of}.oauthbearer.connections.max.reauth.ms`]: sessionMaxMs }),
+  };
+}
+
+function tlsProperties(options: KafkaServerOptions, store: string) {
+  const of = 'listener.name.iamtls.ssl.keystore';
+  return {
+    ...iamProperties('iamtls', options),
+    ...{ [`${of}.type`]: 'PKCS12', [`${of}.location`]: store, [`${of}.password`]: storePassword },
+    'listener.name.iamtls.ssl.key.password': storePassword,
+  };
+}
+
+const brokerProperties = (
+  options: KafkaServerOptions,
+  { plain, iam, iamTls }: Ports,
+  control: number,
+  nth: number,
+  dir: string,
+  store: string | undefined,
+): Readonly<Record<string, string | number | boolean>> => {
+  const { brokers = 1, advertise = (port) => port } = options;
   const isController = nth === 0;
-  const listeners = `PLAINTEXT://127.0.0.1:${plain},IAM://127.0.0.1:${iam}`;
+  const tokens = [
+    `IAM://127.0.0.1:${iam}`,
+    ...(store === undefined ? [] : [`IAMTLS://127.0.0.1:${iamTls}`]),
+  ];
+  const listeners = [
+    `PLAINTEXT://127.0.0.1:${plain}`,
+    ...tokens,
+    ...(isController ? [`CONTROLLER://127.0.0.1:${control}`] : []),
+  ];
+  const advertised = [
+    `PLAINTEXT://127.0.0.1:${isController ? advertise(plain) : plain}`,
+    ...tokens,
+  ];
   return {
     'process.roles': isController ? 'broker,controller' : 'broker',
     'node.id': nth + 1,
     'controller.quorum.voters': `1@127.0.0.1:${control}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: isController ? `${listeners},CONTROLLER://127.0.0.1:${control}` : listeners,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${isController ? advertise(plain) : plain},IAM://127.0.0.1:${iam}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,IAM:SASL_PLAINTEXT',
+    listeners: listeners.join(','),
+    'advertised.listeners': advertised.join(','),
+    'listener.security.protocol.map':
+      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,IAM:SASL_PLAINTEXT,IAMTLS:SASL_SSL',
     'log.dirs': join(dir, `data-${nth}`),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,
@@ -129,15 +194,11 @@ const brokerProperties = (
     // Alone it could hand over to nobody.
     'controlled.shutdown.enable': brokers > 1,
     'sasl.enabled.mechanisms': 'OAUTHBEARER',
-    'listener.name.iam.sasl.enabled.mechanisms': 'OAUTHBEARER',
-    'listener.name.iam.oauthbearer.sasl.jaas.config': `${login} unsecuredLoginStringClaim_sub="broker" keys="${secrets}";`,
-    'listener.name.iam.oauthbearer.sasl.server.callback.handler.class': 'sluice.MskIamHandler',
+    ...iamProperties('iam', options),
+    ...(store === undefined ? {} : tlsProperties(options, store)),
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'allow.everyone.if.no.acl.found': true,
     'super.users': 'User:ANONYMOUS',
-    ...(sessionMaxMs === undefined
-      ? {}
-      : { 'listener.name.iam.oauthbearer.connections.max.reauth.ms': sessionMaxMs }),
   };
 };
 
@@ -145,10 +206,11 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
   const classes = await classPath('kafka');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-kafka-'));
   const control = await freePort();
+  const store = options.tls === true ? await certificate(dir) : undefined;
   const ports: Ports[] = [];
   for (let nth = 0; nth < (options.brokers ?? 1); nth++) {
-    ports.push({ plain: await freePort(), iam: await freePort() });
-    const properties = brokerProperties(options, ports[nth] as Ports, control, nth, dir);
+    ports.push({ plain: await freePort(), iam: await freePort(), iamTls: await freePort() });
+    const properties = brokerProperties(options, ports[nth] as Ports, control, nth, dir, store);
     const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(join(dir, `server-${nth}.properties`), lines.join(''));
   }
@@ -221,6 +283,8 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
   return {
     plain: addresses[0] as string,
     iam: `127.0.0.1:${(ports[0] as Ports).iam}`,
+    iamTls: store === undefined ? undefined : `127.0.0.1:${(ports[0] as Ports).iamTls}`,
+    trustStore: store,
     brokers: addresses,
     iamBrokers: ports.map(({ iam }) => `127.0.0.1:${iam}`),
     createReplicated,
@@ -252,6 +316,17 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
         };
         while (!(await isSo().catch(() => false))) await sleep(100);
       }),
+    async committed(group, topic) {
+      let offsets: readonly number[] = [];
+      await withAdmin(async (admin) => {
+        const found = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+        offsets = found
+          .flatMap(({ partitions }) => partitions)
+          .sort((a, b) => a.partition - b.partition)
+          .map(({ offset }) => Number(offset));
+      });
+      return offsets;
+    },
     deleteTopic: (topic) =>
       withAdmin(async (admin) => {
         await admin.deleteTopics({ topics: [topic] });

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleForFlink } from '../../../deploy/flink/bundle.ts';
+import type { FlinkLine } from '../../../deploy/flink/jar.ts';
 import { builtJob } from '../../../deploy/flink/jar.ts';
 import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import { s3BlobStore } from '../../../deploy/stores/s3/s3-blob-store.ts';
@@ -35,6 +36,7 @@ import { startJob } from './job-run.ts';
 import type { Reading } from './kafka-topology.ts';
 import topology from './kafka-topology.ts';
 import type { LocalRun } from './local-run.ts';
+import upgradeTopology, { distinct, upgradeSinks } from './upgrade-topology.ts';
 
 const topic = 'shop-readings';
 const partitions = 3;
@@ -116,9 +118,13 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function write(records: readonly OutgoingRecord[], compression: KafkaCompression = 'none') {
+  async function write(
+    records: readonly OutgoingRecord[],
+    compression: KafkaCompression = 'none',
+    to = topic,
+  ) {
     const connection = { brokers: [server.plain], tls: false, clientId: 'test' };
-    const topics = new Map([['shop/readings', topic]]);
+    const topics = new Map([['shop/readings', to]]);
     const writer = createKafkaWriter({ connection, topics, clock: systemClock, compression });
     const outcomes = await writer.write('shop/readings', records);
     expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['applied']));
@@ -262,6 +268,77 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Kafka on Flink', () => 
       expect(keys.map((key) => Math.min(...nsOf(key)))).toEqual([100, 101, 0]);
       expect(read).toContainEqual({ n: 200, id: inBucket });
       await job.stop(folder);
+    },
+  );
+
+  it.skipIf(!isFull)(
+    'is read on Flink 2.2 from a savepoint of Flink 1.20',
+    {
+      timeout: 600_000,
+    },
+    async () => {
+      const upgraded = 'shop-upgraded';
+      await server.createTopic(upgraded, partitions);
+      const source = join(root, 'test/deploy/flink/upgrade-topology.ts');
+      const { planText, bundle } = await bundleForFlink(source);
+      const own = path('upgraded');
+      mkdirSync(own);
+      writeFileSync(join(own, 'plan.json'), planText);
+      writeFileSync(join(own, 'bundle.js'), bundle);
+      const lines = (name: string) => ({ connector: 'lines', path: join(own, name) }) as const;
+      const startOn = async (flink: FlinkLine, savepoint?: string): Promise<LocalRun> => {
+        const settings = {
+          watermarkIntervalMs: 50,
+          sources: { readings: { connector: 'kafka', brokers: server.plain, topic: upgraded } },
+          sinks: Object.fromEntries(upgradeSinks.map((name) => [name, lines(name)])),
+          rejected: lines('rejected'),
+        } as const;
+        const env = credentials;
+        const run = await startJob({
+          folder: own,
+          settings,
+          parallelism: 2,
+          env,
+          savepoint,
+          flink,
+        });
+        runs.push(run);
+        return run;
+      };
+      const all: Reading[] = [];
+      const send = async (from: number, to: number): Promise<void> => {
+        for (let partition = 0; partition < partitions; partition++) {
+          const readings = readingsOf(partition, from, to);
+          all.push(...readings);
+          await write(readings.map(recordOf), 'none', upgraded);
+        }
+      };
+      await send(0, 200);
+      const before = await startOn('1.20');
+      await rows(before, 'upgraded/once', 600);
+      await rows(before, 'upgraded/sums', 9);
+      const savepoint = await before.stop(folder);
+      // A session ends in the gap, which began before.
+      await send(200, 300);
+      await send(340, 400);
+      const after = await startOn('2.2', savepoint);
+
+      const driver = await createDriver(upgradeTopology);
+      const inOrder = [...all].sort((a, b) => a.at - b.at);
+      await driver.push(
+        'readings',
+        inOrder.map((one) => event(one, { id: idOf(one) })),
+      );
+      await driver.advanceWatermark(begin + 399_000 - 1);
+      for (const name of upgradeSinks) {
+        const here = driver.read(name).map(({ value, timestamp }) => ({ timestamp, value }));
+        expect(here.length, name).toBeGreaterThan(0);
+        if (name === 'once') expect(here).toHaveLength(distinct * partitions);
+        const there = await rows(after, `upgraded/${name}`, here.length);
+        expect(sorted(there), name).toEqual(sorted(here));
+      }
+      await after.stop(folder);
+      expect(rowsOf('upgraded/rejected')).toEqual([]);
     },
   );
 

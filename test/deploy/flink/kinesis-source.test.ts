@@ -103,10 +103,13 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
     more: { readonly from?: unknown; readonly savepoint?: string } = {},
   ): Promise<SourceRun> {
     const started = await SourceRun.start({
-      settings: {
-        ...{ stream, endpoint: proxy.endpoint, region: testCredentials.AWS_REGION },
-        ...(more.from === undefined ? {} : { from: more.from }),
-        ...{ readEveryMs: 200, idleReadEveryMs: 200, discoveryMs: 1_000 },
+      sources: {
+        clicks: {
+          ...{ connector: 'kinesis', stream, endpoint: proxy.endpoint },
+          region: testCredentials.AWS_REGION,
+          ...(more.from === undefined ? {} : { from: more.from }),
+          ...{ readEveryMs: 200, idleReadEveryMs: 200, discoveryMs: 1_000 },
+        },
       },
       ...{ dir, parallelism, env: testCredentials, savepoint: more.savepoint },
     });
@@ -184,20 +187,22 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
       return fault === undefined ? pass : refused(fault);
     };
     const first = await run(stream, 2);
-    await first.records(written);
+    await first.records('clicks', written);
     await server.splitShard(stream);
     written += await write(stream, 10, 20);
-    await first.records(written);
+    await first.records('clicks', written);
     const savepoint = await first.stop();
     // What is written meanwhile, and a merge that nobody saw.
     await server.mergeShards(stream);
     const later = await write(stream, 20, 30);
     const second = await run(stream, 1, { savepoint });
-    await second.records(later);
+    await second.records('clicks', later);
     // The shard that was split, and its children, which were merged, end when their own children
     // have begun.
     const ends = (): number =>
-      [...first.emitted(), ...second.emitted()].flat().filter(({ kind }) => kind === end).length;
+      [...first.emitted('clicks'), ...second.emitted('clicks')]
+        .flat()
+        .filter(({ kind }) => kind === end).length;
     while (ends() < 3) await sleep(50);
     await second.stop();
     expect(ends()).toBe(3);
@@ -207,7 +212,7 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
       expect.stringMatching(/stream-unreachable: .*InternalFailure/),
     ]);
 
-    const emitted = [...first.emitted(), ...second.emitted()];
+    const emitted = [...first.emitted('clicks'), ...second.emitted('clicks')];
     const there = new Map<string, Seen[]>();
     for (const record of emitted.flatMap(recordsOf))
       there.set(record.split, [...(there.get(record.split) ?? []), seenThere(record)]);
@@ -215,7 +220,7 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
     for (const [split, seen] of here) expect(there.get(split) ?? [], split).toEqual(seen);
     expect([here.size, there.size]).toEqual([5, 5]);
     // Both readers had a shard of their own, and a shard's children stayed with it.
-    expect(first.emitted().map((one) => recordsOf(one).length > 0)).toEqual([true, true]);
+    expect(first.emitted('clicks').map((one) => recordsOf(one).length > 0)).toEqual([true, true]);
     for (const reader of emitted) expectOrder(reader);
     const begun = emitted.flat().filter(({ kind }) => kind === begin);
     const parents = new Set(
@@ -254,10 +259,10 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
     const expected = all.filter(([at]) => BigInt(at) > BigInt(position));
     proxy.decide = () => pass;
     const started = await run(stream, 2, { from: { positions: { [shard]: position } } });
-    await started.records(expected.length);
-    while (!started.emitted().every((one) => one.some(({ kind }) => kind === reads)))
+    await started.records('clicks', expected.length);
+    while (!started.emitted('clicks').every((one) => one.some(({ kind }) => kind === reads)))
       await sleep(50);
-    const emitted = started.emitted();
+    const emitted = started.emitted('clicks');
     expect(emitted.flatMap(recordsOf).map(seenThere)).toEqual(expected);
     const key = `clicks kinesis ${shard}`;
     const place = 'clicks kinesis';
@@ -280,6 +285,6 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
     expect(await started.failure()).toMatch(
       /position-trimmed: Kinesis stream 'flink-\d+': shard shardId-000000000000: the record at the last read position 4959033827149025660800 is no longer kept/,
     );
-    expect(recordsOf(started.emitted().flat())).toEqual([]);
+    expect(recordsOf(started.emitted('clicks').flat())).toEqual([]);
   });
 });

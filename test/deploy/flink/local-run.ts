@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
+import type { FlinkLine } from '../../../deploy/flink/jar.ts';
 import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
 
 export interface LocalRunOptions {
@@ -12,6 +13,8 @@ export interface LocalRunOptions {
   readonly args: readonly string[];
   readonly heapMb: number;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Default: that of `builtJob`. */
+  readonly flink?: FlinkLine | undefined;
 }
 
 export class LocalRun {
@@ -27,8 +30,9 @@ export class LocalRun {
     this.ended = new Promise((resolve) => child.once('exit', resolve));
   }
 
-  static async start({ mainClass, args, heapMb, env = {} }: LocalRunOptions): Promise<LocalRun> {
-    const { jar, flinkClassPath, harnessClassPath } = await builtJob({ harness: true });
+  static async start(options: LocalRunOptions): Promise<LocalRun> {
+    const { mainClass, args, heapMb, env = {}, flink } = options;
+    const { jar, flinkClassPath, harnessClassPath } = await builtJob({ harness: true, flink });
     const [testClasses] = harnessClassPath.split(':');
     const child = spawn(
       'java',

@@ -1,11 +1,14 @@
 /**
- * A source of the Flink job as a local run (deploy/flink/job/src/test, `SourceRun`), as the tests of
- * sources run it.
+ * Sources of the Flink job as one local run (deploy/flink/job/src/test, `SourceRun`), as the tests of
+ * sources run them.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LocalRun } from './local-run.ts';
+
+/** Of `Emitted`. */
+const recordKind = 9;
 
 /** What a reader emits: its kind (topology/operators/batch.ts, 9: a record), and its JSON. */
 export interface Emitted {
@@ -14,7 +17,8 @@ export interface Emitted {
 }
 
 export interface SourceRunOptions {
-  readonly settings: Readonly<Record<string, unknown>>;
+  /** By the source's name. */
+  readonly sources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Of which it makes its own. */
   readonly dir: string;
   readonly parallelism: number;
@@ -33,8 +37,8 @@ export class SourceRun {
 
   static async start(options: SourceRunOptions): Promise<SourceRun> {
     const folder = mkdtempSync(join(options.dir, 'run-'));
-    const { settings, parallelism, env, savepoint } = options;
-    const args = [JSON.stringify(settings), folder, String(parallelism)];
+    const { sources, parallelism, env, savepoint } = options;
+    const args = [JSON.stringify(sources), folder, String(parallelism)];
     if (savepoint !== undefined) args.push(savepoint);
     const run = await LocalRun.start({ mainClass: 'SourceRun', args, heapMb: 512, env });
     return new SourceRun(run, folder);
@@ -45,9 +49,10 @@ export class SourceRun {
     return this.#run.log;
   }
 
-  /** By reader, in order; lines that are written whole. */
-  emitted(): readonly (readonly Emitted[])[] {
+  /** Of a source, by reader, in order; lines that are written whole. */
+  emitted(source: string): readonly (readonly Emitted[])[] {
     return readdirSync(this.#folder)
+      .filter((name) => name.startsWith(`${source}-`))
       .sort()
       .map((name) =>
         readFileSync(join(this.#folder, name), 'utf8')
@@ -60,19 +65,23 @@ export class SourceRun {
       );
   }
 
-  /** Waits until it has emitted `count` records. Throws what it said when it ends before. */
-  async records(count: number): Promise<void> {
+  /** Waits until a source has emitted `count` of a kind. Throws what it said when it ends before. */
+  async emits(source: string, kind: number, count: number): Promise<void> {
     for (;;) {
       const { isRunning } = this.#run;
-      const found = existsSync(this.#folder)
-        ? this.emitted()
-            .flat()
-            .filter(({ kind }) => kind === 9).length
-        : 0;
+      const found = this.emitted(source)
+        .flat()
+        .filter((one) => one.kind === kind).length;
       if (found >= count) return;
-      if (!isRunning) throw new Error(`it ended with ${found} of ${count} records:\n${this.log}`);
-      await sleep(100);
+      if (!isRunning)
+        throw new Error(`it ended with ${found} of ${count} of ${source}:\n${this.log}`);
+      await sleep(50);
     }
+  }
+
+  /** Waits until a source has emitted `count` records. Throws what it said when it ends before. */
+  records(source: string, count: number): Promise<void> {
+    return this.emits(source, recordKind, count);
   }
 
   /** The path of the savepoint with which it ended. */

@@ -3,16 +3,24 @@
  * stopped.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SluiceError } from '../../../../schemas/kernel/errors.ts';
-import { flinkClassPath, jobJar, jvmOptions } from '../../../flink/jar.ts';
+import type { FlinkLine } from '../../../flink/jar.ts';
+import {
+  flinkClassPath,
+  flinkLines,
+  jobJar,
+  jvmOptions,
+  lineByDefault,
+  lineOfJar,
+} from '../../../flink/jar.ts';
 import { flinkCause } from '../../../flink/rest/flink-cause.ts';
 import type { Context } from '../../command.ts';
 import type { SourceOptions } from './flink-build.ts';
-import { flinkParts, lineOf } from './flink-build.ts';
+import { flinkParts, lineOf, readJar } from './flink-build.ts';
 
 export interface RunOptions extends SourceOptions {
   /** Jars of Flink. */
@@ -31,7 +39,7 @@ const quiet = [
 const saidMaxChars = 65_536;
 
 /**
- * Resolves with the exit code. Throws what `flinkParts`, `lineOf` and `jobJar` throw,
+ * Resolves with the exit code. Throws what `flinkParts`, `lineOf`, `flinkOf` and `jobJar` throw,
  * `flink-job-failed`, `flink-tools-missing`.
  */
 export async function runFlinkCommand(
@@ -39,9 +47,11 @@ export async function runFlinkCommand(
   options: RunOptions,
 ): Promise<number> {
   const line = lineOf(options);
+  const built = flinkOf(options, line);
   const { bundle, settings } = await flinkParts(options, clock);
+  const flink =
+    options.flink === undefined ? await flinkClassPath(built) : join(options.flink, '*');
   const jar = options.jar ?? (await jobJar(line));
-  const flink = options.flink === undefined ? await flinkClassPath(line) : join(options.flink, '*');
   const classPath = [jar, flink].join(delimiter);
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
   try {
@@ -67,6 +77,33 @@ export async function runFlinkCommand(
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+/**
+ * The Flink that the jar was built for; jars of another one are refused. Throws what `lineOfJar` and
+ * `readJar` throw, `option-invalid`.
+ */
+function flinkOf({ jar, flink }: RunOptions, named: FlinkLine | undefined): FlinkLine {
+  const built = jar === undefined ? (named ?? lineByDefault()) : lineOfJar(readJar(jar), jar);
+  if (flink === undefined) return built;
+  const found = versionIn(flink);
+  if (found === undefined || majorOf(found) === majorOf(built)) return built;
+  const other = flinkLines.find((one) => majorOf(one) === majorOf(found));
+  const build = other === undefined ? '' : `, or build the jar with --flink-version ${other}`;
+  throw new SluiceError(
+    'option-invalid',
+    `invalid --flink '${flink}': expected jars of Flink ${built}, which ${jar ?? 'the job'} is built for, got Flink ${found}`,
+    { fix: `leave out --flink, and Flink ${built} is fetched${build}` },
+  );
+}
+
+/** As the jars of a distribution, or of Maven, are named; undefined where none of them is there. */
+function versionIn(folder: string): string | undefined {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const versions = names.map((name) => /^flink-(?:dist|runtime)-(\d[\w.]*)\.jar$/.exec(name)?.[1]);
+  return versions.find((version) => version !== undefined);
+}
+
+const majorOf = (version: string): string | undefined => version.split('.')[0];
 
 /** How a JVM ended, and the end of what it said. */
 interface Ended {

@@ -16,7 +16,8 @@ final class BuiltFor {
     String built = version();
     if (!Character.isDigit(running.charAt(0)) || major(built).equals(major(running))) return;
     throw new IllegalStateException(
-        "this jar was built for Flink " + built + ", and here is Flink " + running + ": build it with --flink-version " + line(running));
+        "this jar was built for Flink " + built + ", and here is Flink " + running + ": run it on Flink " + line(built)
+            + ", or build one for here: sluice flink build TOPOLOGY --flink-version " + line(running) + " --into JAR");
   }
 
   private static String version() throws IOException {

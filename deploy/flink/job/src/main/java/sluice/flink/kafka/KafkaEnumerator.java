@@ -1,6 +1,5 @@
 package sluice.flink.kafka;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -15,11 +14,8 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.OffsetSpec;
-import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.TopicPartitionInfo;
-import org.apache.kafka.common.Uuid;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -76,18 +72,14 @@ final class KafkaEnumerator implements SplitEnumerator<Partition, KnownTopic> {
   }
 
   private Found look() throws Exception {
+    KnownTopic topic = KnownTopic.now(admin, settings);
+    KnownTopic before = known;
+    Set<Integer> fresh = new TreeSet<>(topic.partitions);
+    if (before != null && before.id.equals(topic.id)) fresh.removeAll(before.partitions);
     try {
-      TopicDescription topic = admin.describeTopics(Set.of(settings.topic)).allTopicNames().get().get(settings.topic);
-      String id = topic.topicId() == null || topic.topicId().equals(Uuid.ZERO_UUID) ? "" : topic.topicId().toString();
-      Set<Integer> partitions = new TreeSet<>();
-      for (TopicPartitionInfo partition : topic.partitions()) partitions.add(partition.partition());
-      KnownTopic before = known;
-      boolean same = before != null && before.id.equals(id);
-      Set<Integer> fresh = new TreeSet<>(partitions);
-      if (same) fresh.removeAll(before.partitions);
-      return new Found(new KnownTopic(id, partitions), begun(fresh, id, before == null));
+      return new Found(topic, begun(fresh, topic.id, before == null));
     } catch (ExecutionException thrown) {
-      throw new IOException("the topic " + settings.topic + " of settings." + settings.where + " cannot be looked at: " + thrown.getCause(), thrown.getCause());
+      throw settings.unseen(thrown.getCause());
     }
   }
 

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -155,7 +156,7 @@ final class KafkaFetcher extends Thread {
     return !closed;
   }
 
-  private void turn() throws IOException {
+  private void turn() throws IOException, InterruptedException {
     List<Partition> all;
     List<Partition> beginning;
     List<Partition> read;
@@ -193,7 +194,7 @@ final class KafkaFetcher extends Thread {
     });
   }
 
-  private void poll() throws IOException {
+  private void poll() throws IOException, InterruptedException {
     ConsumerRecords<byte[], byte[]> some;
     try {
       some = consumer.poll(POLL);
@@ -244,8 +245,15 @@ final class KafkaFetcher extends Thread {
     }
   }
 
-  private void outOfRange(TopicPartition partition, long offset) {
+  private void outOfRange(TopicPartition partition, long offset) throws IOException, InterruptedException {
     String split = splits.get(partition);
+    if (isReplaced(partition.partition(), split)) {
+      // The enumerator finds the new one too, and the reader is given its partitions then.
+      LOG.warn("{}: {} is of a topic that was deleted and created again, and is read no more", settings.topic, split);
+      splits.remove(partition);
+      consumer.assign(splits.keySet());
+      return;
+    }
     long first = consumer.beginningOffsets(List.of(partition), ASK).get(partition);
     long end = consumer.endOffsets(List.of(partition), ASK).get(partition);
     String what =
@@ -256,6 +264,12 @@ final class KafkaFetcher extends Thread {
       throw new IllegalStateException(what + ". Set \"whenTrimmed\": \"oldest\" there to continue at " + (offset < first ? first : end) + ", and start it again from its last checkpoint");
     LOG.warn("{}: {}; it is read from there on, as the settings say", settings.topic, what);
     consumer.seek(partition, offset < first ? first : end);
+  }
+
+  private boolean isReplaced(int number, String split) throws IOException, InterruptedException {
+    try (Admin admin = Admin.create(settings.client())) {
+      return !Partition.name(number, KnownTopic.now(admin, settings).id).equals(split);
+    }
   }
 
   void close() throws IOException, InterruptedException {

@@ -31,11 +31,10 @@ final class KafkaReader implements SourceReader<Elem, Partition> {
   /** Where each partition is to be committed, by checkpoint. */
   private final TreeMap<Long, List<Partition>> snapshots = new TreeMap<>();
   /**
-   * Not fetched yet: which topic there is now is said first, as what was restored may be of one that
-   * is gone.
+   * Not fetched yet: which topic there is now is said behind them, as what the reader has may be of
+   * one that is gone, and partitions of both have the same place in the consumer.
    */
   private final List<Partition> held = new ArrayList<>();
-  private boolean told;
   /** Taken from the fetcher, and not emitted yet. */
   private final ArrayDeque<RawRecord> records = new ArrayDeque<>();
 
@@ -89,7 +88,6 @@ final class KafkaReader implements SourceReader<Elem, Partition> {
       splits.begin(ROUTE, partition.splitId());
     }
     held.addAll(added);
-    if (told) assign();
   }
 
   private void assign() {
@@ -103,7 +101,6 @@ final class KafkaReader implements SourceReader<Elem, Partition> {
     String topicId = ((KafkaEnumerator.Given) event).topicId;
     boolean gone = partitions.values().removeIf(partition -> !partition.topicId.equals(topicId));
     if (gone || !held.isEmpty()) assign();
-    told = true;
     splits.reads(ROUTE, partitions.keySet());
     fetcher.wake();
   }

@@ -1,5 +1,6 @@
 package sluice.flink.kafka;
 
+import java.io.IOException;
 import java.io.Serializable;
 import java.time.Instant;
 import java.util.HashMap;
@@ -90,6 +91,10 @@ final class KafkaSettings implements Serializable {
     return new IllegalArgumentException("settings." + where + ".from: " + why);
   }
 
+  IOException unseen(Throwable cause) {
+    return new IOException("the topic " + topic + " of settings." + where + " cannot be looked at: " + cause, cause);
+  }
+
   /** Of each client of Kafka. */
   Properties client() {
     Properties properties = new Properties();
@@ -98,12 +103,22 @@ final class KafkaSettings implements Serializable {
     properties.put(CommonClientConfigs.SECURITY_PROTOCOL_CONFIG, (iam ? "SASL_" : "") + (tls ? "SSL" : "PLAINTEXT"));
     if (iam) {
       requireRegion();
-      String role = roleArn.isEmpty() ? "" : " awsRoleArn=\"" + roleArn + "\" awsRoleSessionName=\"sluice\" awsStsRegion=\"" + region + "\"";
       properties.put(SaslConfigs.SASL_MECHANISM, "OAUTHBEARER");
-      properties.put(SaslConfigs.SASL_JAAS_CONFIG, "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required" + role + ";");
+      properties.put(SaslConfigs.SASL_JAAS_CONFIG, "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required" + role() + ";");
       properties.put(SaslConfigs.SASL_LOGIN_CALLBACK_HANDLER_CLASS, "software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler");
     }
     return properties;
+  }
+
+  /**
+   * Options of aws-msk-iam-auth 2.3.5 (MSKCredentialProvider). Without default providers, or a role that
+   * cannot be assumed would be a login as the task itself. With "FIPS" it leaves the endpoint of STS to
+   * the SDK, which is the region's, or that of AWS_ENDPOINT_URL_STS, and else sets it, and does no more.
+   */
+  private String role() {
+    if (roleArn.isEmpty()) return "";
+    return " awsRoleArn=\"" + roleArn + "\" awsRoleSessionName=\"sluice\" awsStsRegion=\"" + region
+        + "\" awsAddDefaultProviders=\"false\" awsShouldUseFips=\"true\"";
   }
 
   /** The signer of tokens takes the region of its surroundings, and no other. */

@@ -8,7 +8,12 @@ import java.io.IOException;
 import java.util.Collections;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.Uuid;
 
 /** The topic as far as its partitions were given to readers. Immutable. */
 final class KnownTopic {
@@ -19,6 +24,19 @@ final class KnownTopic {
   KnownTopic(String id, Set<Integer> partitions) {
     this.id = id;
     this.partitions = Collections.unmodifiableSet(new TreeSet<>(partitions));
+  }
+
+  /** As brokers describe it now. Throws where there is none, or they cannot be asked. */
+  static KnownTopic now(Admin admin, KafkaSettings settings) throws IOException, InterruptedException {
+    try {
+      TopicDescription topic = admin.describeTopics(Set.of(settings.topic)).allTopicNames().get().get(settings.topic);
+      boolean hasId = topic.topicId() != null && !topic.topicId().equals(Uuid.ZERO_UUID);
+      Set<Integer> partitions = new TreeSet<>();
+      for (TopicPartitionInfo partition : topic.partitions()) partitions.add(partition.partition());
+      return new KnownTopic(hasId ? topic.topicId().toString() : "", partitions);
+    } catch (ExecutionException thrown) {
+      throw settings.unseen(thrown.getCause());
+    }
   }
 
   static final class Serializer implements SimpleVersionedSerializer<KnownTopic> {
