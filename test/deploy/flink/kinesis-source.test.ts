@@ -260,6 +260,7 @@ describe.skipIf(!isFull || javaMissing() !== undefined)('a Kinesis stream on Fli
     proxy.decide = () => pass;
     const started = await run(stream, 2, { from: { positions: { [shard]: position } } });
     await started.records('clicks', expected.length);
+    await started.emits('clicks', heard, 1);
     while (!started.emitted('clicks').every((one) => one.some(({ kind }) => kind === reads)))
       await sleep(50);
     const emitted = started.emitted('clicks');
