@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { builtJob } from '../../../deploy/flink/jar.ts';
+import { builtJob, lineByDefault } from '../../../deploy/flink/jar.ts';
 import { entryIn, withEntries } from '../../../deploy/flink/jar-entries.ts';
 import type { FlinkPlan } from '../../../deploy/flink/plan.ts';
 import { settingsProblems } from '../../../deploy/flink/read-settings.ts';
@@ -240,12 +240,23 @@ describe.skipIf(javaMissing() !== undefined)('sluice flink', { timeout: 240_000 
     const finished = await ranAs(given, sluice(given, dir));
     expect([finished.code, finished.out]).toEqual([0, 'topology clicks: finished\n']);
     expect([clicks(join(dir, 'local')), rows(join(dir, 'local')).length]).toEqual([200, 4 * users]);
-    const other = ['--settings', local, '--jar', (await flinkJars()).job, '--flink', flinkLib];
-    const lost = await sluice(['flink', 'run', file, ...other], dir);
-    expect([lost.code, lost.err.trimEnd().split('\n').at(-2)]).toEqual([
-      1,
+    const { job: foreign } = await flinkJars();
+    const runWith = async (other: string): Promise<string | undefined> => {
+      const args = ['--settings', local, '--jar', other, '--flink', flinkLib];
+      const { code, err } = await sluice(['flink', 'run', file, ...args], dir);
+      expect(code).toBe(1);
+      return err.trimEnd().split('\n').at(-2);
+    };
+    expect(await runWith(foreign)).toBe(
+      `sluice: the jar ${foreign}: expected a job of Sluice for Flink 1.20 or 2.2, got one that does not say so`,
+    );
+    // It says that it is one, and has no such class.
+    const version = { 'sluice/flink-version': lineByDefault() };
+    const claims = join(dir, 'claims.jar');
+    writeFileSync(claims, withEntries(readFileSync(foreign), version));
+    expect(await runWith(claims)).toBe(
       "sluice: the job of 'clicks' failed: ClassNotFoundException: sluice.flink.Main",
-    ]);
+    );
   });
 
   it('shows in its pages only commands that ran here, and settings that fit', () => {
