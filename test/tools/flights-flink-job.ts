@@ -17,6 +17,8 @@ import type { FlinkProcesses } from '../servers/flink-processes.ts';
 import { runSluice } from './service-process.ts';
 
 const pollMs = 100;
+/** Of each wait of a command: a drain writes a file a folder of each table, hundreds of them. */
+const waitMax = '600s';
 
 export interface FlightsJob {
   status(): Promise<FlinkStatus>;
@@ -37,7 +39,7 @@ export async function submitFlights(
   const path = join(flink.dir, 'settings.json');
   writeFileSync(path, JSON.stringify(settings));
   const command = async (...args: readonly string[]): Promise<void> => {
-    const cluster = ['--url', flink.url, '--wait', '180s'];
+    const cluster = ['--url', flink.url, '--wait', waitMax];
     const { code, said } = await runSluice(['flink', ...args, ...cluster], env);
     if (code !== 0) throw new Error(`flink ${args[0]} ended with ${code}: ${said}\n${flink.log}`);
   };
