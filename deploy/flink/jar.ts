@@ -60,9 +60,15 @@ export interface BuiltJob {
   readonly harnessClassPath: string;
 }
 
+/** What functions run on. V8 is a library for Linux on x86_64, which makes the jar 43 MB larger. */
+export const scriptEngines = ['graaljs', 'v8'] as const;
+export type ScriptEngine = (typeof scriptEngines)[number];
+
 export interface BuildJobOptions {
   /** With the classes that run conformance cases. */
   readonly harness?: boolean;
+  /** Default: GraalJS, which is in every jar. */
+  readonly engine?: ScriptEngine | undefined;
   /** Default: that of the variable `SLUICE_FLINK_VERSION`, or else 1.20. */
   readonly flink?: FlinkLine | undefined;
 }
@@ -80,30 +86,35 @@ export function flinkLineOf(text: string, named: string): FlinkLine {
 /**
  * The uber-jar. Throws `SluiceError` `flink-tools-missing`, `flink-build`, `option-invalid`.
  */
-export async function jobJar(flink?: FlinkLine): Promise<string> {
-  return (await builtJob({ flink })).jar;
+export async function jobJar(options: Omit<BuildJobOptions, 'harness'> = {}): Promise<string> {
+  return (await builtJob(options)).jar;
 }
 
 /**
  * The class path of Flink itself, for a job on this machine. Throws as `jobJar`.
  */
-export async function flinkClassPath(flink?: FlinkLine): Promise<string> {
-  return (await builtJob({ flink })).flinkClassPath;
+export async function flinkClassPath(
+  options: Omit<BuildJobOptions, 'harness'> = {},
+): Promise<string> {
+  return (await builtJob(options)).flinkClassPath;
 }
 
 /** Throws as `jobJar`. */
 export async function builtJob({
   harness = false,
   flink = lineByDefault(),
+  engine = 'graaljs',
 }: BuildJobOptions = {}): Promise<BuiltJob> {
   const sources = jobSources();
   const folder = cacheFolder();
-  const kind = `flink-${flink}-${harness ? 'harness' : 'job'}-`;
+  const isV8 = engine === 'v8';
+  const kind = `flink-${flink}-${isV8 ? 'v8-' : ''}${harness ? 'harness' : 'job'}-`;
   const dir = join(folder, `${kind}${digestOf(sources)}`);
   if (!existsSync(dir))
     await withLock(join(folder, 'flink-build'), async () => {
       if (existsSync(dir)) return;
-      await build(sources, dir, [...profiles[flink], ...(harness ? ['harness'] : [])]);
+      const more = [...(isV8 ? ['v8'] : []), ...(harness ? ['harness'] : [])];
+      await build(sources, dir, [...profiles[flink], ...more]);
       keepNewest(folder, kind);
     });
   const libs = join(dir, 'test-libs', '*');

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { ConnectorRole } from './connectors/connector.ts';
 import { connectorProblems, isPart, shown } from './connectors/problems.ts';
+import { scriptEngines } from './jar.ts';
 import { lookupProblems } from './lookup-settings.ts';
 import type { FlinkPlan } from './plan.ts';
 import type { FlinkSettings } from './settings.ts';
@@ -20,9 +21,14 @@ const numbers: Readonly<Record<string, number>> = {
   batchRows: 1,
   functionMaxMs: 100,
 };
+/** One of a few names. */
+const choices: Readonly<Record<string, readonly string[]>> = {
+  engine: scriptEngines,
+  freezes: ['shared', 'all'],
+};
 const known = [
   ...Object.keys(numbers),
-  'freezes',
+  ...Object.keys(choices),
   'sources',
   'sinks',
   'rejected',
@@ -81,9 +87,11 @@ export function settingsProblems(settings: Part, plan: FlinkPlan): readonly stri
         value === undefined || (Number.isSafeInteger(value) && Number(value) >= least);
       return isRight ? [] : [`${name}: expected a whole number from ${least}, got ${shown(value)}`];
     }),
-    ...([undefined, 'shared', 'all'].includes(settings['freezes'] as string | undefined)
-      ? []
-      : [`freezes: expected shared or all, got ${shown(settings['freezes'])}`]),
+    ...Object.entries(choices).flatMap(([name, all]) =>
+      settings[name] === undefined || all.includes(settings[name] as string)
+        ? []
+        : [`${name}: expected ${all.join(' or ')}, got ${shown(settings[name])}`],
+    ),
     ...sectionProblems(settings, 'sources', places.sources),
     ...sectionProblems(settings, 'sinks', places.sinks),
     ...connectorProblems('rejected', 'rejected', settings['rejected']),

@@ -1,4 +1,5 @@
 /** What a Flink job is started with, beside its plan and its bundle (`settings.json`). */
+import type { ScriptEngine } from './jar.ts';
 import type { LookupSettings } from './lookup-settings.ts';
 
 /** A place that is read or written: `connector` is its kind (connectors/list.ts). */
@@ -18,6 +19,8 @@ export interface FlinkSettings {
   readonly batchRows?: number;
   /** How long one call of a function may take, in ms; default 10000, from 100. */
   readonly functionMaxMs?: number;
+  /** What functions run on; default 'graaljs'. 'v8' needs Linux on x86_64. */
+  readonly engine?: ScriptEngine;
   /** Which values are frozen before functions see them; default 'shared', as in production. */
   readonly freezes?: 'shared' | 'all';
   /** By source id: a place, or several that are read as one. */

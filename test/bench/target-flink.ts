@@ -7,6 +7,7 @@ import { createWriteStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ScriptEngine } from '../../deploy/flink/jar.ts';
 import type { FlinkSettings } from '../../deploy/flink/settings.ts';
 import type { FlinkProcesses } from '../servers/flink-processes.ts';
 import { startFlinkProcesses } from '../servers/flink-processes.ts';
@@ -31,6 +32,8 @@ export interface FlinkLoad {
   readonly name: string;
   readonly file: string;
   readonly rows: number;
+  /** What functions run on there. */
+  readonly engine: ScriptEngine;
   readonly warmUpMs: number;
   readonly measureMs: number;
   /** Put before the command of the task manager. */
@@ -68,6 +71,7 @@ async function measure(
   await writeSales(source, load.rows);
   const settings: FlinkSettings = {
     parallelism: 1,
+    engine: load.engine,
     checkpointIntervalMs: 10_000,
     sources: { in: { connector: 'lines', path: source } },
     sinks: { out: { connector: 'lines', path: join(flink.dir, 'out') } },

@@ -3,6 +3,7 @@
  * warm; events a second, CPU an event, start-up, memory, and their ratio.
  *
  *   --load NAMES   of fused, sums, author, process, with commas between (default all)
+ *   --engines NAMES  what functions run on there, of graaljs, v8 (default both)
  *   --rows N       events there are for Flink, which takes what its time allows (default 3,000,000);
  *                  the engine here takes them all, or 600,000
  *   --warm-up S    seconds before the measurement on Flink (default 60)
@@ -15,6 +16,8 @@ import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import type { ScriptEngine } from '../../deploy/flink/jar.ts';
+import { scriptEngines } from '../../deploy/flink/jar.ts';
 import { heapFlags } from './ingress-processes.ts';
 import type { RanThere } from './target-flink.ts';
 import { runOnFlink } from './target-flink.ts';
@@ -25,6 +28,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const { values: options } = parseArgs({
   options: {
     load: { type: 'string', default: 'fused,sums,author,process' },
+    engines: { type: 'string', default: scriptEngines.join(',') },
     rows: { type: 'string', default: '3000000' },
     'warm-up': { type: 'string', default: '60' },
     seconds: { type: 'string', default: '10' },
@@ -33,6 +37,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+const engines = scriptEngines.filter((one) => options.engines.split(',').includes(one));
 const rows = Number(options.rows);
 /** They lie in memory. */
 const rowsHereMax = 600_000;
@@ -55,17 +60,21 @@ async function runHere(file: string): Promise<RanHere> {
   return JSON.parse(stdout) as RanHere;
 }
 
-function print(name: string, here: RanHere, there: RanThere): void {
-  const rate = (of: RanHere | RanThere): string =>
-    `${of.eventsPerSecond.toFixed(0)}/s, ${of.cpuUs.toFixed(1)} us of CPU an event`;
-  const ratio = there.eventsPerSecond / here.eventsPerSecond;
+const rateOf = (of: RanHere | RanThere): string =>
+  `${of.eventsPerSecond.toFixed(0)}/s, ${of.cpuUs.toFixed(1)} us of CPU an event`;
+
+function printHere(name: string, here: RanHere): void {
   console.log(`${name}`);
-  console.log(`  here   ${rate(here)}, started in ${ms(here.startMs)}, ${mb(here.rssMb)}`);
   console.log(
-    `  Flink  ${rate(there)}, cluster in ${ms(there.clusterMs)}, job in ${ms(there.submitMs)}, ` +
-      `${mb(there.taskManagerRssMb)} and ${mb(there.jobManagerRssMb)} of the JobManager`,
+    `  here           ${rateOf(here)}, started in ${ms(here.startMs)}, ${mb(here.rssMb)}`,
   );
-  console.log(`  ratio  ${ratio.toFixed(2)}`);
+}
+
+function printThere(engine: ScriptEngine, ratio: number, there: RanThere): void {
+  console.log(
+    `  Flink, ${engine.padEnd(7)} ${rateOf(there)}, cluster in ${ms(there.clusterMs)}, job in ${ms(there.submitMs)}, ` +
+      `${mb(there.taskManagerRssMb)} and ${mb(there.jobManagerRssMb)} of the JobManager; ratio ${ratio.toFixed(2)}`,
+  );
 }
 
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
@@ -75,13 +84,16 @@ const measures: object[] = [];
 for (const name of options.load.split(',')) {
   const file = join(root, 'test/bench/target', `${name}.ts`);
   const here = await runHere(file);
-  const there = await runOnFlink({
-    ...{ name, file, rows, pinned, jvm: options.jvm },
-    warmUpMs: Number(options['warm-up']) * 1_000,
-    measureMs: Number(options.seconds) * 1_000,
-  });
-  const ratio = there.eventsPerSecond / here.eventsPerSecond;
-  measures.push({ load: name, pinned: pinned.length > 0, ratio, here, there });
-  if (!options.json) print(name, here, there);
+  if (!options.json) printHere(name, here);
+  for (const engine of engines) {
+    const there = await runOnFlink({
+      ...{ name, file, rows, engine, pinned, jvm: options.jvm },
+      warmUpMs: Number(options['warm-up']) * 1_000,
+      measureMs: Number(options.seconds) * 1_000,
+    });
+    const ratio = there.eventsPerSecond / here.eventsPerSecond;
+    measures.push({ load: name, engine, pinned: pinned.length > 0, ratio, here, there });
+    if (!options.json) printThere(engine, ratio, there);
+  }
 }
 if (options.json) console.log(JSON.stringify(measures));

@@ -43,7 +43,14 @@ export async function submitFlights(
     const { code, said } = await runSluice(['flink', ...args, ...cluster], env);
     if (code !== 0) throw new Error(`flink ${args[0]} ended with ${code}: ${said}\n${flink.log}`);
   };
-  await command('submit', topology, '--settings', path, '--jar', await jobJar());
+  await command(
+    'submit',
+    topology,
+    '--settings',
+    path,
+    '--jar',
+    await jobJar({ engine: settings.engine }),
+  );
   const url = new URL(flink.url);
   const rest = new FlinkRest({ url, authorization: undefined, clock: systemClock });
   const job = await findJob(rest, { topology: name, id: undefined }, { orEnded: true });

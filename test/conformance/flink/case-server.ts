@@ -10,11 +10,20 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { bundleScript } from '../../../deploy/flink/bundle.ts';
-import type { FlinkLine } from '../../../deploy/flink/jar.ts';
-import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
+import type { BuildJobOptions, ScriptEngine } from '../../../deploy/flink/jar.ts';
+import { builtJob, jvmOptions, scriptEngines } from '../../../deploy/flink/jar.ts';
 
 /** Bytes of what it printed last that are shown when it ends. */
 const shownMaxChars = 4_000;
+
+/** Of the variable `SLUICE_FLINK_ENGINE`. */
+function engineByDefault(): ScriptEngine {
+  const named = process.env['SLUICE_FLINK_ENGINE'] ?? 'graaljs';
+  const engine = scriptEngines.find((one) => one === named);
+  if (engine === undefined)
+    throw new Error(`SLUICE_FLINK_ENGINE: expected ${scriptEngines.join(' or ')}`);
+  return engine;
+}
 
 export interface Answer {
   readonly error?: string;
@@ -44,7 +53,8 @@ export class CaseServer {
     });
   }
 
-  static async start(flink?: FlinkLine): Promise<CaseServer> {
+  static async start(options: Omit<BuildJobOptions, 'harness'> = {}): Promise<CaseServer> {
+    const { engine = engineByDefault() } = options;
     const folder = mkdtempSync(join(tmpdir(), 'sluice-flink-cases-'));
     const at = dirname(fileURLToPath(import.meta.url));
     const bundle = join(folder, 'bundle.js');
@@ -54,7 +64,7 @@ export class CaseServer {
       'cases.ts',
     );
     writeFileSync(bundle, script);
-    const { harnessClassPath } = await builtJob({ harness: true, flink });
+    const { harnessClassPath } = await builtJob({ ...options, engine, harness: true });
     const child = spawn(
       'java',
       [
@@ -62,6 +72,7 @@ export class CaseServer {
         '-XX:+UseSerialGC',
         '-XX:TieredStopAtLevel=1',
         ...jvmOptions,
+        `-Dsluice.engine=${engine}`,
         '-cp',
         harnessClassPath,
         'sluice.flink.CaseServer',

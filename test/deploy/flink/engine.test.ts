@@ -17,7 +17,7 @@ import {
   newerStatics,
   samePowers,
 } from '../../../deploy/flink/check/differences.ts';
-import { builtJob } from '../../../deploy/flink/jar.ts';
+import { builtJob, scriptEngines } from '../../../deploy/flink/jar.ts';
 import { root } from '../../repo/support.ts';
 import { javaMissing } from '../../servers/jars.ts';
 
@@ -31,6 +31,8 @@ interface Probed {
   readonly globals: readonly string[];
   readonly newer: readonly string[];
   readonly texts: readonly string[];
+  /** What a host has beside the language, where it is there. */
+  readonly host: readonly string[];
 }
 
 /** A script that gives a `Probed` as JSON. */
@@ -58,7 +60,12 @@ const script = `(() => {
       ...${JSON.stringify([...newerMethods])}.filter((n) => holders.some((one) => n in one)),
       ...${JSON.stringify([...newerStatics, ...newerGlobals])}.filter((n) => at(n) !== undefined),
     ],
+    host: [
+      ...['process', 'require', 'module', 'Buffer', 'setTimeout', 'setImmediate', 'queueMicrotask', 'fetch'],
+      ...['WebAssembly', 'crypto', 'performance', 'navigator', 'console', 'print', 'load', 'Java', 'Polyglot'],
+    ].filter((n) => n in globalThis),
     texts: [
+      String(new Date(2026, 6, 1).getTimezoneOffset()),
       ...[0.1 + 0.2, 1e21, 1e-7, 123456789.123, 5e-324].map(String),
       JSON.stringify({ b: 1, 10: 1, a: [undefined, NaN, -0], d: new Date(0) }),
       new Date(Date.UTC(2026, 1, 3)).toISOString(),
@@ -68,26 +75,34 @@ const script = `(() => {
   });
 })()`;
 
-describe.skipIf(javaMissing() !== undefined)('the engine of the job', () => {
-  it('has and does what the check lets pass', { timeout: 600_000 }, async () => {
-    const { jar } = await builtJob({ harness: true });
-    const file = join(dir, 'probe.js');
-    writeFileSync(file, script);
-    const probe = join(root, 'test/servers/java/flink/probe/Probe.java');
-    // Not by the launcher for sources, which a runtime without a compiler does not have.
-    await run('javac', ['--release', '11', '-cp', jar, '-d', dir, probe]);
-    const { stdout } = await run('java', ['-Xmx512m', '-cp', `${jar}:${dir}`, 'Probe', file]);
-    const there = JSON.parse(stdout) as Probed;
-    const here = JSON.parse(vm.runInNewContext(script) as string) as Probed;
-    const differing = Object.keys(there.math).filter(
-      (name) => there.math[name] !== here.math[name],
-    );
-    expect(differing.filter((name) => !differingMath.has(name))).toEqual([]);
-    expect(differing.length).toBeGreaterThan(5);
-    // What a function is called with, which is in none here.
-    const asked = [...languageGlobals].filter((name) => name !== 'arguments');
-    expect(asked.filter((name) => !there.globals.includes(name))).toEqual([]);
-    expect(there.newer).toEqual([]);
-    expect(there.texts).toEqual(here.texts);
-  });
+describe.skipIf(javaMissing() !== undefined)('an engine of the job', () => {
+  it.each(scriptEngines)(
+    '%s has and does what the check lets pass, and nothing of a host',
+    async (engine) => {
+      const { jar } = await builtJob({ harness: true, engine });
+      const file = join(dir, 'probe.js');
+      writeFileSync(file, script);
+      const probe = join(root, 'test/servers/java/flink/probe/Probe.java');
+      // Not by the launcher for sources, which a runtime without a compiler does not have.
+      await run('javac', ['--release', '11', '-cp', jar, '-d', dir, probe]);
+      const args = ['-Xmx512m', '-cp', `${dir}:${jar}`, 'sluice.flink.Probe', engine, file];
+      // The language's own zone is UTC, whatever the machine's is.
+      const { stdout } = await run('java', args, { env: { ...process.env, TZ: 'Asia/Tokyo' } });
+      const there = JSON.parse(stdout) as Probed;
+      const here = JSON.parse(vm.runInNewContext(script) as string) as Probed;
+      const differing = Object.keys(there.math).filter(
+        (name) => there.math[name] !== here.math[name],
+      );
+      expect(differing.filter((name) => !differingMath.has(name))).toEqual([]);
+      // What a function is called with, which is in none here.
+      const asked = [...languageGlobals].filter((name) => name !== 'arguments');
+      expect(asked.filter((name) => !there.globals.includes(name))).toEqual([]);
+      expect(there.host).toEqual([]);
+      expect(there.texts).toEqual(['0', ...here.texts.slice(1)]);
+      if (engine === 'v8') return;
+      expect(differing.length).toBeGreaterThan(5);
+      expect(there.newer).toEqual([]);
+    },
+    600_000,
+  );
 });

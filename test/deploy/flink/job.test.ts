@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleForFlink } from '../../../deploy/flink/bundle.ts';
-import { builtJob, jvmOptions } from '../../../deploy/flink/jar.ts';
+import { builtJob, jvmOptions, scriptEngines } from '../../../deploy/flink/jar.ts';
 import type { FlinkSettings } from '../../../deploy/flink/settings.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 import type { Case } from '../../conformance/case.ts';
@@ -59,9 +59,9 @@ const rowsOf = (file: string): readonly unknown[] =>
 describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
   beforeAll(() => builtJob({ harness: true }), buildMaxMs);
 
-  it(
-    'gives on an embedded cluster the rows and rejections that it gives here',
-    async () => {
+  it.each(scriptEngines)(
+    'gives on an embedded cluster the rows and rejections that it gives here, on %s',
+    async (engine) => {
       const folder = temporaryFolder('flink');
       const source = join(root, 'test/deploy/flink/topologies.ts');
       const { planText, bundle } = await bundleForFlink(source);
@@ -76,6 +76,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
       const lines = (name: string) => ({ connector: 'lines', path: path(name) }) as const;
       const settings: FlinkSettings = {
         parallelism: 2,
+        engine,
         // All events are read before the first emission: as by one tick here.
         watermarkIntervalMs: runMaxMs,
         freezes: 'all',
@@ -85,7 +86,7 @@ describe.skipIf(javaMissing() !== undefined)('a topology on Flink', () => {
         tables: { plans: path(plansFile) },
       };
       writeFileSync(path('settings.json'), JSON.stringify(settings));
-      const { jar, flinkClassPath } = await builtJob({ harness: true });
+      const { jar, flinkClassPath } = await builtJob({ harness: true, engine });
       const given = ['plan.json', 'bundle.js', 'settings.json'].flatMap((name) => [
         `--${name.replace(/\..*/, '')}`,
         path(name),

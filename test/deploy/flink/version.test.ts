@@ -36,7 +36,7 @@ const selection = files.flatMap((name) => {
 describe.skipIf(javaMissing() !== undefined)('the job for Flink 2.2', () => {
   let server: CaseServer;
   beforeAll(async () => {
-    server = await CaseServer.start('2.2');
+    server = await CaseServer.start({ flink: '2.2' });
   }, buildMaxMs);
   afterAll(() => server.stop());
 

@@ -7,7 +7,7 @@ import type { Clock } from '../../../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../../../schemas/kernel/errors.ts';
 import type { FlinkBundle } from '../../../flink/bundle.ts';
 import { boundedBundle } from '../../../flink/check/evaluate.ts';
-import type { FlinkLine } from '../../../flink/jar.ts';
+import type { FlinkLine, ScriptEngine } from '../../../flink/jar.ts';
 import { flinkLineOf, jobJar } from '../../../flink/jar.ts';
 import { withEntries } from '../../../flink/jar-entries.ts';
 import { readSettings } from '../../../flink/read-settings.ts';
@@ -30,6 +30,8 @@ export interface BuildOptions extends SourceOptions {
 export interface FlinkParts {
   readonly bundle: FlinkBundle;
   readonly settings: string;
+  /** That the settings name, which the jar has to have. */
+  readonly engine: ScriptEngine | undefined;
 }
 
 /** Resolves with the exit code. Throws what `flinkParts` and `lineOf` throw, `flink-jar-invalid`. */
@@ -38,8 +40,8 @@ export async function buildFlinkCommand(
   options: BuildOptions,
 ): Promise<number> {
   const { file, out, into } = options;
-  const line = lineOf(options);
-  const { bundle, settings } = await flinkParts(options, clock);
+  const flink = lineOf(options);
+  const { bundle, settings, engine } = await flinkParts(options, clock);
   const { name } = bundle.plan;
   const texts = {
     'plan.json': bundle.planText,
@@ -57,7 +59,7 @@ export async function buildFlinkCommand(
   }
   if (into !== undefined) {
     const entries = Object.entries(texts).map(([part, text]) => [`sluice/${part}`, text] as const);
-    const bytes = readJar(options.jar ?? (await jobJar(line)));
+    const bytes = readJar(options.jar ?? (await jobJar({ flink, engine })));
     const target = resolve(into);
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, withEntries(bytes, Object.fromEntries(entries)));
@@ -78,7 +80,8 @@ export async function flinkParts(
   more: Partial<FlinkSettings> = {},
 ): Promise<FlinkParts> {
   const bundle = await boundedBundle(file, clock);
-  return { bundle, settings: JSON.stringify({ ...readSettings(settings, bundle.plan), ...more }) };
+  const read = readSettings(settings, bundle.plan);
+  return { bundle, settings: JSON.stringify({ ...read, ...more }), engine: read.engine };
 }
 
 /** For what the jar is built. Throws `SluiceError` `option-invalid`. */

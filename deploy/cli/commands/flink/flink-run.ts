@@ -47,11 +47,13 @@ export async function runFlinkCommand(
   options: RunOptions,
 ): Promise<number> {
   const line = lineOf(options);
-  const built = flinkOf(options, line);
-  const { bundle, settings } = await flinkParts(options, clock);
+  const of = flinkOf(options, line);
+  const { bundle, settings, engine } = await flinkParts(options, clock);
   const flink =
-    options.flink === undefined ? await flinkClassPath(built) : join(options.flink, '*');
-  const jar = options.jar ?? (await jobJar(line));
+    options.flink === undefined
+      ? await flinkClassPath({ flink: of, engine })
+      : join(options.flink, '*');
+  const jar = options.jar ?? (await jobJar({ flink: line, engine }));
   const classPath = [jar, flink].join(delimiter);
   const dir = mkdtempSync(join(tmpdir(), 'sluice-flink-'));
   try {

@@ -37,13 +37,13 @@ export async function submitFlinkCommand(
 ): Promise<number> {
   const { output, clock } = context;
   const parallelism = parallelismOf(options.parallelism);
-  const line = lineOf(options);
+  const flink = lineOf(options);
   const { rest, waiting } = openCluster(options, context);
   const more = parallelism === undefined ? {} : { parallelism };
   const parts = await flinkParts(options, clock, more);
   const { name } = parts.bundle.plan;
   await requireNone(rest, name);
-  const jar = readJar(options.jar ?? (await jobJar(line)));
+  const jar = readJar(options.jar ?? (await jobJar({ flink, engine: parts.engine })));
   const uploaded = await uploadOnce(rest, jar, output.note);
   const programArgsList = argumentsOf(parts, jar);
   // The upload took its time.

@@ -1,13 +1,14 @@
+package sluice.flink;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.graalvm.polyglot.Context;
 
-/** Prints what a script gives in the engine of the Flink job. `args`: its file. */
+/** Prints what a script gives in an engine of the Flink job. {@code args}: the engine, the file. */
 public final class Probe {
   public static void main(String[] args) throws Exception {
-    System.setProperty("polyglot.engine.WarnInterpreterOnly", "false");
-    try (Context context = Context.create("js")) {
-      System.out.println(context.eval("js", Files.readString(Path.of(args[0]))).asString());
+    try (ScriptEngine scripts = ScriptEngine.open(args[0])) {
+      String script = Files.readString(Path.of(args[1]));
+      System.out.println(scripts.object("({ probe: () => " + script + " })").text("probe"));
     }
   }
 }

@@ -1,10 +1,8 @@
 package sluice.flink;
 
-import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
-import org.graalvm.polyglot.Context;
 
 /**
  * Interrupts functions that do not return: only another thread can. One thread looks at all of a
@@ -12,7 +10,7 @@ import org.graalvm.polyglot.Context;
  *
  * <p>1. Time in which nobody looked does not count: a process that was stopped, or a machine that
  * was busy, ends no call. 2. An interrupt is thrown wherever the script goes on until it has left; a
- * script that catches it all the same for {@link #INTERRUPTS_MAX} looks is ended with its context.
+ * script that catches it all the same for {@link #INTERRUPTS_MAX} looks is ended with its engine.
  * 3. Between {@link #begin}
  * and {@link #end} of a call the watch interrupts that call, and no other: {@code end} waits for an
  * interrupt that is on its way.
@@ -23,14 +21,12 @@ final class CallWatch {
   private static final int LOOKS = 20;
   private static final long LOOK_MIN_MS = 5;
   private static final long LOOK_MAX_MS = 500;
-  /** How long an interrupt may take to arrive. */
-  private static final Duration ARRIVES_MAX = Duration.ofSeconds(2);
   /** How long a task that is canceled waits for its functions. */
   private static final long CANCELED_MAX_MS = 1_000;
   private static final Set<CallWatch> ALL = ConcurrentHashMap.newKeySet();
   private static Thread looking;
 
-  private final Context context;
+  private final ScriptEngine scripts;
   private final long maxMs;
   private final Thread caller = Thread.currentThread();
   /** Counts calls; even: none runs. */
@@ -42,8 +38,8 @@ final class CallWatch {
   private long seen;
   private long sameMs;
 
-  CallWatch(Context context, long maxMs) {
-    this.context = context;
+  CallWatch(ScriptEngine scripts, long maxMs) {
+    this.scripts = scripts;
     this.maxMs = maxMs;
     synchronized (CallWatch.class) {
       ALL.add(this);
@@ -132,13 +128,13 @@ final class CallWatch {
     fired = true;
     if (interrupts++ < INTERRUPTS_MAX) {
       try {
-        context.interrupt(ARRIVES_MAX);
+        scripts.interrupt();
       } catch (TimeoutException thrown) {
         // The next look tries again.
       }
     } else if (interrupts == INTERRUPTS_MAX + 1) {
       // It waits until the script has ended, and nobody may wait for it.
-      Thread ending = new Thread(() -> context.close(true), "sluice-function-end");
+      Thread ending = new Thread(() -> scripts.end(), "sluice-function-end");
       ending.setDaemon(true);
       ending.start();
     }

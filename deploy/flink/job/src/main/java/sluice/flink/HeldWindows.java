@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.state.MapState;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.graalvm.polyglot.Value;
 
 /**
  * The windows of an operator, by key and id. Where the functions say so (aggregates that cannot
@@ -21,16 +20,16 @@ final class HeldWindows {
 
   private final AbstractStreamOperator<?> operator;
   private final MapState<Long, WindowState> state;
-  private final Value window;
+  private final Scripted window;
   /** Null: all is in state alone. */
   private final LinkedHashMap<Map.Entry<Object, Long>, WindowState> held;
   private int slots;
 
-  HeldWindows(AbstractStreamOperator<?> operator, MapState<Long, WindowState> state, Value window) {
+  HeldWindows(AbstractStreamOperator<?> operator, MapState<Long, WindowState> state, Scripted window) {
     this.operator = operator;
     this.state = state;
     this.window = window;
-    held = window.invokeMember("holds").asBoolean() ? new LinkedHashMap<>(16, 0.75f, true) : null;
+    held = window.is("holds") ? new LinkedHashMap<>(16, 0.75f, true) : null;
   }
 
   boolean holds() {
@@ -78,9 +77,9 @@ final class HeldWindows {
   void add(WindowState one, String read) {
     if (one.slot < 0) {
       one.slot = slots++;
-      window.invokeMember("hold", one.slot, one.accumulators);
+      window.run("hold", one.slot, one.accumulators);
     }
-    window.invokeMember("addHeld", one.slot, read);
+    window.run("addHeld", one.slot, read);
   }
 
   /** The window has no elements any more. */
@@ -90,7 +89,7 @@ final class HeldWindows {
   }
 
   private void drop(WindowState one) {
-    if (one.slot >= 0) window.invokeMember("drop", one.slot);
+    if (one.slot >= 0) window.run("drop", one.slot);
     one.slot = WindowState.NO_SLOT;
   }
 
@@ -104,7 +103,7 @@ final class HeldWindows {
   private void write(Object key, WindowState one) throws Exception {
     if (!one.isChanged) return;
     one.isChanged = false;
-    if (one.slot >= 0) one.accumulators = window.invokeMember("heldText", one.slot).asString();
+    if (one.slot >= 0) one.accumulators = window.text("heldText", one.slot);
     operator.setCurrentKey(key);
     state.put(one.id, one.copy());
   }

@@ -25,7 +25,6 @@ import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.util.OutputTag;
-import org.graalvm.polyglot.Value;
 
 /**
  * Joins two keyed inputs by an interval of their times, as Flink's IntervalJoinOperator keeps its
@@ -47,7 +46,7 @@ final class IntervalJoinOp extends AbstractStreamOperatorV2<Elem>
   private final List<Input> sides = new ArrayList<>();
 
   private Functions functions;
-  private Value join;
+  private Scripted join;
   private InputMerge merge;
   private MapState<Long, List<JoinRow>> lefts;
   private MapState<Long, List<JoinRow>> rights;

@@ -14,7 +14,6 @@ import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
-import org.graalvm.polyglot.Value;
 
 /**
  * A look-up by a connector: elements wait for their answers in the engine's own queue
@@ -35,7 +34,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   private final Asking.Factory made;
 
   private transient Functions functions;
-  private transient Value lookup;
+  private transient Scripted lookup;
   private transient Asking asking;
   private transient MailboxExecutor mails;
   private transient ListState<String> state;
@@ -65,13 +64,13 @@ final class LookupOp extends AbstractStreamOperator<Elem>
     state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("waiting", Types.STRING));
     List<String> saved = new ArrayList<>();
     for (String one : state.get()) saved.add(Json.quote(one));
-    lookup.invokeMember("restore", "[" + String.join(",", saved) + "]", (double) now());
+    lookup.run("restore", "[" + String.join(",", saved) + "]", (double) now());
   }
 
   @Override
   public void open() throws Exception {
     super.open();
-    emitter.emit(lookup.invokeMember("said").asString(), List.of());
+    emitter.emit(lookup.text("said"), List.of());
     settle();
   }
 
@@ -101,7 +100,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
     while (isFull) mails.yield();
     String row = "[" + kind + "," + Times.text(at) + "," + (json == null ? "null" : json) + "]";
     emitter.emit(functions.call(lookup, "read", row, origin == null ? "" : "+" + origin), List.of());
-    lookup.invokeMember("enter", (double) now());
+    lookup.run("enter", (double) now());
     settle();
   }
 
@@ -109,7 +108,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   private void settle() {
     // What a timer sets going is in the poll after the one in which it fires.
     for (int quiet = 0; quiet < 2; ) {
-      Lines lines = new Lines(lookup.invokeMember("poll", (double) now()).asString());
+      Lines lines = new Lines(lookup.text("poll", (double) now()));
       String[] head = lines.next().split(" ", -1);
       waiting = Integer.parseInt(head[0]);
       isFull = head[1].equals("1");
@@ -118,7 +117,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
       while (lines.hasNext()) request(lines.next(), lines);
       if (gives) {
         emitter.emit(functions.call(lookup, "give"), List.of());
-        lookup.invokeMember("given");
+        lookup.run("given");
       }
       quiet = gives || asks ? 0 : quiet + 1;
       if (quiet == 2 && !head[3].isEmpty()) planTimer(Long.parseLong(head[3]));
@@ -152,7 +151,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
       mails.execute(
           () -> {
             if (isClosed) return;
-            lookup.invokeMember(member, arguments);
+            lookup.run(member, arguments);
             settle();
           },
           "an answer to the look-up %s",
@@ -176,7 +175,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    state.update(List.of(lookup.invokeMember("snapshot").asString()));
+    state.update(List.of(lookup.text("snapshot")));
   }
 
   /** All answers come, however long that takes: a job that ends has no timers any more. */
@@ -194,7 +193,7 @@ final class LookupOp extends AbstractStreamOperator<Elem>
     isClosed = true;
     if (asking != null) asking.close();
     if (functions != null) {
-      lookup.invokeMember("close");
+      lookup.run("close");
       functions.close();
     }
     functions = null;

@@ -35,7 +35,8 @@ public final class Main {
             null,
             tables(tree, settings),
             Connectors.sinkForms(tree, settings),
-            settings.path("functionMaxMs").asLong(DEFAULT_FUNCTION_MS));
+            settings.path("functionMaxMs").asLong(DEFAULT_FUNCTION_MS),
+            settings.path("engine").asText("graaljs"));
     new JobGraph(
             env,
             program,

@@ -17,7 +17,6 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.operators.Triggerable;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.graalvm.polyglot.Value;
 
 /**
  * An author's function with state and timers per key, as Flink's KeyedProcessOperator. The key's
@@ -31,7 +30,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
   private final Program program;
   private final String uid;
   private transient Functions functions;
-  private transient Value process;
+  private transient Scripted process;
   private transient ValueState<String> state;
   private transient InternalTimerService<VoidNamespace> timers;
   /** When the next look at a key is due that has something that expires. */
@@ -57,7 +56,7 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
     marks = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>("time", Types.LONG));
     watermark = Marks.least(marks.get(), 0, 2);
     now = Math.max(0, Marks.least(marks.get(), 1, 2));
-    process.invokeMember("end", "event", Times.encode(watermark));
+    process.run("end", "event", Times.encode(watermark));
   }
 
   @Override
@@ -153,9 +152,9 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
     if (mark.getTimestamp() <= watermark) return;
     watermark = mark.getTimestamp();
     Object until = Times.encode(watermark);
-    process.invokeMember("begin", until);
+    process.run("begin", until);
     if (getTimeServiceManager().isPresent()) getTimeServiceManager().get().advanceWatermark(mark);
-    process.invokeMember("end", "event", until);
+    process.run("end", "event", until);
     output.emitWatermark(mark);
   }
 
@@ -166,9 +165,9 @@ final class ProcessOp extends AbstractStreamOperator<Elem>
 
   @Override
   public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
-    process.invokeMember("begin", (double) now());
+    process.run("begin", (double) now());
     fire(timer.getTimestamp(), "processing");
-    process.invokeMember("end", "processing", (double) now);
+    process.run("end", "processing", (double) now);
   }
 
   private void fire(long at, String domain) throws Exception {

@@ -22,6 +22,8 @@ public final class Program implements Serializable {
   final Map<String, String> sinkForms;
   /** How long one call of a function may take. */
   final long functionMaxMs;
+  /** What its functions run on ({@link ScriptEngine#open}). */
+  final String engine;
   private transient int hash;
 
   Program(
@@ -31,7 +33,8 @@ public final class Program implements Serializable {
       String given,
       Map<String, String> tables,
       Map<String, String> sinkForms,
-      long functionMaxMs) {
+      long functionMaxMs,
+      String engine) {
     this.bundle = bundle;
     this.plan = plan;
     this.freezes = freezes;
@@ -39,6 +42,7 @@ public final class Program implements Serializable {
     this.tables = tables;
     this.sinkForms = sinkForms;
     this.functionMaxMs = functionMaxMs;
+    this.engine = engine;
   }
 
   /** Operators of one task have copies of it, and share what is made of it. */
@@ -52,7 +56,8 @@ public final class Program implements Serializable {
         && Objects.equals(given, that.given)
         && bundle.equals(that.bundle)
         && tables.equals(that.tables)
-        && sinkForms.equals(that.sinkForms);
+        && sinkForms.equals(that.sinkForms)
+        && engine.equals(that.engine);
   }
 
   @Override

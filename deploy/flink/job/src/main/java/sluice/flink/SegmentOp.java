@@ -17,7 +17,6 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.util.OutputTag;
-import org.graalvm.polyglot.Value;
 
 /**
  * A segment: fused nodes without keyed state, one call of the functions a batch of rows.
@@ -50,7 +49,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
 
   private transient Positions positions;
   private transient Functions functions;
-  private transient Value segment;
+  private transient Scripted segment;
   private transient StringBuilder rows;
   /** The elements of the batch by number: what the functions give on as it is stays here. */
   private transient List<Elem> elements;
@@ -107,18 +106,18 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
       positions.open(uid, from, getRuntimeContext(), context);
     }
     if (!timed) return;
-    segment.invokeMember("expect", places);
+    segment.run("expect", places);
     // A split may be read beside another part now: each is told what all parts knew.
     state = context.getOperatorStateStore().getUnionListState(new ListStateDescriptor<>("splits", Types.STRING));
     StringJoiner known = new StringJoiner(",", "[", "]");
     for (String snapshot : state.get()) known.add(snapshot);
-    if (known.length() > 2) segment.invokeMember("restore", known.toString());
+    if (known.length() > 2) segment.run("restore", known.toString());
   }
 
   @Override
   public void open() throws Exception {
     super.open();
-    if (timed) emitter.emit(segment.invokeMember("said").asString(), elements);
+    if (timed) emitter.emit(segment.text("said"), elements);
     if (tickMs > 0) planTick();
   }
 
@@ -221,7 +220,7 @@ final class SegmentOp extends AbstractStreamOperator<Elem>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     if (positions != null) positions.snapshot();
-    if (timed) state.update(List.of(segment.invokeMember("snapshot").asString()));
+    if (timed) state.update(List.of(segment.text("snapshot")));
   }
 
   @Override

@@ -17,7 +17,6 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.operators.Triggerable;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.graalvm.polyglot.Value;
 
 /**
  * Event-time windows by key: Flink's WindowOperator with EventTimeTrigger, and what that does not
@@ -34,7 +33,7 @@ final class WindowOp extends AbstractStreamOperator<Elem>
   private final WindowSettings settings;
 
   private transient Functions functions;
-  private transient Value window;
+  private transient Scripted window;
   private transient HeldWindows windows;
   private transient InternalTimerService<Long> timers;
   private transient ListState<Long> marks;

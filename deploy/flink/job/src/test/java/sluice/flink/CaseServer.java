@@ -19,6 +19,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 public final class CaseServer {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final long FUNCTION_MAX_MS = 10_000;
+  private static final String ENGINE = System.getProperty("sluice.engine", "graaljs");
   private final String bundle;
   private final Map<String, ScriptedRun> runs = new HashMap<>();
   private final Map<String, Program> programs = new HashMap<>();
@@ -107,7 +108,7 @@ public final class CaseServer {
         programs.computeIfAbsent(
             plan + "\n" + given,
             key -> {
-              Program made = new Program(bundle, plan, "all", given, Map.of(), Map.of(), command.path("functionMaxMs").asLong(FUNCTION_MAX_MS));
+              Program made = new Program(bundle, plan, "all", given, Map.of(), Map.of(), command.path("functionMaxMs").asLong(FUNCTION_MAX_MS), ENGINE);
               // Its context is kept for the runs that follow.
               Functions.acquire(made);
               return made;

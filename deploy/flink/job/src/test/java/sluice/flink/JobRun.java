@@ -23,7 +23,7 @@ public final class JobRun {
     StreamExecutionEnvironment env =
         LocalRun.environment(Integer.parseInt(arguments[2]), "300 ms", arguments.length > 3 ? arguments[3] : null);
     env.getConfig().enableObjectReuse();
-    Program program = new Program(bundle, plan, "shared", null, Map.of(), Connectors.sinkForms(tree, settings), 10_000);
+    Program program = new Program(bundle, plan, "shared", null, Map.of(), Connectors.sinkForms(tree, settings), 10_000, System.getProperty("sluice.engine", "graaljs"));
     new JobGraph(env, program, new Connectors(tree, settings, program), BATCH_ROWS, settings.path("watermarkIntervalMs").asLong()).build(tree);
     LocalRun.untilTold(env.executeAsync(tree.get("name").asText()));
   }

@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.graalvm.polyglot.Value;
+import sluice.flink.Scripted;
 import org.neo4j.driver.AuthTokens;
 import org.neo4j.driver.Bookmark;
 import org.neo4j.driver.Config;
@@ -43,7 +43,7 @@ final class BoltSession implements AutoCloseable {
   private static final TransactionConfig TRANSACTION = TransactionConfig.builder().withTimeout(Duration.ofSeconds(60)).build();
 
   private final Functions functions;
-  private final Value commits;
+  private final Scripted commits;
   private final Driver driver;
   private final String database;
   private Bookmark last;
@@ -66,12 +66,12 @@ final class BoltSession implements AutoCloseable {
   }
 
   void open(String lineage, long number, int chunks) throws IOException {
-    commits.invokeMember("open", "{\"lineage\":\"" + lineage + "\",\"number\":" + number + ",\"chunks\":" + chunks + "}");
+    commits.run("open", "{\"lineage\":\"" + lineage + "\",\"number\":" + number + ",\"chunks\":" + chunks + "}");
     carryOut();
   }
 
   void apply(long number, int chunk, String writes) throws IOException {
-    commits.invokeMember("apply", (double) number, chunk, writes);
+    commits.run("apply", (double) number, chunk, writes);
     carryOut();
   }
 
@@ -95,7 +95,7 @@ final class BoltSession implements AutoCloseable {
 
   private JsonNode next() {
     try {
-      return MAPPER.readTree(commits.invokeMember("next").asString());
+      return MAPPER.readTree(commits.text("next"));
     } catch (IOException cause) {
       throw new IllegalStateException(cause);
     }
@@ -126,16 +126,16 @@ final class BoltSession implements AutoCloseable {
           },
           TRANSACTION);
       last = session.lastBookmark();
-      commits.invokeMember("committed");
+      commits.run("committed");
     } catch (Aborted rolledBack) {
-      commits.invokeMember("aborted");
+      commits.run("aborted");
     } catch (Neo4jException fault) {
       failed(fault);
     }
   }
 
   private void attempt(Transaction transaction) {
-    commits.invokeMember("attempt");
+    commits.run("attempt");
     for (; ; ) {
       JsonNode want = next();
       switch (want.get("want").asText()) {
@@ -144,7 +144,7 @@ final class BoltSession implements AutoCloseable {
         case "abort":
           throw new Aborted();
         default:
-          commits.invokeMember("answer", run(transaction, want));
+          commits.run("answer", run(transaction, want));
       }
     }
   }
@@ -178,7 +178,7 @@ final class BoltSession implements AutoCloseable {
     try (Session session = session()) {
       session.writeTransaction(transaction -> transaction.run(statement).consume(), TRANSACTION);
       last = session.lastBookmark();
-      commits.invokeMember("answer", "[]");
+      commits.run("answer", "[]");
     } catch (Neo4jException fault) {
       failed(fault);
     }
@@ -193,7 +193,7 @@ final class BoltSession implements AutoCloseable {
     told.put("message", String.valueOf(fault.getMessage()));
     told.put("mayPass", unreachable || fault instanceof TransientException);
     try {
-      commits.invokeMember("failed", MAPPER.writeValueAsString(told));
+      commits.run("failed", MAPPER.writeValueAsString(told));
     } catch (IOException cause) {
       throw new IllegalStateException(cause);
     }

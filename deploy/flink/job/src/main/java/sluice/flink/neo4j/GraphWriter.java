@@ -6,7 +6,7 @@ import java.util.Collection;
 import java.util.List;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
 import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
-import org.graalvm.polyglot.Value;
+import sluice.flink.Scripted;
 import sluice.flink.Elem;
 import sluice.flink.Functions;
 import sluice.flink.Program;
@@ -22,7 +22,7 @@ final class GraphWriter implements CommittingSinkWriter<Elem, Staged>, StatefulS
   private final String uid;
   private final String lineage = Staged.newLineage();
   private final Functions functions;
-  private final Value writes;
+  private final Scripted writes;
   private final StringBuilder batch = new StringBuilder();
   private int count;
   private long number;
@@ -53,11 +53,11 @@ final class GraphWriter implements CommittingSinkWriter<Elem, Staged>, StatefulS
     String elements = batch.append(']').toString();
     batch.setLength(0);
     count = 0;
-    if (writes.invokeMember("add", elements).asBoolean()) take();
+    if (writes.is("add", elements)) take();
   }
 
   private void take() throws IOException {
-    String taken = writes.invokeMember("take").asString();
+    String taken = writes.text("take");
     if (taken.isEmpty()) return;
     for (String chunk : taken.split("\n")) {
       byte[] packed = Staged.pack(chunk);

@@ -10,7 +10,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
-import org.graalvm.polyglot.Value;
+import sluice.flink.Scripted;
 import sluice.flink.Connector;
 import sluice.flink.Elem;
 import sluice.flink.Functions;
@@ -69,8 +69,8 @@ public final class ParquetConnector implements Connector {
   private static TableSink described(Place place, boolean whole, String kind, Object... of) {
     Lake lake = new Lake(place.text("path"));
     try (Functions functions = Functions.acquire(place.program)) {
-      Value table = functions.of(kind, of);
-      JsonNode told = MAPPER.readTree(table.invokeMember("layout").asString());
+      Scripted table = functions.of(kind, of);
+      JsonNode told = MAPPER.readTree(table.text("layout"));
       Layout layout = new Layout(told);
       describe(lake, layout, table, place.where);
       String prefix = told.get("prefix").asText();
@@ -82,7 +82,7 @@ public final class ParquetConnector implements Connector {
   }
 
   /** As enrich/lake/table-file.ts: the file of columns is there before the description that relies on it. */
-  private static void describe(Lake lake, Layout layout, Value table, String where) throws IOException {
+  private static void describe(Lake lake, Layout layout, Scripted table, String where) throws IOException {
     byte[] found = lake.read(layout.description);
     String before = found == null ? "" : new String(found, StandardCharsets.UTF_8);
     JsonNode next = described(table, before, true);
@@ -95,8 +95,8 @@ public final class ParquetConnector implements Connector {
     lake.replace(layout.description, text.getBytes(StandardCharsets.UTF_8), staged());
   }
 
-  private static JsonNode described(Value table, String before, boolean hasRows) throws IOException {
-    return MAPPER.readTree(table.invokeMember("describe", before, hasRows).asString());
+  private static JsonNode described(Scripted table, String before, boolean hasRows) throws IOException {
+    return MAPPER.readTree(table.text("describe", before, hasRows));
   }
 
   private static String staged() {

@@ -3,7 +3,7 @@ package sluice.flink.parquet;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
-import org.graalvm.polyglot.Value;
+import sluice.flink.Scripted;
 import sluice.flink.Elem;
 import sluice.flink.Functions;
 import sluice.flink.Program;
@@ -16,7 +16,7 @@ final class RejectedRows extends ProcessFunction<Elem, Elem> {
   private static final long serialVersionUID = 1;
   private final Program program;
   private transient Functions functions;
-  private transient Value table;
+  private transient Scripted table;
 
   RejectedRows(Program program) {
     this.program = program;
@@ -31,7 +31,7 @@ final class RejectedRows extends ProcessFunction<Elem, Elem> {
   @Override
   public void processElement(Elem rejection, Context context, Collector<Elem> out) {
     long now = context.timerService().currentProcessingTime();
-    String[] row = table.invokeMember("row", rejection.json, now).asString().split("\n", -1);
+    String[] row = table.text("row", rejection.json, now).split("\n", -1);
     out.collect(Elem.keyed(row[0], row[1] + "\n" + row[2], row[3]));
   }
 
