@@ -29,7 +29,7 @@ public final class SourceRun {
         LocalRun.environment(Integer.parseInt(arguments[2]), "500 ms", arguments.length > 3 ? arguments[3] : null);
     env.setMaxParallelism(128);
     // Of it a source asks the name of the topology alone.
-    Program program = new Program("", "{\"name\":\"source-run\"}", "shared", null, Map.of(), Map.of(), 0);
+    Program program = new Program("", "{\"name\":\"source-run\"}", "shared", null, Map.of(), Map.of(), 0, "graaljs");
     for (Iterator<Map.Entry<String, JsonNode>> each = settings.fields(); each.hasNext(); ) {
       Map.Entry<String, JsonNode> one = each.next();
       String name = one.getKey();
