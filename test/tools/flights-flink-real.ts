@@ -34,7 +34,6 @@ const files = ['departures', 'weather', 'schedules'] as const;
 const tables = ['departures', 'schedules', 'departures_hourly', 'rotations', 'rejected'] as const;
 /** Through Firehose. */
 const deliveredTable = 'weather';
-const checkpointIntervalMs = 1_000;
 const writtenMaxMs = 900_000;
 const pollMs = 1_000;
 
@@ -45,11 +44,14 @@ const graphQueries = {
     'MATCH (a)-[r:ROUTE|FLEW]->(b) RETURN properties(a) AS a, type(r) AS type, properties(r) AS props, properties(b) AS b',
 } as const;
 
+/** How the job runs. */
+export type Running = Pick<FlinkSettings, 'parallelism' | 'engine' | 'checkpointIntervalMs'>;
+
 export interface RealFlights {
   /** What the engine here wrote, once it has all flights. */
   here(): Promise<Written>;
   /** What the job wrote, though `kills` task managers were killed. */
-  there(flink: FlinkProcesses, kills: number, parallelism: number): Promise<Written>;
+  there(flink: FlinkProcesses, kills: number, running: Running): Promise<Written>;
   /** What the job's places need of the cluster: S3 by Flink's plugin, credentials, a password. */
   readonly cluster: Pick<FlinkProcessesOptions, 'env' | 'settings'>;
   /** Whether rows of a table may come again after a failure, all members as they were. */
@@ -93,9 +95,9 @@ export async function realFlights({ example, data }: Places): Promise<RealFlight
         for (const one of [ingest, enrich]) one.remove();
       }
     },
-    async there(flink, kills, parallelism) {
+    async there(flink, kills, running) {
       await cloud.neo4j.ask('MATCH (n) DETACH DELETE n');
-      const settings = settingsOf(cloud, example, parallelism);
+      const settings = settingsOf(cloud, example, running);
       const job = await submitFlights(flink, topology, 'flights', settings, cloud.env);
       const wanted = wantedOf(data);
       const reached = (part: number): Promise<void> =>
@@ -130,7 +132,7 @@ async function clusterFor({ env }: Cloud): Promise<RealFlights['cluster']> {
 function settingsOf(
   { env, kinesis, kafka }: Cloud,
   example: string,
-  parallelism: number,
+  running: Running,
 ): FlinkSettings {
   const region = env['AWS_REGION'] ?? '';
   const sources = files.map((file) => [
@@ -152,7 +154,7 @@ function settingsOf(
   };
   const ofTables = ['departures', 'schedules', 'departures-hourly', 'rotations'];
   return {
-    ...{ parallelism, checkpointIntervalMs },
+    ...running,
     sources: Object.fromEntries(sources) as FlinkSettings['sources'],
     sinks: {
       ...Object.fromEntries(ofTables.map((one) => [`${one}-table`, table])),

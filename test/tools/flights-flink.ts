@@ -5,6 +5,8 @@
  *   --data DIR       another folder of the same form
  *   --kill N         kills task managers with SIGKILL, N times, while the flights run
  *   --parallelism N  default 2
+ *   --engine NAME    what functions run on there: graaljs (default) or v8
+ *   --checkpoint-ms N  between two checkpoints there (default 1,000)
  *   --real           both read Kinesis and Kafka, which `sluice ingest` wrote, and write tables as
  *                    Parquet to S3, one through Firehose, and a graph into Neo4j; starts their
  *                    servers
@@ -17,6 +19,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { ScriptEngine } from '../../deploy/flink/jar.ts';
 import type { FlinkSettings } from '../../deploy/flink/settings.ts';
 import { loadTopologyFile } from '../../deploy/host/topology-file.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
@@ -37,7 +40,6 @@ const name = 'flights';
 const sources = ['departures', 'weather', 'schedules'] as const;
 const tables = { airline: 'data/airlines.json', plane: 'data/planes.json' } as const;
 const runMaxMs = 600_000;
-const checkpointIntervalMs = 1_000;
 /** Of each task manager: each task has a context of the script engine, and 512 MB were too little. */
 const heapMb = 1_536;
 /** A run of seconds is over before the second compiler pays. */
@@ -48,11 +50,18 @@ const { values: options } = parseArgs({
     data: { type: 'string', default: join(example, 'data') },
     kill: { type: 'string', default: '0' },
     parallelism: { type: 'string', default: '2' },
+    engine: { type: 'string', default: 'graaljs' },
+    'checkpoint-ms': { type: 'string', default: '1000' },
     real: { type: 'boolean', default: false },
   },
 });
 const kills = Number(options.kill);
 const parallelism = Number(options.parallelism);
+const running = {
+  parallelism,
+  engine: options.engine as ScriptEngine,
+  checkpointIntervalMs: Number(options['checkpoint-ms']),
+} as const;
 
 /** The events of a file as a topology sees them, with the text of their data. */
 function eventsOf(source: string): readonly unknown[] {
@@ -110,8 +119,7 @@ async function runThere(flink: FlinkProcesses, sinks: readonly string[]): Promis
     writeFileSync(join(flink.dir, `${source}.ndjson`), lines.join(''));
   }
   const settings: FlinkSettings = {
-    parallelism,
-    checkpointIntervalMs,
+    ...running,
     sources: Object.fromEntries(sources.map((one) => [one, place(`${one}.ndjson`)])),
     sinks: Object.fromEntries(sinks.map((one) => [one, place(one)])),
     rejected: place(rejectedName),
@@ -174,9 +182,7 @@ async function compareReal(): Promise<void> {
     note('servers are up');
     const here = await flights.here();
     note('here');
-    const there = await withFlink(flights.cluster, (flink) =>
-      flights.there(flink, kills, parallelism),
-    );
+    const there = await withFlink(flights.cluster, (flink) => flights.there(flink, kills, running));
     note('on Flink');
     compareWritten(here, there, { check, again: (table) => kills > 0 && flights.isAgain(table) });
   } finally {

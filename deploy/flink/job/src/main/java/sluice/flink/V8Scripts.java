@@ -34,7 +34,7 @@ import java.util.stream.Stream;
  * both engines. V8's heap is outside of that of the JVM, and a crash in it ends the process.
  */
 final class V8Scripts implements ScriptEngine {
-  /** Of ECMAScript 2022, with Intl and console: what stays of the globals. */
+  /** Of ECMAScript 2022, with Intl: what stays of the globals. */
   private static final String KEPT =
       "Object,Function,Array,Number,parseFloat,parseInt,Infinity,NaN,undefined,Boolean,String,Symbol,Date,Promise,RegExp,Error,"
           + "AggregateError,EvalError,RangeError,ReferenceError,SyntaxError,TypeError,URIError,globalThis,JSON,Math,Intl,ArrayBuffer,"
