@@ -8,7 +8,9 @@ public final class Probe {
   public static void main(String[] args) throws Exception {
     try (ScriptEngine scripts = ScriptEngine.open(args[0])) {
       String script = Files.readString(Path.of(args[1]));
-      System.out.println(scripts.object("({ probe: () => " + script + " })").text("probe"));
+      // Every number of Java is one there, a time in ms among them.
+      String probe = "({ probe: (...given) => given.every((n) => typeof n === 'number') ? " + script + " : 'no number: ' + given.map((n) => typeof n) })";
+      System.out.println(scripts.object(probe).text("probe", 1, 1L << 41, 0.5));
     }
   }
 }

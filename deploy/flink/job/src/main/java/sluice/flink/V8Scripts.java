@@ -178,6 +178,13 @@ final class V8Scripts implements ScriptEngine {
     }
   }
 
+  /** A long would be a BigInt there, which numbers do not mix with. */
+  private static Object[] numbers(Object... arguments) {
+    Object[] given = arguments.clone();
+    for (int n = 0; n < given.length; n++) if (given[n] instanceof Long) given[n] = (double) (Long) given[n];
+    return given;
+  }
+
   private final class Held implements Scripted {
     final V8ValueObject object;
 
@@ -188,26 +195,26 @@ final class V8Scripts implements ScriptEngine {
 
     @Override
     public String text(String member, Object... arguments) {
-      return called(() -> object.invokeString(member, arguments));
+      return called(() -> object.invokeString(member, numbers(arguments)));
     }
 
     @Override
     public boolean is(String member, Object... arguments) {
-      return called(() -> object.invokeBoolean(member, arguments));
+      return called(() -> object.invokeBoolean(member, numbers(arguments)));
     }
 
     @Override
     public void run(String member, Object... arguments) {
       called(
           () -> {
-            object.invokeVoid(member, arguments);
+            object.invokeVoid(member, numbers(arguments));
             return null;
           });
     }
 
     @Override
     public Scripted object(String member, Object... arguments) {
-      return called(() -> new Held(object.invoke(member, arguments)));
+      return called(() -> new Held(object.invoke(member, numbers(arguments))));
     }
 
     @Override
