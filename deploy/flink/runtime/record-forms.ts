@@ -100,15 +100,17 @@ function hasManyBrackets(text: string): boolean {
   return false;
 }
 
-const stringOrRest = /"(?:[^"\\]|\\.)*"|[^"[\]{}]+/g;
+/** All but quotes and brackets; then strings, whose escapes are gone. Neither goes back for a character. */
+const restOrEscape = /[^"[\]{}\\]+|\\./g;
+const string = /"[^"]*"/g;
 
 /**
- * Whether a JSON text is nested deeper than `limits.jsonDepthMax`. All but its brackets goes by one
- * expression: in an interpreter a step for each character of a large record takes seconds.
+ * Whether a JSON text is nested deeper than `limits.jsonDepthMax`. All but its brackets goes by two
+ * expressions: in an interpreter a step for each character of a large record takes seconds.
  */
 function isTooDeep(text: string): boolean {
   let depth = 0;
-  for (const bracket of text.replaceAll(stringOrRest, '')) {
+  for (const bracket of text.replaceAll(restOrEscape, '').replaceAll(string, '')) {
     depth += bracket === '{' || bracket === '[' ? 1 : -1;
     if (depth > limits.jsonDepthMax) return true;
   }

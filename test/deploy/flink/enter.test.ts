@@ -217,6 +217,17 @@ describe('records in a Flink job', () => {
     }
   });
 
+  it.each([
+    ['characters', 'a'.repeat(12_000_000)],
+    ['escapes', '\\n'.repeat(6_000_000)],
+  ])('are read with a string of many %s and many brackets', (_name, long) => {
+    const data = `["${long}",${'{},'.repeat(200)}1]`;
+    const text = Buffer.from(textOf(data).value).toString();
+    const sent = { route: 'kafka', split, position: '1', arrivedAtMs: 5, text } as const;
+    const { events, rejections } = byFlink('plain', [sent]);
+    expect([events.length, rejections.length]).toEqual([1, 0]);
+  });
+
   it('are the same whatever is changed in their bytes', async () => {
     const whole = fc.constantFrom(
       event('1', { a: 1.5, b: [null, 'ü'] }, { subject: 's' }).value,
