@@ -37,7 +37,12 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const engines = scriptEngines.filter((one) => options.engines.split(',').includes(one));
+const named = options.engines.split(',');
+const engines = scriptEngines.filter((one) => named.includes(one));
+if (engines.length !== named.length) {
+  console.error(`expected --engines of ${scriptEngines.join(', ')}, got ${options.engines}`);
+  process.exit(2);
+}
 const rows = Number(options.rows);
 /** They lie in memory. */
 const rowsHereMax = 600_000;

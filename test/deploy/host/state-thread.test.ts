@@ -132,3 +132,16 @@ it('deflates what is at rest in memory, until it is closed', async () => {
     expect(Buffer.from(store.read(handle)).toString()).toBe(textOf(n % handles.length));
   store.close();
 });
+
+it('is given no more blocks to deflate than it takes: the others are deflated where they are written', async () => {
+  const thread = jobStateThread({ plainMaxBytes: 0 });
+  const store = thread.recordStore();
+  const record = Buffer.from('said again and again '.repeat(400));
+  for (let n = 0; n < 5_000; n++) store.add(record);
+  // None of it came back yet: this turn is not over.
+  expect(store.bytes).toBeGreaterThan(40 * mebi);
+  expect(store.heldBytes).toBeGreaterThan(15 * mebi);
+  expect(store.heldBytes).toBeLessThan(20 * mebi);
+  await thread.close();
+  store.close();
+});

@@ -5,7 +5,7 @@
  * smaller, cost no time.
  */
 import { createHash } from 'node:crypto';
-import { deflateRawSync } from 'node:zlib';
+import { deflatedFast } from '../../state/deflate-blocks.ts';
 import { never } from '../../state/entries.ts';
 import type { EntryPlace } from './file-format.ts';
 import {
@@ -33,7 +33,6 @@ export interface MadeFile {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-const deflateLevel = 1;
 /** What it has to save of a body, as one part of so many. */
 const deflateSavesPart = 5;
 const samples = 4;
@@ -192,15 +191,6 @@ function deflate(body: Buffer): Buffer | undefined {
   if (sample === body) return deflated;
   const all = deflatedFast(body);
   return savesEnough(body, all) ? all : undefined;
-}
-
-/** Into one piece of memory, with the larger of zlib's tables: as topology/state/deflate-blocks.ts. */
-function deflatedFast(bytes: Buffer): Buffer {
-  return deflateRawSync(bytes, {
-    level: deflateLevel,
-    memLevel: 9,
-    chunkSize: bytes.length + 64,
-  });
 }
 
 function savesEnough(before: Buffer, after: Buffer): boolean {
